@@ -1,1 +1,32 @@
-//! layerbuild
+//! layerbuild: a declarative build system for container images.
+//!
+//! Read the modules in this order and you have followed the data: ARCHITECTURE.md has the map.
+
+pub mod diagnostic;
+pub mod digest;
+pub mod label;
+pub mod layer_path;
+pub mod platform;
+pub mod span;
+
+pub mod workspace;
+
+pub mod graph;
+
+pub mod rules;
+
+pub mod plan;
+
+pub mod build;
+
+pub mod store;
+
+pub mod oci;
+
+pub mod registry;
+
+pub mod query;
+
+pub mod ui;
+
+pub mod cli;

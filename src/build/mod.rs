@@ -1,0 +1,1 @@
+//! Runs actions. Knows nothing of TOML, rules or the target graph.

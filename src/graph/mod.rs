@@ -1,0 +1,1 @@
+//! Workspace → TargetGraph: labels resolved, duplicates, cycles.

@@ -1,0 +1,101 @@
+//! One layer's content as a value: paths and what stands at them.
+//!
+//! Knows nothing of tar, compression or where the tree came from. Everything that makes a layer's bytes
+//! is here and nothing else is: no `stat` of the host enters.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::digest::Digest;
+use crate::layer_path::LayerPath;
+
+/// A layer's content, sorted by the bytes of its paths. Every parent of an entry is an entry.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tree {
+    /// What stands at each path; the root itself is never listed.
+    pub entries: BTreeMap<LayerPath, Entry>,
+}
+
+/// What stands at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Permission bits with setuid, setgid and sticky: `0o7777` at most.
+    pub mode: u32,
+    /// Numeric owner.
+    pub uid: u64,
+    /// Numeric group.
+    pub gid: u64,
+    /// Modification time in seconds since 1970.
+    pub mtime: u64,
+    /// Extended attributes by name.
+    pub xattrs: BTreeMap<String, Vec<u8>>,
+    /// What it is.
+    pub kind: EntryKind,
+    /// A directory that nobody asked for by name: it is here only because something stands below it.
+    pub implied: bool,
+}
+
+/// What an entry is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A directory.
+    Directory,
+    /// A regular file.
+    File(Content),
+    /// A symbolic link and its target, as written.
+    Symlink(Vec<u8>),
+    /// Another name of a file of the same tree.
+    HardLink(LayerPath),
+    /// A character device.
+    CharDevice {
+        /// Major number.
+        major: u32,
+        /// Minor number.
+        minor: u32,
+    },
+    /// A block device.
+    BlockDevice {
+        /// Major number.
+        major: u32,
+        /// Minor number.
+        minor: u32,
+    },
+    /// A named pipe.
+    Fifo,
+}
+
+/// Where a file's bytes are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// In memory.
+    Bytes(Arc<[u8]>),
+    /// A whole file of the host. Reading fails when it has another size or digest by then.
+    File {
+        /// Where it is now; not part of the layer.
+        path: PathBuf,
+        /// In bytes.
+        size: u64,
+        /// Digest of the content that the caller's action key was made with.
+        digest: Digest,
+    },
+    /// A part of a file of the host: a member of an uncompressed archive.
+    Range {
+        /// The archive.
+        path: PathBuf,
+        /// First byte of the content.
+        offset: u64,
+        /// In bytes.
+        size: u64,
+    },
+}
+
+impl Content {
+    /// In bytes.
+    pub fn size(&self) -> u64 {
+        match self {
+            Content::Bytes(bytes) => bytes.len() as u64,
+            Content::File { size, .. } | Content::Range { size, .. } => *size,
+        }
+    }
+}

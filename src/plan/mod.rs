@@ -1,0 +1,1 @@
+//! TargetGraph → actions with keys: what would run, and why.

@@ -1,0 +1,1 @@
+//! Expression → targets, over a small trait.

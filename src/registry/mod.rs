@@ -1,0 +1,1 @@
+//! Talks to registries: authentication, transport, push.

@@ -1,0 +1,1 @@
+//! One file per rule: typed attributes → which actions they stand for.

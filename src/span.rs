@@ -1,0 +1,73 @@
+//! Where a piece of text stands: a file and a byte range in it.
+//!
+//! Knows nothing of TOML; whoever parses hands these out.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use camino::Utf8PathBuf;
+
+/// A file of [`Sources`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileId(pub u32);
+
+/// A byte range in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    /// The file.
+    pub file: FileId,
+    /// First byte.
+    pub start: u32,
+    /// One past the last byte.
+    pub end: u32,
+}
+
+impl Span {
+    /// A span from a parser's byte range.
+    pub fn new(file: FileId, range: Range<usize>) -> Span {
+        let clamp = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
+        Span { file, start: clamp(range.start), end: clamp(range.end) }
+    }
+
+    /// The byte range.
+    pub fn range(&self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+/// A text that spans point into.
+#[derive(Debug, Clone)]
+pub struct SourceFile {
+    /// Relative to the workspace's root.
+    pub path: Utf8PathBuf,
+    /// The whole text.
+    pub text: Arc<str>,
+}
+
+/// All texts that spans of one load point into.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    files: Vec<SourceFile>,
+}
+
+impl Sources {
+    /// Takes in a text; spans name it by the id given back.
+    pub fn add(&mut self, path: Utf8PathBuf, text: Arc<str>) -> FileId {
+        self.files.push(SourceFile { path, text });
+        FileId(u32::try_from(self.files.len() - 1).unwrap_or(u32::MAX))
+    }
+
+    /// The file of an id that [`Sources::add`] gave.
+    pub fn get(&self, id: FileId) -> &SourceFile {
+        &self.files[id.0 as usize]
+    }
+
+    /// `path:line:column` of a span's start; line and column count from one, the column in characters.
+    pub fn place(&self, span: Span) -> String {
+        let file = self.get(span.file);
+        let before = &file.text[..(span.start as usize).min(file.text.len())];
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+        format!("{}:{line}:{column}", file.path)
+    }
+}

@@ -1,0 +1,1 @@
+//! What is kept on disk: blobs by digest, action records, file hashes, locks.
