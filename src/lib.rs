@@ -4,6 +4,7 @@
 
 pub mod diagnostic;
 pub mod digest;
+pub mod event;
 pub mod label;
 pub mod layer_path;
 pub mod platform;
@@ -12,6 +13,8 @@ pub mod span;
 pub mod workspace;
 
 pub mod graph;
+
+pub mod action;
 
 pub mod rules;
 

@@ -1,0 +1,167 @@
+//! The action key and its explanation, from one walk over an action.
+//!
+//! Encoding (SHA-256 over it is the key): the version tag, then each field in the walk's order as
+//! length and bytes of its name, length and bytes of its value; a length is 8 bytes, little-endian. Upstream
+//! actions enter by the digests of their *outputs*: an input that is rebuilt and comes out the same stops the
+//! rebuild there. No path of the host, no label, no time of day enters.
+
+use std::fmt::{self, Write as _};
+
+use serde::{Deserialize, Serialize};
+
+use super::record::Output;
+use super::{Action, ActionId, Archive, FileEntry, FileKind, FilesLayer, ImageAction, Operation, TarLayer};
+use crate::digest::{Digest, Hasher};
+
+/// Changes when the encoding or the meaning of a field changes: old records are then no longer found.
+const VERSION: &str = "layerbuild action 1";
+
+/// One field of a key, as a person reads it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Component {
+    /// What the field is about, such as `entry /opt/app/run`.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+    /// Where the value comes from (a source file, a label): for people, not part of the key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
+}
+
+/// What is known of an action's inputs when its key is asked for.
+pub trait Inputs {
+    /// The output of an input; `None` when it isn't built.
+    fn output(&self, id: ActionId) -> Option<&Output>;
+    /// The label of an input's target, to tell people where a value comes from.
+    fn label(&self, id: ActionId) -> String;
+}
+
+/// The key of an action; `None` while one of its inputs isn't built.
+pub fn key(action: &Action, inputs: &dyn Inputs) -> Option<Digest> {
+    let mut sink = KeySink { hasher: Hasher::new(), text: String::new() };
+    sink.bytes(VERSION);
+    walk(&action.operation, inputs, &mut sink)?;
+    Some(sink.hasher.finish())
+}
+
+/// The same walk, kept as text; `None` while one of its inputs isn't built.
+pub fn components(action: &Action, inputs: &dyn Inputs) -> Option<Vec<Component>> {
+    let mut sink = Components(Vec::new());
+    walk(&action.operation, inputs, &mut sink)?;
+    Some(sink.0)
+}
+
+/// Takes the fields of one walk.
+trait Sink {
+    fn field(&mut self, name: fmt::Arguments<'_>, value: fmt::Arguments<'_>, origin: &dyn Fn() -> Option<String>);
+
+    fn plain(&mut self, name: &str, value: fmt::Arguments<'_>) {
+        self.field(format_args!("{name}"), value, &|| None);
+    }
+}
+
+struct KeySink {
+    hasher: Hasher,
+    text: String,
+}
+
+impl KeySink {
+    fn bytes(&mut self, text: &str) {
+        self.hasher.update(&(text.len() as u64).to_le_bytes());
+        self.hasher.update(text.as_bytes());
+    }
+
+    fn formatted(&mut self, text: fmt::Arguments<'_>) {
+        let mut buffer = std::mem::take(&mut self.text);
+        buffer.clear();
+        buffer.write_fmt(text).expect("writing to a string succeeds");
+        self.bytes(&buffer);
+        self.text = buffer;
+    }
+}
+
+impl Sink for KeySink {
+    fn field(&mut self, name: fmt::Arguments<'_>, value: fmt::Arguments<'_>, _: &dyn Fn() -> Option<String>) {
+        self.formatted(name);
+        self.formatted(value);
+    }
+}
+
+struct Components(Vec<Component>);
+
+impl Sink for Components {
+    fn field(&mut self, name: fmt::Arguments<'_>, value: fmt::Arguments<'_>, origin: &dyn Fn() -> Option<String>) {
+        self.0.push(Component { name: name.to_string(), value: value.to_string(), origin: origin() });
+    }
+}
+
+fn walk(operation: &Operation, inputs: &dyn Inputs, sink: &mut dyn Sink) -> Option<()> {
+    match operation {
+        Operation::Files(layer) => files(layer, sink),
+        Operation::Tar(layer) => tar(layer, inputs, sink)?,
+        Operation::Fetch(fetch) => {
+            sink.plain("operation", format_args!("fetch"));
+            sink.plain("digest", format_args!("{}", fetch.digest));
+        }
+        Operation::Image(action) => image(action, inputs, sink)?,
+    }
+    Some(())
+}
+
+fn files(layer: &FilesLayer, sink: &mut dyn Sink) {
+    sink.plain("operation", format_args!("files"));
+    sink.plain("compression", format_args!("{}", layer.compression.identity()));
+    sink.plain("mtime", format_args!("{}", layer.mtime));
+    for (path, entry) in &layer.entries {
+        let origin = || match &entry.kind {
+            FileKind::Source(source) => Some(format!("file {}", source.path)),
+            _ => None,
+        };
+        sink.field(format_args!("entry {path}"), format_args!("{}", EntryText(entry)), &origin);
+    }
+}
+
+/// An entry on one line: what it is, then mode and owner.
+struct EntryText<'a>(&'a FileEntry);
+
+impl fmt::Display for EntryText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0.kind {
+            FileKind::Source(source) => write!(f, "file {}", source.digest)?,
+            FileKind::Literal(bytes) => write!(f, "file {}", Digest::of(bytes))?,
+            FileKind::Symlink(target) => write!(f, "link {target:?}")?,
+            FileKind::Directory { implied } => write!(f, "{}", if *implied { "parent" } else { "directory" })?,
+        }
+        write!(f, " mode {:04o} owner {}:{}", self.0.mode, self.0.owner.uid, self.0.owner.gid)
+    }
+}
+
+fn tar(layer: &TarLayer, inputs: &dyn Inputs, sink: &mut dyn Sink) -> Option<()> {
+    sink.plain("operation", format_args!("tar"));
+    sink.plain("compression", format_args!("{}", layer.compression.identity()));
+    sink.plain("mtime", format_args!("{}", layer.mtime));
+    let (digest, origin) = match &layer.archive {
+        Archive::Source(source) => (source.digest, format!("file {}", source.path)),
+        Archive::Fetched(id) => (inputs.output(*id)?.digest(), inputs.label(*id)),
+    };
+    sink.field(format_args!("archive"), format_args!("{digest}"), &|| Some(origin.clone()));
+    Some(())
+}
+
+fn image(image: &ImageAction, inputs: &dyn Inputs, sink: &mut dyn Sink) -> Option<()> {
+    sink.plain("operation", format_args!("image"));
+    if let Some(base) = image.base {
+        upstream("base", base, inputs, sink)?;
+    }
+    for (index, layer) in image.layers.iter().enumerate() {
+        upstream(&format!("layer {}", index + 1), *layer, inputs, sink)?;
+    }
+    image.spec.fields(&mut |name, value| sink.plain(name, format_args!("{value}")));
+    Some(())
+}
+
+fn upstream(name: &str, id: ActionId, inputs: &dyn Inputs, sink: &mut dyn Sink) -> Option<()> {
+    let digest = inputs.output(id)?.digest();
+    sink.field(format_args!("{name}"), format_args!("{digest}"), &|| Some(inputs.label(id)));
+    Some(())
+}

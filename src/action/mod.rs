@@ -1,0 +1,182 @@
+//! Actions as plain resolved values: what to do, over which inputs, giving what.
+//!
+//! No behaviour but the key's walk, no paths of the host, no TOML. Rules make them, `plan` keys them,
+//! `build` runs them.
+
+pub mod key;
+pub mod record;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use camino::Utf8PathBuf;
+
+use crate::digest::Digest;
+use crate::label::Label;
+use crate::layer_path::LayerPath;
+use crate::oci::compress::Compression;
+use crate::oci::image::ImageSpec;
+
+/// An action of one [`ActionGraph`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ActionId(pub u32);
+
+impl ActionId {
+    /// The position in [`ActionGraph::actions`].
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Actions that refer to one another by position.
+#[derive(Debug, Default)]
+pub struct ActionGraph {
+    /// Every action; [`ActionId`] is the position.
+    pub actions: Vec<Action>,
+}
+
+impl ActionGraph {
+    /// The action of an id.
+    pub fn get(&self, id: ActionId) -> &Action {
+        &self.actions[id.index()]
+    }
+
+    /// All ids, in order.
+    pub fn ids(&self) -> impl Iterator<Item = ActionId> + use<> {
+        (0..self.actions.len()).map(|index| ActionId(index as u32))
+    }
+}
+
+/// One thing to do.
+#[derive(Debug, Clone)]
+pub struct Action {
+    /// The target that asked for it: for messages, never part of a key.
+    pub label: Label,
+    /// What to do.
+    pub operation: Operation,
+}
+
+/// What an action does.
+#[derive(Debug, Clone)]
+pub enum Operation {
+    /// Makes a layer of files, literal content, links and directories.
+    Files(FilesLayer),
+    /// Makes a layer of an archive's members.
+    Tar(TarLayer),
+    /// Fetches a file whose digest is known.
+    Fetch(Fetch),
+    /// Makes an image's config and manifest.
+    Image(ImageAction),
+}
+
+/// A layer's content by path.
+#[derive(Debug, Clone)]
+pub struct FilesLayer {
+    /// What stands at each path, sorted; parents that nobody declared are added when it runs.
+    pub entries: BTreeMap<LayerPath, FileEntry>,
+    /// How it is compressed.
+    pub compression: Compression,
+    /// Modification time of every entry, in seconds since 1970.
+    pub mtime: u64,
+}
+
+/// What stands at a path of a [`FilesLayer`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileEntry {
+    /// Permission bits with setuid, setgid and sticky.
+    pub mode: u32,
+    /// Numeric owner.
+    pub owner: Owner,
+    /// What it is.
+    pub kind: FileKind,
+}
+
+/// A numeric owner and group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Owner {
+    /// User.
+    pub uid: u64,
+    /// Group.
+    pub gid: u64,
+}
+
+/// What an entry of a [`FilesLayer`] is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileKind {
+    /// A regular file with a source's content.
+    Source(SourceFile),
+    /// A regular file with content written in `layers.toml`.
+    Literal(Arc<[u8]>),
+    /// A symbolic link, its target as written.
+    Symlink(String),
+    /// A directory. `implied`: only because something stands below it.
+    Directory {
+        /// Nobody declared it by name.
+        implied: bool,
+    },
+}
+
+/// A file of the workspace. The path is where to read it and what to call it: the key holds the content alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceFile {
+    /// Relative to the workspace's root.
+    pub path: Utf8PathBuf,
+    /// Of the content.
+    pub digest: Digest,
+    /// In bytes.
+    pub size: u64,
+}
+
+/// A layer of an archive's members.
+#[derive(Debug, Clone)]
+pub struct TarLayer {
+    /// The archive.
+    pub archive: Archive,
+    /// How the layer is compressed.
+    pub compression: Compression,
+    /// Modification time of every entry, in seconds since 1970.
+    pub mtime: u64,
+}
+
+/// Where an archive comes from.
+#[derive(Debug, Clone)]
+pub enum Archive {
+    /// A file of the workspace.
+    Source(SourceFile),
+    /// What a [`Fetch`] gave.
+    Fetched(ActionId),
+}
+
+/// A file from a URL.
+#[derive(Debug, Clone)]
+pub struct Fetch {
+    /// Where from; not part of the key, since the digest says what comes.
+    pub url: String,
+    /// What must come.
+    pub digest: Digest,
+}
+
+/// An image from a base and layers.
+#[derive(Debug, Clone)]
+pub struct ImageAction {
+    /// The image below; `None` for scratch.
+    pub base: Option<ActionId>,
+    /// The layers on top of it, lowest first.
+    pub layers: Vec<ActionId>,
+    /// What its config and manifest say.
+    pub spec: ImageSpec,
+}
+
+impl Operation {
+    /// The actions whose outputs this one reads, in the order in which the key names them.
+    pub fn inputs(&self) -> Vec<ActionId> {
+        match self {
+            Operation::Files(_) | Operation::Fetch(_) => Vec::new(),
+            Operation::Tar(tar) => match tar.archive {
+                Archive::Fetched(id) => vec![id],
+                Archive::Source(_) => Vec::new(),
+            },
+            Operation::Image(image) => image.base.into_iter().chain(image.layers.iter().copied()).collect(),
+        }
+    }
+}

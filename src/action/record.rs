@@ -1,0 +1,147 @@
+//! What a finished action leaves behind: its output and the components of its key.
+//!
+//! One self-contained value, so that any cache can hold it. Knows nothing of where it is kept.
+
+use serde::{Deserialize, Serialize};
+
+use super::key::Component;
+use crate::digest::{DiffId, Digest};
+
+/// A blob and its size in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blob {
+    /// Of the bytes as stored.
+    pub digest: Digest,
+    /// In bytes.
+    pub size: u64,
+}
+
+/// What an action gave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Output {
+    /// A file that was fetched.
+    File(Blob),
+    /// A layer.
+    Layer(LayerOutput),
+    /// An image.
+    Image(ImageOutput),
+}
+
+/// A layer that was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct LayerOutput {
+    /// The layer as stored and pushed.
+    pub blob: Blob,
+    /// Of the tar before compression.
+    pub diff_id: DiffId,
+    /// Size of the tar before compression, in bytes.
+    pub uncompressed: u64,
+    /// OCI media type of the blob.
+    pub media_type: String,
+    /// What it holds, without content: see `oci::listing`.
+    pub listing: Blob,
+}
+
+/// An image that was made. Its layers stand in the manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ImageOutput {
+    /// The manifest: its digest is the image's.
+    pub manifest: Blob,
+    /// Media type of the manifest.
+    pub media_type: String,
+    /// The config.
+    pub config: Blob,
+}
+
+impl Output {
+    /// What names the output: digest of the file, of the layer's blob, or of the manifest.
+    pub fn digest(&self) -> Digest {
+        match self {
+            Output::File(blob) => blob.digest,
+            Output::Layer(layer) => layer.blob.digest,
+            Output::Image(image) => image.manifest.digest,
+        }
+    }
+
+    /// Every blob that must be in the store for the output to be whole.
+    pub fn blobs(&self) -> impl Iterator<Item = Blob> {
+        let (first, second) = match self {
+            Output::File(blob) => (*blob, None),
+            Output::Layer(layer) => (layer.blob, Some(layer.listing)),
+            Output::Image(image) => (image.manifest, Some(image.config)),
+        };
+        std::iter::once(first).chain(second)
+    }
+}
+
+/// A finished action: what it gave, and what its key was made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// What it gave.
+    pub output: Output,
+    /// What its key was made of, in the key's order.
+    pub components: Vec<Component>,
+}
+
+/// Bytes that are no record.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The two parts aren't there.
+    #[error("the record is cut off")]
+    CutOff,
+    /// A part is no valid JSON of its shape.
+    #[error("the record is malformed: {0}")]
+    Malformed(#[from] serde_json::Error),
+}
+
+impl Record {
+    /// The record as bytes: the output as one line of JSON, then the components as another, so that a
+    /// build that does nothing never parses the second.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = serde_json::to_vec(&self.output).expect("plain values serialise");
+        bytes.push(b'\n');
+        serde_json::to_writer(&mut bytes, &self.components).expect("plain values serialise");
+        bytes
+    }
+
+    /// The whole record.
+    pub fn decode(bytes: &[u8]) -> Result<Record, RecordError> {
+        let (output, components) = split(bytes)?;
+        Ok(Record { output: serde_json::from_slice(output)?, components: serde_json::from_slice(components)? })
+    }
+
+    /// The output alone.
+    pub fn decode_output(bytes: &[u8]) -> Result<Output, RecordError> {
+        Ok(serde_json::from_slice(split(bytes)?.0)?)
+    }
+}
+
+fn split(bytes: &[u8]) -> Result<(&[u8], &[u8]), RecordError> {
+    let cut = bytes.iter().position(|byte| *byte == b'\n').ok_or(RecordError::CutOff)?;
+    Ok((&bytes[..cut], &bytes[cut + 1..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_reads_back_as_it_was_and_its_output_alone_too() {
+        let blob = Blob { digest: Digest::of(b"x"), size: 1 };
+        let component =
+            Component { name: "entry /a".into(), value: "literal".into(), origin: Some("layers.toml".into()) };
+        let record = Record { output: Output::File(blob), components: vec![component] };
+        let bytes = record.encode();
+        assert_eq!(Record::decode(&bytes).unwrap(), record);
+        assert_eq!(Record::decode_output(&bytes).unwrap(), record.output);
+    }
+
+    #[test]
+    fn a_cut_record_is_an_error() {
+        assert!(Record::decode(b"{}").is_err());
+        assert!(Record::decode(b"{}\n[").is_err());
+    }
+}
