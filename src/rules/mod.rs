@@ -1,1 +1,112 @@
-//! One file per rule: typed attributes → which actions they stand for.
+//! One file per rule: its schema, and how typed attributes become an action.
+//!
+//! A rule sees one checked target and a [`Context`] that answers for the rest of the world; it reads no file itself.
+
+pub mod files;
+pub mod image;
+pub mod tar;
+
+mod mode;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::action::{ActionId, Fetch, Operation};
+use crate::diagnostic::Diagnostic;
+use crate::digest::Digest;
+use crate::label::Label;
+use crate::oci::compress::Compression;
+use crate::platform::Platform;
+use crate::span::Span;
+use crate::workspace::attributes::Attributes;
+use crate::workspace::globs::{Glob, GlobError};
+use crate::workspace::schema::RuleSchema;
+
+/// A rule: its schema, and what a target of it stands for.
+pub struct Rule {
+    /// What users may write.
+    pub schema: RuleSchema,
+    /// Checked attributes → the target's action, or all that is wrong with them.
+    pub lower: fn(&Target<'_>, &dyn Context) -> Result<Operation, Vec<Diagnostic>>,
+}
+
+/// Every rule there is.
+pub static RULES: [&Rule; 3] = [&files::RULE, &tar::RULE, &image::RULE];
+
+/// The rule of a name; `None` for an unknown one.
+pub fn rule(name: &str) -> Option<&'static Rule> {
+    RULES.into_iter().find(|rule| rule.schema.name == name)
+}
+
+/// The schemas of all rules, as the loader takes them.
+pub fn schemas() -> Vec<&'static RuleSchema> {
+    RULES.iter().map(|rule| &rule.schema).collect()
+}
+
+/// One target as a rule sees it.
+pub struct Target<'a> {
+    /// Its label.
+    pub label: &'a Label,
+    /// The name in `[rule.name]`, for errors that concern the whole target.
+    pub span: Span,
+    /// What is written; checked against the rule's schema.
+    pub attributes: Attributes<'a>,
+    /// The package's folder, relative to the workspace's root.
+    pub directory: &'a Utf8Path,
+    /// What the workspace says for all targets.
+    pub defaults: &'a Defaults,
+}
+
+/// What the workspace says for all targets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Defaults {
+    /// Of layers.
+    pub compression: Compression,
+    /// Of images.
+    pub platform: Platform,
+    /// Modification time of every entry and creation time of every image, in seconds since 1970.
+    pub epoch: u64,
+}
+
+/// A source file as git would see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A regular file.
+    File {
+        /// Of its content.
+        digest: Digest,
+        /// In bytes.
+        size: u64,
+        /// Whether its owner may execute it.
+        executable: bool,
+    },
+    /// A symbolic link and its target.
+    Link(String),
+}
+
+/// What a rule may ask of the world.
+pub trait Context: Sync {
+    /// The files that globs name in a package; for each glob that fails, its position and why.
+    fn glob(&self, directory: &Utf8Path, globs: &[Glob]) -> Result<Vec<Utf8PathBuf>, Vec<(usize, GlobError)>>;
+
+    /// What stands at paths relative to the workspace's root, links not followed; an error as a phrase.
+    fn identify(&self, paths: &[Utf8PathBuf]) -> Vec<Result<Source, String>>;
+
+    /// The action of a target of the graph; `None` only for a target that is itself in error.
+    fn action(&self, label: &Label) -> Option<ActionId>;
+
+    /// Another action for the same target, before its own.
+    fn fetch(&self, label: &Label, fetch: Fetch) -> ActionId;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_is_found_by_its_name_and_documents_every_attribute() {
+        for known in RULES {
+            assert!(std::ptr::eq(rule(known.schema.name).unwrap(), known));
+            assert!(known.schema.attributes.iter().all(|attribute| !attribute.doc.is_empty()));
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! Globs of a package: patterns → the files of the source tree that they name.
+//!
+//! Stops at sub-packages, never enters `.git` or a folder that the caller excludes (the store), leaves out what the
+//! workspace's own `.gitignore` files name, and follows no symbolic link. Reads directories, never files: what a file
+//! holds is not known here.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use globset::{GlobBuilder, GlobMatcher};
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+
+/// One pattern of a `srcs` list, compiled.
+#[derive(Debug, Clone)]
+pub struct Glob {
+    text: String,
+    excludes: bool,
+    matcher: Option<GlobMatcher>,
+}
+
+/// A pattern that can't be compiled or leads out of the package.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GlobError {
+    /// It isn't a glob.
+    #[error("invalid glob: {0}")]
+    Invalid(String),
+    /// It is absolute or climbs with `..`.
+    #[error("`{0}` leads out of the package")]
+    Outside(String),
+    /// Nothing is there.
+    #[error("`{0}` does not exist")]
+    Missing(String),
+    /// A literal path names a directory.
+    #[error("`{0}` is a directory")]
+    Directory(String),
+    /// A literal path passes a symbolic link that leads out of the workspace.
+    #[error("`{0}` leads out of the workspace through a symbolic link")]
+    Escapes(String),
+    /// No file matches.
+    #[error("`{0}` matches no file")]
+    Nothing(String),
+    /// The file system refuses.
+    #[error("cannot read {path}: {why}")]
+    Unreadable {
+        /// The directory or file, relative to the workspace's root.
+        path: Utf8PathBuf,
+        /// The system's words.
+        why: String,
+    },
+}
+
+impl Glob {
+    /// Compiles a pattern; a leading `!` excludes. `*` and `?` stop at `/`, `**` does not.
+    pub fn new(pattern: &str) -> Result<Glob, GlobError> {
+        let (excludes, text) = pattern.strip_prefix('!').map_or((false, pattern), |rest| (true, rest));
+        let text = text.strip_prefix("./").unwrap_or(text);
+        if text.is_empty() || text.starts_with('/') || text.split('/').any(|part| part == "..") {
+            return Err(GlobError::Outside(text.to_owned()));
+        }
+        let matcher = is_glob(text).then(|| compile(text)).transpose()?;
+        Ok(Glob { text: text.to_owned(), excludes, matcher })
+    }
+
+    /// Whether it takes files away instead of adding them.
+    pub fn excludes(&self) -> bool {
+        self.excludes
+    }
+
+    /// The leading folders without a wildcard; for a literal path the folder that holds it.
+    pub fn fixed_prefix(&self) -> &str {
+        let wild = self.text.find(['*', '?', '[', '{']).unwrap_or(self.text.len());
+        self.text[..wild].rfind('/').map_or("", |cut| &self.text[..cut])
+    }
+
+    fn matches(&self, path: &str) -> bool {
+        self.matcher.as_ref().map_or(path == self.text, |matcher| matcher.is_match(path))
+    }
+}
+
+/// Whether a text has wildcards.
+pub fn is_glob(text: &str) -> bool {
+    text.contains(['*', '?', '[', '{'])
+}
+
+/// Compiles a glob in which `*` and `?` stop at `/`.
+pub fn compile(text: &str) -> Result<GlobMatcher, GlobError> {
+    let glob = GlobBuilder::new(text).literal_separator(true).backslash_escape(true).build();
+    glob.map(|glob| glob.compile_matcher()).map_err(|error| GlobError::Invalid(error.kind().to_string()))
+}
+
+/// The source tree that globs are expanded in.
+#[derive(Debug)]
+pub struct SourceTree {
+    root: Utf8PathBuf,
+    canonical_root: Utf8PathBuf,
+    excluded: Vec<Utf8PathBuf>,
+    ignores: Mutex<HashMap<Utf8PathBuf, Arc<Option<Gitignore>>>>,
+}
+
+impl SourceTree {
+    /// The tree below `root`; globs never enter the `excluded` folders (absolute paths).
+    pub fn new(root: &Utf8Path, excluded: Vec<Utf8PathBuf>) -> SourceTree {
+        let canonical_root = root.canonicalize_utf8().unwrap_or_else(|_| root.to_owned());
+        SourceTree { root: root.to_owned(), canonical_root, excluded, ignores: Mutex::default() }
+    }
+
+    /// The files that a list of globs names in a package, relative to the workspace's root and sorted.
+    ///
+    /// `directory` is the package's folder relative to the root. For each glob that fails or matches nothing, the
+    /// error comes with its position in the list; all of them are given at once.
+    pub fn expand(&self, directory: &Utf8Path, globs: &[Glob]) -> Result<Vec<Utf8PathBuf>, Vec<(usize, GlobError)>> {
+        let mut found = BTreeSet::new();
+        let mut errors = Vec::new();
+        for (index, glob) in globs.iter().enumerate().filter(|(_, glob)| !glob.excludes) {
+            match self.one(directory, glob) {
+                Ok(files) if files.is_empty() => errors.push((index, GlobError::Nothing(glob.text.clone()))),
+                Ok(files) => found.extend(files),
+                Err(error) => errors.push((index, error)),
+            }
+        }
+        let excludes: Vec<&Glob> = globs.iter().filter(|glob| glob.excludes).collect();
+        found.retain(|path| !excludes.iter().any(|glob| glob.matches(path.as_str())));
+        if errors.is_empty() { Ok(found.into_iter().map(|path| directory.join(path)).collect()) } else { Err(errors) }
+    }
+
+    /// Whether the folder that holds a path lies, links resolved, within the workspace.
+    pub fn contains(&self, path: &Utf8Path) -> bool {
+        let folder = self.root.join(path.parent().unwrap_or(Utf8Path::new("")));
+        folder.canonicalize_utf8().is_ok_and(|real| real.starts_with(&self.canonical_root))
+    }
+
+    fn one(&self, directory: &Utf8Path, glob: &Glob) -> Result<Vec<Utf8PathBuf>, GlobError> {
+        if glob.matcher.is_none() {
+            return self.literal(directory, &glob.text).map(|path| vec![path]);
+        }
+        let start = Utf8Path::new(glob.fixed_prefix());
+        let mut files = Vec::new();
+        if self.root.join(directory).join(start).is_dir() && !self.is_cut_off(directory, start) {
+            self.walk(directory, start, &mut |path| {
+                if glob.matches(path.as_str()) {
+                    files.push(path);
+                }
+            })?;
+        }
+        Ok(files)
+    }
+
+    fn literal(&self, directory: &Utf8Path, text: &str) -> Result<Utf8PathBuf, GlobError> {
+        let path = directory.join(text);
+        let found = self.root.join(&path).symlink_metadata();
+        let found = found.map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => GlobError::Missing(text.to_owned()),
+            _ => GlobError::Unreadable { path: path.clone(), why: error.to_string() },
+        })?;
+        if found.is_dir() {
+            return Err(GlobError::Directory(text.to_owned()));
+        }
+        // The common case, a file right in its package, needs no resolving of links.
+        if text.contains('/') && !self.contains(&path) {
+            return Err(GlobError::Escapes(text.to_owned()));
+        }
+        Ok(text.into())
+    }
+
+    /// Whether a folder below the package belongs to a sub-package, is ignored, or is reached through a link.
+    fn is_cut_off(&self, directory: &Utf8Path, below: &Utf8Path) -> bool {
+        let mut path = Utf8PathBuf::new();
+        below.components().any(|part| {
+            path.push(part.as_str());
+            let full = self.root.join(directory).join(&path);
+            let ignored = self.is_ignored(&directory.join(&path), true);
+            ignored || full.is_symlink() || full.join("layers.toml").is_file()
+        })
+    }
+
+    fn walk(
+        &self,
+        directory: &Utf8Path,
+        below: &Utf8Path,
+        visit: &mut dyn FnMut(Utf8PathBuf),
+    ) -> Result<(), GlobError> {
+        let folder = directory.join(below);
+        let unreadable = |error: std::io::Error| GlobError::Unreadable { path: folder.clone(), why: error.to_string() };
+        let entries = self.root.join(&folder).read_dir_utf8().map_err(unreadable)?;
+        let entries = entries.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
+        let is_package = |name: &str| name == "layers.toml";
+        if !below.as_str().is_empty() && entries.iter().any(|entry| is_package(entry.file_name())) {
+            return Ok(());
+        }
+        for entry in entries {
+            let path = below.join(entry.file_name());
+            let is_directory = entry.file_type().map_err(unreadable)?.is_dir();
+            if self.is_passed_over(entry.path(), &directory.join(&path), is_directory) {
+                continue;
+            }
+            if is_directory { self.walk(directory, &path, visit)? } else { visit(path) }
+        }
+        Ok(())
+    }
+
+    fn is_passed_over(&self, full: &Utf8Path, path: &Utf8Path, is_directory: bool) -> bool {
+        let excluded = || self.excluded.iter().any(|folder| folder == full);
+        path.file_name() == Some(".git") || (is_directory && excluded()) || self.is_ignored(path, is_directory)
+    }
+
+    /// Git's rule: the `.gitignore` nearest to the path that says anything decides.
+    fn is_ignored(&self, path: &Utf8Path, is_directory: bool) -> bool {
+        path.ancestors()
+            .skip(1)
+            .filter_map(|folder| match &*self.gitignore(folder) {
+                Some(rules) => Some(rules.matched(self.root.join(path), is_directory)),
+                None => None,
+            })
+            .find(|verdict| !verdict.is_none())
+            .is_some_and(|verdict| verdict.is_ignore())
+    }
+
+    fn gitignore(&self, folder: &Utf8Path) -> Arc<Option<Gitignore>> {
+        let mut known = self.ignores.lock().unwrap_or_else(PoisonError::into_inner);
+        let rules = known.entry(folder.to_owned()).or_insert_with(|| Arc::new(read_gitignore(&self.root.join(folder))));
+        Arc::clone(rules)
+    }
+}
+
+fn read_gitignore(folder: &Utf8Path) -> Option<Gitignore> {
+    let file = folder.join(".gitignore");
+    if !file.is_file() {
+        return None;
+    }
+    let mut builder = GitignoreBuilder::new(folder);
+    // A line that git can't read is passed over by git too.
+    builder.add(file);
+    builder.build().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(files: &[&str]) -> (tempfile::TempDir, SourceTree) {
+        let folder = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = folder.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "x").unwrap();
+        }
+        let root = Utf8Path::from_path(folder.path()).unwrap().to_owned();
+        let tree = SourceTree::new(&root, vec![root.join("store")]);
+        (folder, tree)
+    }
+
+    fn expand(tree: &SourceTree, package: &str, patterns: &[&str]) -> Vec<String> {
+        let globs: Vec<Glob> = patterns.iter().map(|pattern| Glob::new(pattern).unwrap()).collect();
+        let files = tree.expand(Utf8Path::new(package), &globs).unwrap();
+        files.into_iter().map(Utf8PathBuf::into_string).collect()
+    }
+
+    #[test]
+    fn globs_stop_at_sub_packages_git_and_the_store() {
+        let (_folder, tree) = tree(&["p/a", "p/d/b", "p/sub/layers.toml", "p/sub/c", "p/.git/d", "store/e", "f"]);
+        assert_eq!(expand(&tree, "p", &["**"]), ["p/a", "p/d/b"]);
+        assert_eq!(expand(&tree, "", &["**", "!p/**"]), ["f"]);
+    }
+
+    #[test]
+    fn a_star_stops_at_a_slash_and_two_do_not() {
+        let (_folder, tree) = tree(&["app/a.py", "app/b/c.py", "app/b/c.pyc"]);
+        assert_eq!(expand(&tree, "", &["app/*"]), ["app/a.py"]);
+        assert_eq!(expand(&tree, "", &["app/**", "!app/**/*.pyc"]), ["app/a.py", "app/b/c.py"]);
+    }
+
+    #[test]
+    fn ignored_files_are_left_out_of_globs_but_not_of_literal_paths() {
+        let (folder, tree) = tree(&["p/bin/tool", "p/bin/keep", "p/a"]);
+        std::fs::write(folder.path().join(".gitignore"), "bin/*\n").unwrap();
+        std::fs::write(folder.path().join("p/.gitignore"), "!bin/keep\n").unwrap();
+        assert_eq!(expand(&tree, "p", &["[a-z]*", "bin/*"]), ["p/a", "p/bin/keep"]);
+        assert_eq!(expand(&tree, "p", &["bin/tool"]), ["p/bin/tool"]);
+    }
+
+    #[test]
+    fn links_are_named_and_never_followed() {
+        let (folder, tree) = tree(&["p/d/a"]);
+        std::os::unix::fs::symlink("d", folder.path().join("p/link")).unwrap();
+        assert_eq!(expand(&tree, "p", &["**"]), ["p/d/a", "p/link"]);
+        std::os::unix::fs::symlink("/usr", folder.path().join("p/out")).unwrap();
+        let glob = Glob::new("out/bin/env").unwrap();
+        let errors = tree.expand(Utf8Path::new("p"), &[glob]).unwrap_err();
+        assert_eq!(errors, [(0, GlobError::Escapes("out/bin/env".into()))]);
+    }
+
+    #[test]
+    fn every_glob_that_fails_is_named() {
+        let (_folder, tree) = tree(&["a"]);
+        let globs = ["*.py", "a", "missing"].map(|pattern| Glob::new(pattern).unwrap());
+        let errors = tree.expand(Utf8Path::new(""), &globs).unwrap_err();
+        assert_eq!(errors, [(0, GlobError::Nothing("*.py".into())), (2, GlobError::Missing("missing".into()))]);
+        for outside in ["../x", "/etc/passwd", "a/../../b", ""] {
+            assert!(matches!(Glob::new(outside), Err(GlobError::Outside(_))), "{outside}");
+        }
+    }
+
+    #[test]
+    fn the_fixed_prefix_is_the_folders_before_the_first_wildcard() {
+        for (pattern, prefix) in [("app/**", "app"), ("a/b*/c", "a"), ("*.py", ""), ("bin/tool", "bin"), ("x", "")] {
+            assert_eq!(Glob::new(pattern).unwrap().fixed_prefix(), prefix, "{pattern}");
+        }
+    }
+}
