@@ -1,3 +1,25 @@
 //! OCI objects as immutable values: trees, layers, images, layouts. Knows nothing of labels, rules, registries or the store.
 
+pub mod archive;
+pub mod blob_source;
+pub mod canonical;
+pub mod closure;
+pub mod decompress;
+pub mod descriptor;
+pub mod docker_archive;
+pub mod image;
+pub mod image_config;
+pub mod image_env;
+pub mod image_run;
+pub mod image_spec;
+pub mod index;
+pub mod layout;
+pub mod manifest;
+pub mod media_type;
+pub mod raw_json;
+pub mod timestamp;
 pub mod tree;
+pub mod validate;
+
+#[cfg(test)]
+mod sample;
