@@ -6,6 +6,7 @@ pub mod diagnostic;
 pub mod digest;
 pub mod label;
 pub mod layer_path;
+pub mod pattern;
 pub mod platform;
 pub mod span;
 

@@ -1,17 +1,93 @@
 //! layers.toml → Workspace: syntax with spans, checked against the rules' schemas. Knows no rule by name.
+//!
+//! In order: `root` finds the file, `settings` reads what holds for all, `load` reads the packages that are wanted
+//! (`discover` finds them, `parse` reads, `declare` and `check` judge).
 
 pub mod attributes;
+pub mod check;
+mod declare;
+mod discover;
+mod dollars;
+mod duplicate;
+pub mod ignored;
+mod load;
+mod parse;
+mod profile;
+mod read;
+pub mod root;
 pub mod schema;
+pub mod settings;
 pub mod value;
+mod version;
 
 pub use attributes::{Attributes, MapEntry, Spanned};
+pub use check::LabelUse;
+pub use load::{Opened, Options, open};
+pub use settings::Settings;
 
-use crate::label::Label;
-use crate::span::Span;
+use camino::Utf8PathBuf;
+
+use crate::label::{Label, PackagePath};
+use crate::span::{Sources, Span};
 use schema::RuleSchema;
 use value::Table;
 
-/// One declared target whose attributes fit its rule's schema.
+/// A workspace, as far as it was wanted.
+#[derive(Debug, Clone)]
+pub struct Workspace {
+    /// Its folder.
+    pub root: Utf8PathBuf,
+    /// What holds for all of it.
+    pub settings: Settings,
+    /// The texts that spans point into.
+    pub sources: Sources,
+    /// The packages that were read, by path.
+    pub packages: Vec<Package>,
+    /// The packages that are known to exist, by path: all of them, where a pattern or a label named one that doesn't.
+    pub known: Vec<PackagePath>,
+}
+
+impl Workspace {
+    /// A package that was read; `None` for any other.
+    pub fn package(&self, path: &PackagePath) -> Option<&Package> {
+        self.position(path).map(|at| &self.packages[at])
+    }
+
+    /// Where in [`Workspace::packages`] a package stands.
+    pub fn position(&self, path: &PackagePath) -> Option<usize> {
+        self.packages.binary_search_by(|package| package.path.cmp(path)).ok()
+    }
+
+    /// A target of a package that was read.
+    pub fn target(&self, label: &Label) -> Option<&Target> {
+        self.package(&label.package)?.target(&label.name)
+    }
+}
+
+/// A folder that declares targets.
+#[derive(Debug, Clone)]
+pub struct Package {
+    /// Its path below the folder of packages.
+    pub path: PackagePath,
+    /// Its targets by name.
+    pub targets: Vec<Target>,
+    /// Whether the file's syntax was right, so that what is not among the targets is not declared.
+    pub complete: bool,
+}
+
+impl Package {
+    /// The target of a name; `None` where the package declares none.
+    pub fn target(&self, name: &str) -> Option<&Target> {
+        self.position(name).map(|at| &self.targets[at])
+    }
+
+    /// Where in [`Package::targets`] a name stands.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.targets.binary_search_by(|target| (*target.label.name).cmp(name)).ok()
+    }
+}
+
+/// One declared target.
 #[derive(Debug, Clone)]
 pub struct Target {
     /// Its name.
@@ -20,8 +96,12 @@ pub struct Target {
     pub rule: &'static RuleSchema,
     /// Where its name stands, in `[rule.name]`.
     pub span: Span,
-    /// What is written, checked.
+    /// What is written.
     pub table: Table,
+    /// The labels in it, in written order.
+    pub labels: Vec<LabelUse>,
+    /// Whether it fits its rule's schema. Of a workspace that was loaded without an error, every target does.
+    pub valid: bool,
 }
 
 impl Target {
