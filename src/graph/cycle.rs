@@ -1,8 +1,9 @@
 //! Circles among targets, drawn.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use super::{Dependency, TargetGraph, TargetId};
+use super::target_graph::{Dependency, TargetGraph, TargetId};
 use crate::diagnostic::Diagnostic;
 
 /// A shortest circle through the first of some targets that all reach each other, with every place that closes it;
@@ -28,8 +29,8 @@ fn shortest(graph: &TargetGraph<'_>, start: TargetId, members: &[TargetId]) -> O
     let mut open = VecDeque::from([start]);
     while let Some(from) = open.pop_front() {
         for step in graph.deps(from).filter(|step| members.contains(&step.target)) {
-            if !came.contains_key(&step.target) {
-                came.insert(step.target, (from, step));
+            if let Entry::Vacant(unseen) = came.entry(step.target) {
+                unseen.insert((from, step));
                 open.push_back(step.target);
             }
             if step.target == start {
@@ -58,7 +59,7 @@ fn back(came: &HashMap<TargetId, (TargetId, Dependency)>, start: TargetId) -> Ve
 mod tests {
     use super::super::testing::Tree;
 
-    const ROOT: (&str, &str) = ("layers.toml", "[workspace]\nname = \"x\"\n");
+    use crate::workspace::testing::ROOT;
 
     #[test]
     fn a_circle_is_drawn_with_every_place() {
@@ -73,5 +74,15 @@ mod tests {
             assert!(problems[0].contains(part), "{}", problems[0]);
         }
         assert!(problems[1].contains("//b:self → //b:self"), "{}", problems[1]);
+    }
+
+    #[test]
+    fn a_circle_behind_a_long_chain_does_not_overflow_the_stack() {
+        let link = |n: usize| format!("[image.i{n}]\nbase = \":i{}\"\n", if n == 9_999 { n } else { n + 1 });
+        let text: String = (0..10_000).map(link).collect();
+        let tree = Tree::new(&[ROOT, ("p/layers.toml", &text)]);
+        let problems = tree.problems(&["//..."]);
+        assert_eq!(problems.len(), 1);
+        assert!(problems[0].contains("//p:i9999 → //p:i9999"), "{}", problems[0]);
     }
 }

@@ -4,7 +4,8 @@
 
 use rayon::prelude::*;
 
-use super::{Dependency, TargetGraph, TargetId, suggest};
+use super::suggest;
+use super::target_graph::{Dependency, TargetGraph, TargetId};
 use crate::diagnostic::Diagnostic;
 use crate::workspace::schema::Purpose;
 use crate::workspace::{LabelUse, Package, Target};
@@ -31,10 +32,15 @@ pub fn resolve(graph: &TargetGraph<'_>) -> Resolved {
 
 fn resolve_package(graph: &TargetGraph<'_>, index: usize, package: &Package) -> Resolved {
     let mut resolved = Resolved::default();
+    // Labels in a row mostly name the same package: remembered, it isn't searched again.
+    let mut near = (&package.path, Some(index));
     for (position, target) in package.targets.iter().enumerate() {
         let from = graph.nth(index, position);
         for used in &target.labels {
-            match graph.id(&used.label) {
+            if used.label.package != *near.0 {
+                near = (&used.label.package, graph.workspace().position(&used.label.package));
+            }
+            match near.1.and_then(|package| graph.in_package(package, &used.label.name)) {
                 Some(to) => {
                     resolved.diagnostics.extend(unfit(used, graph.target(to)));
                     let edge = Dependency { target: to, attribute: used.attribute, span: used.span };
@@ -76,7 +82,7 @@ fn unfit(used: &LabelUse, target: &Target) -> Option<Diagnostic> {
 mod tests {
     use super::super::testing::Tree;
 
-    const ROOT: (&str, &str) = ("layers.toml", "[workspace]\nname = \"x\"\n");
+    use crate::workspace::testing::ROOT;
 
     #[test]
     fn an_unknown_name_is_answered_with_the_nearest_one() {

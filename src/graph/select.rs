@@ -1,7 +1,7 @@
 //! The targets that patterns mean.
 
 use super::suggest::{self, Missing};
-use super::{TargetGraph, TargetId};
+use super::target_graph::{TargetGraph, TargetId};
 use crate::diagnostic::Diagnostic;
 use crate::label::{Label, PackagePath};
 use crate::pattern::{Scope, TargetPattern};
@@ -70,8 +70,8 @@ impl TargetGraph<'_> {
             Scope::Target(label) => picked.set(self.one(label)?, chosen),
             Scope::FirstOf(labels) => picked.set(self.first(labels)?, chosen),
             Scope::Package(package, wildcard) => {
-                let index = self.workspace.position(package).ok_or_else(|| self.no_package(package))?;
-                let declared = &self.workspace.packages[index];
+                let index = self.workspace().position(package).ok_or_else(|| self.no_package(package))?;
+                let declared = &self.workspace().packages[index];
                 if let Some(position) = declared.position(wildcard) {
                     picked.set(self.nth(index, position), chosen);
                     picked.warnings.push(literal(pattern, declared));
@@ -82,7 +82,8 @@ impl TargetGraph<'_> {
                 }
             }
             Scope::Below(top) => {
-                let packages = || self.workspace.packages.iter().enumerate().filter(|(_, one)| one.path.is_below(top));
+                let packages =
+                    || self.workspace().packages.iter().enumerate().filter(|(_, one)| one.path.is_below(top));
                 packages().for_each(|(index, _)| self.set_package(index, picked, chosen));
                 if packages().all(|(_, package)| package.targets.is_empty()) {
                     return Err(nothing());
@@ -93,14 +94,14 @@ impl TargetGraph<'_> {
     }
 
     fn set_package(&self, index: usize, picked: &mut Picked, chosen: bool) {
-        let count = self.workspace.packages[index].targets.len();
+        let count = self.workspace().packages[index].targets.len();
         (0..count).for_each(|position| picked.set(self.nth(index, position), chosen));
     }
 
     fn one(&self, label: &Label) -> Result<TargetId, SelectError> {
         self.id(label).ok_or_else(|| {
-            let missing = suggest::missing(self.workspace, label);
-            match self.workspace.package(&label.package) {
+            let missing = suggest::missing(self.workspace(), label);
+            match self.workspace().package(&label.package) {
                 Some(_) => SelectError::NoSuchTarget(missing),
                 None => SelectError::NoSuchPackage(missing),
             }
@@ -109,7 +110,7 @@ impl TargetGraph<'_> {
 
     /// The first whose package exists; when none does, the last is what is missed.
     fn first(&self, labels: &[Label]) -> Result<TargetId, SelectError> {
-        let exists = |label: &&Label| self.workspace.position(&label.package).is_some();
+        let exists = |label: &&Label| self.workspace().position(&label.package).is_some();
         match labels.iter().find(exists).or(labels.last()) {
             Some(label) => self.one(label),
             None => Err(SelectError::NothingBeneath { pattern: String::new() }),
@@ -118,7 +119,7 @@ impl TargetGraph<'_> {
 
     fn no_package(&self, package: &PackagePath) -> SelectError {
         let label = Label { package: package.clone(), name: "all".into() };
-        SelectError::NoSuchPackage(suggest::no_package(self.workspace, &label))
+        SelectError::NoSuchPackage(suggest::no_package(self.workspace(), &label))
     }
 
     /// Whether what a pattern means is taken away again by a later one, so that its packages weren't even read.

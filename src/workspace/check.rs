@@ -154,3 +154,87 @@ fn not_one_of(span: Span, text: &str, words: &[&str], name: &str) -> Diagnostic 
         None => diagnostic,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{expect, mistakes};
+
+    #[test]
+    fn an_unknown_attribute_is_underlined_with_the_nearest_one() {
+        expect(
+            &mistakes("[files.a]\ndest = \"/\"\nsrc = []\nzebra = 1\n"),
+            &[
+                &[
+                    "unknown attribute `src`",
+                    "p/layers.toml:3:1",
+                    "^^^ not an attribute of `files`",
+                    "did you mean `srcs`?",
+                ],
+                &["unknown attribute `zebra`", "p/layers.toml:4:1", "`files` takes `srcs`, `dest`, `mode`"],
+            ],
+        );
+    }
+
+    #[test]
+    fn a_wrong_type_says_what_is_taken_and_how_to_write_it() {
+        expect(
+            &mistakes(
+                "[files.a]\nsrcs = \"app/**\"\ndest = 7\nlevel = \"6\"\nstrict = \"true\"\n[image.b]\nlayers = [1]\n",
+            ),
+            &[
+                &[
+                    "`srcs` takes a list of strings, not a string",
+                    "p/layers.toml:2:8",
+                    "write a list: `srcs = [\"app/**\"]`",
+                ],
+                &["`dest` takes a string, not an integer", "p/layers.toml:3:8", "put it in quotes: `\"7\"`"],
+                &["`level` takes a whole number, not a string", "write it without quotes: `level = 6`"],
+                &["`strict` takes `true` or `false`, not a string", "p/layers.toml:5:10", "write it without quotes"],
+                &["`layers` takes a label, not an integer", "p/layers.toml:7:11"],
+            ],
+        );
+    }
+
+    #[test]
+    fn a_missing_attribute_is_complained_of_at_the_target() {
+        expect(
+            &mistakes("\n[files.a]\nsrcs = []\n"),
+            &[&["`dest` is missing", "p/layers.toml:2:8", "`files` needs it", "add `dest = …`, a string: where to"]],
+        );
+    }
+
+    #[test]
+    fn a_word_outside_an_enumeration_is_answered_with_the_nearest() {
+        expect(
+            &mistakes("[files.a]\ndest = \"/\"\nformat = \"gizp\"\n"),
+            &[&[
+                "`format` can't be `gizp`",
+                "p/layers.toml:3:10",
+                "expected one of `gzip`, `zstd`",
+                "did you mean `gzip`?",
+            ]],
+        );
+    }
+
+    #[test]
+    fn tables_inside_are_held_against_their_own_keys() {
+        expect(
+            &mistakes(
+                "[files.a]\ndest = \"/\"\nmode = 1\n[files.a.dirs]\n\"/x\" = { mod = \"0755\" }\n\"/y\" = \"0755\"\n",
+            ),
+            &[
+                &["`mode` takes a string or a table of strings, not an integer", "p/layers.toml:3:8"],
+                &["unknown attribute `mod`", "p/layers.toml:5:10", "not an attribute of `/x`", "did you mean `mode`?"],
+                &["`/y` takes a table, not a string", "p/layers.toml:6:8"],
+            ],
+        );
+    }
+
+    #[test]
+    fn text_that_is_no_label_says_why() {
+        expect(
+            &mistakes("[image.a]\nbase = \"b c\"\n"),
+            &[&["`b c` is not a label: a name is letters", "p/layers.toml:2:8", "write `//package:name`"]],
+        );
+    }
+}

@@ -4,15 +4,15 @@
 
 use std::collections::HashMap;
 
-use camino::Utf8PathBuf;
+use camino::Utf8Path;
 
 use super::check::{self, Owner};
+use super::model::{Package, Target};
 use super::parse::Parsed;
 use super::schema::{Purpose, RuleSchema, quoted};
 use super::value::{Entry, Node, Table, Value};
-use super::{Package, Target};
 use crate::diagnostic::{Diagnostic, nearest};
-use crate::label::{Label, PackagePath};
+use crate::label::{Label, PackagePath, is_name};
 use crate::span::Span;
 
 /// Tables that are no rules; all but the first are for the workspace's file or for later versions.
@@ -112,12 +112,12 @@ impl Declarer<'_> {
     }
 }
 
-/// What stands in the root's file beside the settings and is no target. `elsewhere`: the folder that holds the packages,
-/// where it is not the root, so that no target may stand here.
-pub fn strangers(rest: &Table, schemas: &[&'static RuleSchema], elsewhere: Option<&Utf8PathBuf>) -> Vec<Diagnostic> {
+/// What stands in the root's file beside the settings and is no target. `folder` holds the packages: unless it is the
+/// root, no target may stand here.
+pub fn strangers(rest: &Table, schemas: &[&'static RuleSchema], folder: &Utf8Path) -> Vec<Diagnostic> {
     let judge = |entry: &Entry| match schemas.iter().any(|schema| schema.name == entry.key) {
         false => stranger(&entry.key, entry.key_span, &entry.value.node, schemas),
-        true => elsewhere.map(|folder| {
+        true => (!folder.as_str().is_empty()).then(|| {
             Diagnostic::error("a target can't stand in the workspace's own file")
                 .at(entry.key_span, format!("`packages` says that targets stand in `{folder}`"))
                 .help(format!("move it to `{folder}/layers.toml`, which is the package `//`"))
@@ -160,7 +160,10 @@ fn is_repository_part(part: &str) -> bool {
 /// Whether a table inside a target is really the rest of a dotted name that lacks its quotes.
 fn is_rest_of_name(entry: &Entry, schema: &RuleSchema) -> bool {
     let known = |key: &str| schema.attributes.iter().any(|attribute| attribute.name == key);
-    let Some(table) = entry.value.as_table().filter(|_| !known(&entry.key)) else { return false };
+    let names = || schema.attributes.iter().map(|attribute| attribute.name);
+    // A name near to an attribute's is a slip, and a key that is no name was never meant as one.
+    let may_be_name = is_name(&entry.key) && !known(&entry.key) && nearest(&entry.key, names()).is_none();
+    let Some(table) = entry.value.as_table().filter(|_| may_be_name) else { return false };
     entry.key.starts_with(|first: char| first.is_ascii_digit())
         || table.0.iter().any(|inner| known(&inner.key) || is_rest_of_name(inner, schema))
 }
@@ -261,4 +264,124 @@ fn two_of_one_name(second: &Target, first: Span, rule: &str) -> Diagnostic {
         .at(second.span, format!("`{}`, and again here", second.rule.name))
         .also(first, format!("`{rule}`, first here"))
         .help("the targets of a package share one namespace, whatever their rules: rename one")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{ROOT, Tree, expect, mistakes};
+
+    #[test]
+    fn an_unknown_rule_is_answered_with_the_nearest_one() {
+        expect(
+            &mistakes("[iamge.a]\n[zebra.b]\n"),
+            &[
+                &["unknown rule `iamge`", "p/layers.toml:1:2", "did you mean `image`?"],
+                &["unknown rule `zebra`", "p/layers.toml:2:2", "the rules are `files`, `image`"],
+            ],
+        );
+    }
+
+    #[test]
+    fn two_targets_of_one_name_are_named_with_both_places_whatever_their_rules() {
+        expect(
+            &mistakes("[files.a]\ndest = \"/\"\n[image.a]\n"),
+            &[&[
+                "two targets are named `a`",
+                "p/layers.toml:3:8",
+                "`image`, and again here",
+                "1 | [files.a]",
+                "`files`, first here",
+            ]],
+        );
+    }
+
+    #[test]
+    fn an_unquoted_dotted_name_says_how_to_quote_it() {
+        expect(
+            &mistakes("[image.python3.11]\nlayers = []\n[files.a.b]\ndest = \"/\"\n[image.x1.2.3]\n"),
+            &[
+                &["a dotted name needs quotes", "p/layers.toml:1:8", "^^^^^^^^^^", "write `[image.\"python3.11\"]`"],
+                &["a dotted name needs quotes", "p/layers.toml:3:8", "write `[files.\"a.b\"]`"],
+                &["a dotted name needs quotes", "write `[image.\"x1.2.3\"]`"],
+            ],
+        );
+    }
+
+    #[test]
+    fn a_slip_in_a_tables_name_is_not_taken_for_a_dotted_name() {
+        expect(
+            &mistakes("[files.a]\ndest = \"/\"\n[files.a.dir]\n\"/x\" = { mode = \"0755\" }\n"),
+            &[&["unknown attribute `dir`", "p/layers.toml:3:10", "did you mean `dirs`?"]],
+        );
+    }
+
+    #[test]
+    fn a_quoted_dotted_name_is_a_name() {
+        let tree = Tree::new(&[ROOT, ("p/layers.toml", "[image.\"python3.11\"]\n[files.lib]\ndest = \"/\"\n")]);
+        let (workspace, problems) = tree.load(&["//..."]);
+        assert_eq!(problems, Vec::<String>::new());
+        let names: Vec<String> = workspace.packages[1].targets.iter().map(|target| target.label.to_string()).collect();
+        assert_eq!(names, ["//p:lib", "//p:python3.11"]);
+    }
+
+    #[test]
+    fn names_are_held_to_their_grammar_and_images_to_a_repositorys() {
+        expect(
+            &mistakes(
+                "[files.\"a b\"]\ndest = \"/\"\n[image.App]\n[image.\"a..b\"]\n[image.a__b]\n[image.a--b]\n[image.a_-b]\n",
+            ),
+            &[
+                &["`a b` can't be a target's name", "p/layers.toml:1:8", "a name is letters"],
+                &["`App` can't be an image's name", "p/layers.toml:3:8", "lower case"],
+                &["`a..b` can't be an image's name"],
+                &["`a_-b` can't be an image's name"],
+            ],
+        );
+        let tree = Tree::new(&[ROOT, ("Data/layers.toml", "[files.F]\ndest = \"/\"\n[image.a]\n")]);
+        expect(&tree.load(&["//..."]).1, &[&["the package `//Data` can't hold images", "Data/layers.toml:3:8"]]);
+    }
+
+    #[test]
+    fn what_stands_in_the_wrong_file_or_form_is_named() {
+        expect(
+            &mistakes(
+                "x = 1\nfiles = 2\n[workspace]\nname = \"y\"\n[profile.a]\n[apt]\n[package]\nz = 1\n[[image.b]]\n[image]\nc = 3\n",
+            ),
+            &[
+                &["`x` stands outside of any target", "p/layers.toml:1:1"],
+                &["`files` is a rule, and a target of it needs a name", "write `[files.NAME]`"],
+                &["`[workspace]` stands only in the workspace's own layers.toml", "p/layers.toml:3:2", ".gitignore"],
+                &["`[profile]` stands only in the workspace's own layers.toml"],
+                &["`[apt]` is not supported by this version"],
+                &["unknown key `z`", "p/layers.toml:8:1"],
+                &["a target is written `[image.b]`", "p/layers.toml:9:9"],
+                &["`image` is a rule, and a target of it needs a name", "p/layers.toml:11:1"],
+            ],
+        );
+    }
+
+    #[test]
+    fn a_target_in_the_roots_file_is_an_error_when_packages_stand_elsewhere() {
+        let tree = Tree::new(&[
+            ("layers.toml", "[workspace]\nname = \"x\"\npackages = \"images\"\n[image.a]\n[iamge.b]\n"),
+            ("images/layers.toml", "[image.c]\n"),
+        ]);
+        expect(
+            &tree.load(&["//..."]).1,
+            &[
+                &[
+                    "a target can't stand in the workspace's own file",
+                    "layers.toml:4:2",
+                    "move it to `images/layers.toml`",
+                ],
+                &["unknown rule `iamge`", "layers.toml:5:2"],
+            ],
+        );
+    }
+
+    #[test]
+    fn of_a_target_whose_syntax_is_wrong_nothing_else_is_said() {
+        let shown = mistakes("[files.a]\nsrcs = [x]\n[files.b]\nsrc = []\ndest = \"/\"\n");
+        expect(&shown, &[&["p/layers.toml:2:9"], &["unknown attribute `src`", "p/layers.toml:4:1"]]);
+    }
 }

@@ -10,11 +10,12 @@ use camino::{Utf8Path, Utf8PathBuf};
 use rayon::prelude::*;
 
 use super::discover::Finder;
+use super::model::{Package, Workspace};
 use super::parse::{self, Parsed};
 use super::root::FILE_NAME;
 use super::schema::RuleSchema;
 use super::settings::Settings;
-use super::{Package, Workspace, declare, dollars, read};
+use super::{declare, dollars, read};
 use crate::diagnostic::Diagnostic;
 use crate::label::PackagePath;
 use crate::pattern::{PackageSelection, TargetPattern};
@@ -51,27 +52,37 @@ const ROOT_FILE: FileId = FileId(0);
 
 /// Reads a workspace's settings. `root` is the folder that [`super::root::find_root`] gives.
 pub fn open<'a>(root: &Utf8Path, options: Options<'a>) -> Opened<'a> {
-    let text = read_text(&root.join(FILE_NAME), FILE_NAME, ROOT_FILE);
-    let mut sources = Sources::default();
-    sources.add(FILE_NAME.into(), text.text.as_str().into());
-    let mut rest = parse::parse(&text.text, ROOT_FILE);
-    let mut diagnostics = text.mistake.map_or_else(|| std::mem::take(&mut rest.diagnostics), |mistake| vec![mistake]);
-    let readable = match read::wrong_version(&rest.table) {
-        Some(wrong) if diagnostics.is_empty() => {
-            diagnostics.push(wrong);
-            false
-        }
-        _ => true,
+    let Text { text, mistake } = read_text(&root.join(FILE_NAME), FILE_NAME, ROOT_FILE);
+    let mut rest = match &mistake {
+        None => parse::parse(&text, ROOT_FILE),
+        Some(mistake) => Parsed { broken: vec![0], diagnostics: vec![mistake.clone()], ..Parsed::default() },
     };
-    let top = Span::new(ROOT_FILE, 0..text.text.find('\n').unwrap_or(text.text.len()));
+    let mut diagnostics = std::mem::take(&mut rest.diagnostics);
+    let wrong = read::wrong_version(&rest.table);
+    let readable = wrong.is_none() && workspace_is_whole(&rest);
+    let top = Span::new(ROOT_FILE, 0..text.find('\n').unwrap_or(text.len()));
     let (settings, mistakes) = read::read(&mut rest.table, root, options.profile, top);
-    if readable && rest.broken.is_empty() {
-        diagnostics.extend(mistakes);
-        diagnostics.extend(dollars::replace(&mut rest.table, &settings.vars));
-        let in_root = settings.packages.as_str().is_empty();
-        diagnostics.extend(declare::strangers(&rest.table, options.schemas, (!in_root).then_some(&settings.packages)));
+    match wrong {
+        // What else seems wrong may be right in that version.
+        Some(wrong) => diagnostics.push(wrong),
+        None if rest.broken.is_empty() => {
+            diagnostics.extend(mistakes);
+            diagnostics.extend(dollars::replace(&mut rest.table, &settings.vars));
+            diagnostics.extend(declare::strangers(&rest.table, options.schemas, &settings.packages));
+        }
+        None => {}
     }
+    let mut sources = Sources::default();
+    sources.add(FILE_NAME.into(), text.into());
     Opened { root: root.to_owned(), options, sources, files: 1, settings, rest, diagnostics, readable }
+}
+
+/// Whether the syntax of `[workspace]` is right, without which nothing can be said of the packages.
+fn workspace_is_whole(root: &Parsed) -> bool {
+    let Some(workspace) = root.table.entry("workspace") else { return root.broken.is_empty() };
+    let starts = root.table.0.iter().map(|entry| entry.key_span.start);
+    let next = starts.filter(|start| *start > workspace.key_span.start).min().unwrap_or(u32::MAX);
+    !root.broken.iter().any(|at| (workspace.key_span.start..next).contains(at))
 }
 
 impl Opened<'_> {
@@ -115,30 +126,30 @@ impl Opened<'_> {
     }
 
     /// Reads packages; gives the packages that their labels name.
-    fn wave(&mut self, wave: BTreeSet<PackagePath>, read: &mut Read) -> BTreeSet<PackagePath> {
-        let mut files = Vec::with_capacity(wave.len());
-        for package in wave {
-            if self.settings.packages.as_str().is_empty() && package.as_str().is_empty() {
-                let (package, diagnostics) =
-                    declare::declare(std::mem::take(&mut self.rest), package, self.options.schemas);
-                read.take(package, diagnostics);
-            } else {
-                let path = self.settings.folder(&package).join(FILE_NAME);
-                files.push((package, path, FileId(self.files)));
-                self.files += 1;
-            }
+    fn wave(&mut self, mut wave: BTreeSet<PackagePath>, read: &mut Read) -> BTreeSet<PackagePath> {
+        let mut needed = BTreeSet::new();
+        if self.settings.packages.as_str().is_empty() && wave.remove(&PackagePath::default()) {
+            let rest = std::mem::take(&mut self.rest);
+            let (package, diagnostics) = declare::declare(rest, PackagePath::default(), self.options.schemas);
+            needed.extend(needs(&package));
+            read.packages.push(package);
+            read.diagnostics.extend(diagnostics);
         }
-        let results: Vec<_> =
-            files.into_par_iter().map(|(package, path, file)| self.file(package, path, file)).collect();
-        for FileRead { path, text, package, diagnostics } in results {
+        let files: Vec<(PackagePath, FileId)> = wave.into_iter().zip((self.files..).map(FileId)).collect();
+        self.files += u32::try_from(files.len()).unwrap_or(u32::MAX);
+        let results: Vec<_> = files.into_par_iter().map(|(package, file)| self.file(package, file)).collect();
+        for result in results {
             // In the order in which the files were numbered.
-            self.sources.add(path, text);
-            read.take(package, diagnostics);
+            self.sources.add(result.path, result.text);
+            needed.extend(result.needs);
+            read.packages.push(result.package);
+            read.diagnostics.extend(result.diagnostics);
         }
-        std::mem::take(&mut read.needed)
+        needed
     }
 
-    fn file(&self, package: PackagePath, path: Utf8PathBuf, file: FileId) -> FileRead {
+    fn file(&self, package: PackagePath, file: FileId) -> FileRead {
+        let path = self.settings.folder(&package).join(FILE_NAME);
         let text = read_text(&self.root.join(&path), path.as_str(), file);
         let mut parsed = match text.mistake {
             None => parse::parse(&text.text, file),
@@ -149,13 +160,14 @@ impl Opened<'_> {
             parsed.diagnostics.extend(mistakes);
         }
         let (package, diagnostics) = declare::declare(parsed, package, self.options.schemas);
-        FileRead { path, text: text.text.into(), package, diagnostics }
+        FileRead { path, text: text.text.into(), needs: needs(&package), package, diagnostics }
     }
 }
 
 struct FileRead {
     path: Utf8PathBuf,
     text: Arc<str>,
+    needs: BTreeSet<PackagePath>,
     package: Package,
     diagnostics: Vec<Diagnostic>,
 }
@@ -164,27 +176,23 @@ struct FileRead {
 struct Read {
     packages: Vec<Package>,
     diagnostics: Vec<Diagnostic>,
-    needed: BTreeSet<PackagePath>,
     known: Vec<PackagePath>,
     /// Whether a package that is no package was asked for: then all are listed, for a suggestion.
     missing: bool,
 }
 
-impl Read {
-    fn take(&mut self, package: Package, diagnostics: Vec<Diagnostic>) {
-        let mut last = &package.path;
-        for label in package.targets.iter().flat_map(|target| &target.labels).map(|used| &used.label) {
-            // Neighbouring labels mostly name the same package: one comparison instead of a search.
-            if label.package != *last {
-                last = &label.package;
-                if *last != package.path && !self.needed.contains(last) {
-                    self.needed.insert(last.clone());
-                }
-            }
+/// The other packages that a package's labels name.
+fn needs(package: &Package) -> BTreeSet<PackagePath> {
+    let mut needed = BTreeSet::new();
+    let mut last = &package.path;
+    for used in package.targets.iter().flat_map(|target| &target.labels) {
+        // Labels in a row mostly name the same package, or their own: a comparison instead of a search.
+        if used.label.package != package.path && used.label.package != *last {
+            last = &used.label.package;
+            needed.insert(last.clone());
         }
-        self.packages.push(package);
-        self.diagnostics.extend(diagnostics);
     }
+    needed
 }
 
 fn note_missing(missing: &mut bool) -> bool {
@@ -247,4 +255,74 @@ fn sort(diagnostics: &mut Vec<Diagnostic>, sources: &Sources) {
     };
     diagnostics.sort_by_cached_key(place);
     diagnostics.dedup();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{ROOT, Tree, expect};
+
+    fn read(tree: &Tree, patterns: &[&str]) -> Vec<String> {
+        tree.load(patterns).0.packages.iter().map(|package| package.path.to_string()).collect()
+    }
+
+    #[test]
+    fn only_what_patterns_reach_and_need_is_read() {
+        let tree = Tree::new(&[
+            ROOT,
+            ("a/layers.toml", "[image.a]\nbase = \"//b:b\"\n"),
+            ("b/layers.toml", "[image.b]\nbase = \"//c/d\"\n"),
+            ("c/d/layers.toml", "[image.d]\n"),
+            ("other/layers.toml", "this is wrong\n"),
+        ]);
+        assert_eq!(read(&tree, &["//a"]), ["//a", "//b", "//c/d"]);
+        assert_eq!(tree.load(&["//a"]).1, Vec::<String>::new());
+        assert_eq!(read(&tree, &["//c/..."]), ["//c/d"]);
+        assert_eq!(read(&tree, &["//c/d/e"]), Vec::<String>::new());
+        assert!(!tree.load(&["//..."]).1.is_empty());
+    }
+
+    #[test]
+    fn the_mistakes_of_all_files_come_in_one_report_by_file_and_place() {
+        let tree = Tree::new(&[
+            ("layers.toml", "[workspace]\nname = 1\n[files.r]\n"),
+            ("b/layers.toml", "[files.y]\nsrc = []\n[oops.z]\n"),
+            ("a/layers.toml", "[image.x]\nbase = \"//b:y\"\nlayer = []\n"),
+        ]);
+        expect(
+            &tree.load(&["//a:x", "//:r"]).1,
+            &[
+                &["a/layers.toml:3:1", "did you mean `layers`?"],
+                &["b/layers.toml:1:8", "`dest` is missing"],
+                &["b/layers.toml:2:1", "did you mean `srcs`?"],
+                &["b/layers.toml:3:2", "unknown rule `oops`"],
+                &["layers.toml:2:8", "`name` takes a string, not an integer"],
+                &["layers.toml:3:8", "`dest` is missing"],
+            ],
+        );
+    }
+
+    #[test]
+    fn vars_are_replaced_in_every_file() {
+        let tree = Tree::new(&[
+            ("layers.toml", "[workspace]\nname = \"x\"\n[vars]\nbase = \"b\"\n[files.r]\ndest = \"/${vars.base}\"\n"),
+            (
+                "a/layers.toml",
+                "[image.x]\nbase = \":${vars.base}\"\nenv = { A = \"${env.A}\", P = \"$PATH\" }\n[image.b]\n",
+            ),
+        ]);
+        let (workspace, problems) = tree.load(&["//..."]);
+        expect(&problems, &[&["`${env.A}` stands only in attributes of effects", "a/layers.toml:3:13"]]);
+        let root = &workspace.packages[0].targets[0];
+        assert_eq!(root.attributes().str("dest"), Some("/b"));
+        let image = workspace.packages[1].target("x").unwrap();
+        assert_eq!(image.labels[0].label.to_string(), "//a:b");
+    }
+
+    #[test]
+    fn a_file_that_is_no_text_or_cannot_be_read_is_named() {
+        let tree = Tree::new(&[ROOT, ("a/x", "")]);
+        std::fs::write(tree.root.join("a/layers.toml"), b"# ok\n[files.\xff]\n").unwrap();
+        expect(&tree.load(&["//..."]).1, &[&["the file is not UTF-8", "a/layers.toml:2:8"]]);
+        expect(&Tree::new(&[]).load(&[]).1, &[&["`layers.toml` can't be read"]]);
+    }
 }

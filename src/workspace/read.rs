@@ -72,7 +72,7 @@ pub const PROFILE: &[Attribute] = &[
 pub fn wrong_version(root: &Table) -> Option<Diagnostic> {
     let written = root.get("workspace")?.as_table()?.get("requires")?;
     let wanted = Spanned { value: written.as_str()?, span: written.span };
-    version::check(wanted, env!("CARGO_PKG_VERSION"))
+    version::unmet(wanted, env!("CARGO_PKG_VERSION"))
 }
 
 /// Takes `[workspace]`, `[profile]` and `[vars]` out of the root file's table and reads them. `folder` is the root, `top`
@@ -115,6 +115,7 @@ impl Reader<'_> {
         if let Some(packages) = attributes.text("packages") {
             self.packages(packages);
         }
+        self.diagnostics.extend(attributes.text("requires").and_then(version::malformed));
         self.plain(&attributes);
     }
 
@@ -294,4 +295,104 @@ fn check_tag(text: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("`{text}` is not a tag: at most 128 letters, digits, `.`, `_` or `-`, not beginning with `.` or `-`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Tree, expect};
+    use super::*;
+    use crate::workspace::Workspace;
+
+    fn load(text: &str, profile: Option<&str>) -> (Workspace, Vec<String>) {
+        let root = PackagePath::default();
+        Tree::new(&[("layers.toml", text), ("images/x", "")]).load_with(&root, &["//..."], profile)
+    }
+
+    #[test]
+    fn a_profile_lies_over_what_it_inherits_and_that_over_the_workspace() {
+        let text = "[workspace]\nname = \"w\"\ntag = \"1\"\nregistry = \"a.example\"\ncompression = \"zstd\"\n\
+                    [profile.base]\nregistry = \"b.example:5000/x\"\ntag = \"2\"\nfrom-registry = [\"//p/...\"]\n\
+                    [profile.top]\ninherits = \"base\"\ntag = \"3\"\ndeploy = \"kubernetes\"\nplatform = \"linux/arm64\"\n";
+        let (plain, problems) = load(text, None);
+        assert_eq!(problems, Vec::<String>::new());
+        assert_eq!((&*plain.settings.registry, &*plain.settings.tag), ("a.example", "1"));
+        assert_eq!(plain.settings.deploy, DeployKind::Compose);
+        let (top, problems) = load(text, Some("top"));
+        assert_eq!(problems, Vec::<String>::new());
+        assert_eq!((&*top.settings.registry, &*top.settings.tag), ("b.example:5000/x", "3"));
+        assert_eq!(top.settings.platform.to_string(), "linux/arm64");
+        assert_eq!(top.settings.from_registry.len(), 1);
+        assert_eq!(top.settings.deploy, DeployKind::Kubernetes);
+        let zstd = Compression { format: CompressionFormat::Zstd, level: None, chunks: None };
+        assert_eq!(top.settings.compression, Some(zstd));
+    }
+
+    #[test]
+    fn what_is_left_out_has_its_default() {
+        let (workspace, problems) = load("[workspace]\nname = \"w\"\n", None);
+        assert_eq!(problems, Vec::<String>::new());
+        let Settings { registry, tag, packages, source_date_epoch, .. } = workspace.settings;
+        assert_eq!((&*registry, &*tag, packages.as_str()), ("registry.localhost", "latest", ""));
+        assert_eq!(source_date_epoch, SourceDateEpoch::Fixed(0));
+    }
+
+    #[test]
+    fn every_wrong_setting_is_reported_at_its_place() {
+        let text = "[workspace]\nnmae = \"w\"\npackages = \"../x\"\nregistry = \"https://r\"\ntag = \"-\"\n\
+                    platform = \"linux/amd46\"\nbuild-base = \"a b\"\nsource-date-epoch = -1\n\
+                    compression = { format = \"gzip\", level = 13 }\nrequires = \"3\"\n\
+                    [profile.a]\nfrom-registry = [\"/x\"]\ndeploy = \"swarm\"\ntga = \"x\"\n[vars]\nx = 1\n";
+        expect(
+            &load(text, None).1,
+            &[
+                &["`name` is missing", "layers.toml:1:2"],
+                &["unknown attribute `nmae`", "layers.toml:2:1", "did you mean `name`?"],
+                &["`packages` is a folder below the workspace's root", "layers.toml:3:12"],
+                &["a registry is written without `https://`", "layers.toml:4:12"],
+                &["`-` is not a tag", "layers.toml:5:7"],
+                &["`linux/amd46` is not a platform", "layers.toml:6:12"],
+                &["`a b` is not a label", "layers.toml:7:14"],
+                &["`source-date-epoch` can't lie before 1970", "layers.toml:8:21"],
+                &["`level` goes from 1 to 12", "layers.toml:9:42"],
+                &["`3` is not a version requirement", "layers.toml:10:12"],
+                &["`/x` is not a target pattern", "layers.toml:12:18", "two slashes"],
+                &["`deploy` can't be `swarm`", "layers.toml:13:10"],
+                &["unknown attribute `tga`", "layers.toml:14:1", "did you mean `tag`?"],
+                &["`x` takes a string, not an integer", "layers.toml:16:5"],
+            ],
+        );
+    }
+
+    #[test]
+    fn an_unmet_requirement_is_all_that_is_said() {
+        let text = "[workspace]\nname = \"w\"\nrequires = \">=99\"\nnew-key = 1\n[new_rule.x]\n";
+        expect(&load(text, None).1, &[&["this workspace needs layerbuild >=99, and this is ", "layers.toml:3:12"]]);
+    }
+
+    #[test]
+    fn an_unknown_profile_is_answered_with_the_nearest() {
+        let text = "[workspace]\nname = \"w\"\n[profile.production]\ninherits = \"bsae\"\n[profile.base]\n";
+        expect(
+            &load(text, Some("producton")).1,
+            &[
+                &["no profile is named `producton`", "did you mean `production`?"],
+                &["no profile is named `bsae`", "layers.toml:4:12", "did you mean `base`?"],
+            ],
+        );
+    }
+
+    #[test]
+    fn profiles_that_inherit_in_a_circle_are_drawn_once() {
+        let text = "[workspace]\nname = \"w\"\n[profile.a]\ninherits = \"b\"\n[profile.b]\ninherits = \"a\"\n\
+                    [profile.c]\ninherits = \"a\"\n";
+        expect(
+            &load(text, Some("c")).1,
+            &[&["profiles inherit in a circle: a → b → a", "layers.toml:4:12", "`b` inherits `a`"]],
+        );
+    }
+
+    #[test]
+    fn a_root_file_without_a_workspace_says_so() {
+        expect(&load("[vars]\na = \"1\"\n", None).1, &[&["has no `[workspace]`", "layers.toml:1:1"]]);
+    }
 }

@@ -110,3 +110,19 @@ impl Default for Settings {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_the_package_that_its_path_names() {
+        let settings = Settings { packages: "images".into(), ..Settings::default() };
+        let package = |folder: &str| settings.package_at(Utf8Path::new(folder)).to_string();
+        assert_eq!(package("images/a/b"), "//a/b");
+        assert_eq!(package("images"), "//");
+        assert_eq!(package("imagesx/a"), "//");
+        assert_eq!(package("images/a/.hidden/b"), "//a");
+        assert_eq!(settings.folder(&PackagePath::default()), "images");
+    }
+}

@@ -7,21 +7,22 @@ use crate::diagnostic::Diagnostic;
 
 const OPERATORS: [&str; 5] = [">=", "<=", ">", "<", "="];
 
-/// The mistake in a requirement, or that `running` does not meet it.
-pub fn check(wanted: Spanned<&str>, running: &str) -> Option<Diagnostic> {
-    match meets(wanted.value, running) {
-        Some(true) => None,
-        Some(false) => Some(
-            Diagnostic::error(format!("this workspace needs layerbuild {}, and this is {running}", wanted.value))
-                .at(wanted.span, "")
-                .help("install a version of layerbuild that fits, or change `requires`"),
-        ),
-        None => Some(
-            Diagnostic::error(format!("`{}` is not a version requirement", wanted.value))
-                .at(wanted.span, "")
-                .help("write comparisons joined by commas, such as `>=0.3` or `>=0.3, <2`"),
-        ),
-    }
+/// That `running` does not meet a requirement; a malformed one counts as met.
+pub fn unmet(wanted: Spanned<&str>, running: &str) -> Option<Diagnostic> {
+    (meets(wanted.value, running) == Some(false)).then(|| {
+        Diagnostic::error(format!("this workspace needs layerbuild {}, and this is {running}", wanted.value))
+            .at(wanted.span, "")
+            .help("install a version of layerbuild that fits, or change `requires`")
+    })
+}
+
+/// The mistake in a requirement.
+pub fn malformed(wanted: Spanned<&str>) -> Option<Diagnostic> {
+    meets(wanted.value, "0").is_none().then(|| {
+        Diagnostic::error(format!("`{}` is not a version requirement", wanted.value))
+            .at(wanted.span, "")
+            .help("write comparisons joined by commas, such as `>=0.3` or `>=0.3, <2`")
+    })
 }
 
 /// `None` when the requirement is malformed.
