@@ -7,6 +7,7 @@ pub mod digest;
 pub mod event;
 pub mod label;
 pub mod layer_path;
+pub mod pattern;
 pub mod platform;
 pub mod span;
 

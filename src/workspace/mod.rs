@@ -1,4 +1,30 @@
 //! layers.toml → Workspace: syntax with spans, checked against the rules' schemas. Knows no rule by name.
+//!
+//! In order: `root` finds the file, `settings` reads what holds for all, `load` reads the packages that are wanted
+//! (`discover` finds them, `parse` reads, `declare` and `check` judge).
 
+pub mod attributes;
+pub mod check;
+mod declare;
+mod discover;
+mod dollars;
+mod duplicate;
+pub mod ignored;
+mod load;
+mod model;
+mod parse;
+mod profile;
+mod read;
+pub mod root;
 pub mod schema;
+pub mod settings;
+#[cfg(test)]
+pub mod testing;
 pub mod value;
+mod version;
+
+pub use attributes::{Attributes, MapEntry, Spanned};
+pub use check::LabelUse;
+pub use load::{Opened, Options, open};
+pub use model::{Package, Target, Workspace};
+pub use settings::Settings;

@@ -3,6 +3,8 @@
 //! Plain data: rules hand their schemas in, the loader checks what is written against them, the graph
 //! takes its edges from the label-typed ones. Knows no rule.
 
+use super::value::Node;
+
 /// A rule: what may stand in a `[rule.name]` table.
 #[derive(Debug)]
 pub struct RuleSchema {
@@ -71,4 +73,60 @@ pub const fn optional(name: &'static str, ty: Type, doc: &'static str) -> Attrib
 /// Shorthand for an attribute that must be given.
 pub const fn required(name: &'static str, ty: Type, doc: &'static str) -> Attribute {
     Attribute { name, ty, required: true, doc }
+}
+
+impl Type {
+    /// What the type takes, for messages: "a list of strings".
+    pub fn describe(&self) -> String {
+        match self {
+            Type::Boolean => "`true` or `false`".to_owned(),
+            Type::Integer => "a whole number".to_owned(),
+            Type::String => "a string".to_owned(),
+            Type::Enum(words) => format!("one of {}", quoted(words)),
+            Type::Label(_) => "a label".to_owned(),
+            Type::List(item) => format!("a list of {}", item.plural()),
+            Type::Map(value) => format!("a table of {}", value.plural()),
+            Type::Table(_) => "a table".to_owned(),
+            Type::Either(types) => types.iter().map(Type::describe).collect::<Vec<_>>().join(" or "),
+        }
+    }
+
+    fn plural(&self) -> String {
+        match self {
+            Type::Boolean => "booleans".to_owned(),
+            Type::Integer => "whole numbers".to_owned(),
+            Type::String | Type::Enum(_) => "strings".to_owned(),
+            Type::Label(_) => "labels".to_owned(),
+            Type::List(_) => "lists".to_owned(),
+            Type::Map(_) | Type::Table(_) => "tables".to_owned(),
+            Type::Either(types) => types.iter().map(Type::plural).collect::<Vec<_>>().join(" or "),
+        }
+    }
+
+    /// Whether a value is of the kind that the type takes; what it says is not looked at.
+    pub fn fits(&self, node: &Node) -> bool {
+        match self {
+            Type::Boolean => matches!(node, Node::Boolean(_)),
+            Type::Integer => matches!(node, Node::Integer(_)),
+            Type::String | Type::Enum(_) | Type::Label(_) => matches!(node, Node::String(_)),
+            Type::List(_) => matches!(node, Node::Array(_)),
+            Type::Map(_) | Type::Table(_) => matches!(node, Node::Table(_)),
+            Type::Either(types) => types.iter().any(|ty| ty.fits(node)),
+        }
+    }
+}
+
+impl Purpose {
+    /// For messages: "a layer".
+    pub fn describe(self) -> &'static str {
+        match self {
+            Purpose::Layer => "a layer",
+            Purpose::Image => "an image",
+        }
+    }
+}
+
+/// Words for a message: "`a`, `b`".
+pub fn quoted(words: &[&str]) -> String {
+    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
 }

@@ -1,0 +1,387 @@
+//! The tables of one file → the targets that it declares.
+//!
+//! Holds names to their grammar and to one namespace a package. Knows no rule by name: the schemas say which there are.
+
+use std::collections::HashMap;
+
+use camino::Utf8Path;
+
+use super::check::{self, Owner};
+use super::model::{Package, Target};
+use super::parse::Parsed;
+use super::schema::{Purpose, RuleSchema, quoted};
+use super::value::{Entry, Node, Table, Value};
+use crate::diagnostic::{Diagnostic, nearest};
+use crate::label::{Label, PackagePath, is_name};
+use crate::span::Span;
+
+/// Tables that are no rules; all but the first are for the workspace's file or for later versions.
+const PACKAGE_TABLE: &str = "package";
+const ROOT_TABLES: [&str; 3] = ["workspace", "profile", "vars"];
+const LATER_TABLES: [&str; 3] = ["apt", "registry", "external"];
+
+/// Declares a package's targets. Of a file whose syntax is wrong somewhere, the targets around these places are named
+/// but not judged.
+pub fn declare(parsed: Parsed, path: PackagePath, schemas: &[&'static RuleSchema]) -> (Package, Vec<Diagnostic>) {
+    let mut declarer = Declarer { path: &path, schemas, targets: Vec::new(), diagnostics: parsed.diagnostics };
+    parsed.table.0.into_iter().for_each(|entry| declarer.entry(entry));
+    let Declarer { mut targets, mut diagnostics, .. } = declarer;
+    let complete = parsed.broken.is_empty();
+    let judged = judge(&mut targets, &parsed.broken);
+    diagnostics.extend(judged);
+    diagnostics.extend(drop_duplicates(&mut targets));
+    let targets = targets.into_iter().map(|declared| declared.target).collect();
+    (Package { path, targets, complete }, diagnostics)
+}
+
+struct Declared {
+    target: Target,
+    diagnostics: Vec<Diagnostic>,
+}
+
+struct Declarer<'a> {
+    path: &'a PackagePath,
+    schemas: &'a [&'static RuleSchema],
+    targets: Vec<Declared>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Declarer<'_> {
+    /// One top-level key.
+    fn entry(&mut self, entry: Entry) {
+        let schema = self.schemas.iter().copied().find(|schema| schema.name == entry.key);
+        match (schema, entry.value.node) {
+            (Some(schema), Node::Table(table)) => table.0.into_iter().for_each(|target| self.target(schema, target)),
+            (Some(schema), _) => self.diagnostics.push(not_a_target(schema.name, entry.key_span)),
+            (None, node) => self.other(&entry.key, entry.key_span, &node),
+        }
+    }
+
+    fn other(&mut self, key: &str, span: Span, node: &Node) {
+        self.diagnostics.extend(stranger(key, span, node, self.schemas));
+    }
+
+    /// One `[rule.name]`.
+    fn target(&mut self, schema: &'static RuleSchema, entry: Entry) {
+        let Entry { key, key_span, value: Value { node, .. } } = entry;
+        match node {
+            Node::Table(table) => self.table(schema, key, key_span, table),
+            Node::Array(items) if items.iter().all(|item| item.as_table().is_some()) => self.diagnostics.push(
+                Diagnostic::error(format!("a target is written `[{}.{key}]`", schema.name))
+                    .at(key_span, "written as a list of tables, with two brackets"),
+            ),
+            _ => self.diagnostics.push(not_a_target(schema.name, key_span)),
+        }
+    }
+
+    fn table(&mut self, schema: &'static RuleSchema, name: String, span: Span, mut table: Table) {
+        let split: Vec<Entry> = table.0.extract_if(.., |entry| is_rest_of_name(entry, schema)).collect();
+        let only_split = table.0.is_empty() && !split.is_empty();
+        for rest in split {
+            let whole = dotted(&name, &rest);
+            self.diagnostics.push(unquoted(schema, &name, span, &rest.key, &whole));
+            self.declare(schema, &whole.name, rest.key_span, whole.table);
+        }
+        if !only_split {
+            self.declare(schema, &name, span, table);
+        }
+    }
+
+    fn declare(&mut self, schema: &'static RuleSchema, name: &str, span: Span, table: Table) {
+        let mut diagnostics = self.name_mistakes(schema, name, span);
+        let found = check::check(&table, schema.attributes, Owner { name: schema.name, span }, self.path);
+        diagnostics.extend(found.diagnostics);
+        let label = Label { package: self.path.clone(), name: name.into() };
+        let target = Target { label, rule: schema, span, table, labels: found.labels, valid: diagnostics.is_empty() };
+        self.targets.push(Declared { target, diagnostics });
+    }
+
+    fn name_mistakes(&self, schema: &RuleSchema, name: &str, span: Span) -> Vec<Diagnostic> {
+        if let Err(error) = Label::parse(&format!(":{name}"), self.path) {
+            let message = format!("`{name}` can't be a target's name");
+            return vec![Diagnostic::error(message).at(span, "").help(error.why)];
+        }
+        if schema.purpose != Purpose::Image {
+            return Vec::new();
+        }
+        let package = (!self.path.as_str().split('/').all(|part| part.is_empty() || is_repository_part(part)))
+            .then(|| format!("the package `{}` can't hold images: its path becomes part of a repository", self.path));
+        let image = (!is_repository_part(name)).then(|| format!("`{name}` can't be an image's name"));
+        let explain = |message| Diagnostic::error(message).at(span, "").help(REPOSITORY_GRAMMAR);
+        package.into_iter().chain(image).map(explain).collect()
+    }
+}
+
+/// What stands in the root's file beside the settings and is no target. `folder` holds the packages: unless it is the
+/// root, no target may stand here.
+pub fn strangers(rest: &Table, schemas: &[&'static RuleSchema], folder: &Utf8Path) -> Vec<Diagnostic> {
+    let judge = |entry: &Entry| match schemas.iter().any(|schema| schema.name == entry.key) {
+        false => stranger(&entry.key, entry.key_span, &entry.value.node, schemas),
+        true => (!folder.as_str().is_empty()).then(|| {
+            Diagnostic::error("a target can't stand in the workspace's own file")
+                .at(entry.key_span, format!("`packages` says that targets stand in `{folder}`"))
+                .help(format!("move it to `{folder}/layers.toml`, which is the package `//`"))
+        }),
+    };
+    rest.0.iter().filter_map(judge).collect()
+}
+
+/// A top-level key that is no rule; `None` where it may stand.
+fn stranger(key: &str, span: Span, node: &Node, schemas: &[&'static RuleSchema]) -> Option<Diagnostic> {
+    Some(match node {
+        Node::Table(table) if key == PACKAGE_TABLE => {
+            let unknown = table.0.first()?;
+            Diagnostic::error(format!("unknown key `{}`", unknown.key))
+                .at(unknown.key_span, "`[package]` takes no keys yet")
+        }
+        Node::Table(_) if ROOT_TABLES.contains(&key) => misplaced(key, span),
+        _ if LATER_TABLES.contains(&key) => {
+            Diagnostic::error(format!("`[{key}]` is not supported by this version of layerbuild"))
+                .at(span, "reserved, but without a meaning yet")
+        }
+        Node::Table(_) | Node::Array(_) => unknown_rule(key, span, schemas),
+        _ => Diagnostic::error(format!("`{key}` stands outside of any target"))
+            .at(span, "expected a table `[rule.name]` first"),
+    })
+}
+
+const REPOSITORY_GRAMMAR: &str = "repositories are lower case letters and digits, with single `.`, `_` or any number \
+                                  of `-` between them";
+
+/// A path component of the OCI distribution specification ("Pulling manifests", `<name>`).
+fn is_repository_part(part: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let separators = part.split(|c: char| c.is_ascii() && plain(c as u8)).filter(|between| !between.is_empty());
+    let allowed = |between: &str| matches!(between, "." | "_" | "__") || between.bytes().all(|byte| byte == b'-');
+    let ends = part.bytes().next().is_some_and(plain) && part.bytes().next_back().is_some_and(plain);
+    ends && separators.into_iter().all(allowed)
+}
+
+/// Whether a table inside a target is really the rest of a dotted name that lacks its quotes.
+fn is_rest_of_name(entry: &Entry, schema: &RuleSchema) -> bool {
+    let known = |key: &str| schema.attributes.iter().any(|attribute| attribute.name == key);
+    let names = || schema.attributes.iter().map(|attribute| attribute.name);
+    // A name near to an attribute's is a slip, and a key that is no name was never meant as one.
+    let may_be_name = is_name(&entry.key) && !known(&entry.key) && nearest(&entry.key, names()).is_none();
+    let Some(table) = entry.value.as_table().filter(|_| may_be_name) else { return false };
+    entry.key.starts_with(|first: char| first.is_ascii_digit())
+        || table.0.iter().any(|inner| known(&inner.key) || is_rest_of_name(inner, schema))
+}
+
+struct Whole {
+    name: String,
+    table: Table,
+}
+
+/// Joins what the dots took apart, for as long as a table holds nothing but one table.
+fn dotted(name: &str, rest: &Entry) -> Whole {
+    let (mut name, mut at) = (format!("{name}.{}", rest.key), &rest.value);
+    while let Some([only]) = at.as_table().map(|table| table.0.as_slice())
+        && only.key.starts_with(|first: char| first.is_ascii_digit())
+        && only.value.as_table().is_some()
+    {
+        name = format!("{name}.{}", only.key);
+        at = &only.value;
+    }
+    Whole { name, table: at.as_table().cloned().unwrap_or_default() }
+}
+
+fn unquoted(schema: &RuleSchema, name: &str, span: Span, rest: &str, whole: &Whole) -> Diagnostic {
+    Diagnostic::error(format!("a dotted name needs quotes: this says `{rest}` is an attribute of `{name}`"))
+        .at(Span { end: span.start + length(&whole.name), ..span }, "")
+        .help(format!("write `[{}.\"{}\"]`", schema.name, whole.name))
+}
+
+fn length(text: &str) -> u32 {
+    u32::try_from(text.len()).unwrap_or(u32::MAX)
+}
+
+fn not_a_target(rule: &str, span: Span) -> Diagnostic {
+    Diagnostic::error(format!("`{rule}` is a rule, and a target of it needs a name"))
+        .at(span, "expected a table")
+        .help(format!("write `[{rule}.NAME]`, and the attributes below it"))
+}
+
+fn misplaced(key: &str, span: Span) -> Diagnostic {
+    let diagnostic = Diagnostic::error(format!("`[{key}]` stands only in the workspace's own layers.toml"))
+        .at(span, "this file is a package's");
+    if key != "workspace" {
+        return diagnostic.help("move it to the layers.toml that has `[workspace]`");
+    }
+    diagnostic.help("if the folder is a workspace of its own, name it in the outer workspace's .gitignore")
+}
+
+fn unknown_rule(key: &str, span: Span, schemas: &[&'static RuleSchema]) -> Diagnostic {
+    let rules: Vec<&str> = schemas.iter().map(|schema| schema.name).collect();
+    let tables = ROOT_TABLES.into_iter().chain([PACKAGE_TABLE]);
+    let diagnostic = Diagnostic::error(format!("unknown rule `{key}`")).at(span, "no rule has this name");
+    match nearest(key, rules.iter().copied().chain(tables)) {
+        Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
+        None => diagnostic.help(format!("the rules are {}", quoted(&rules))),
+    }
+}
+
+/// Sorts by name and hands out the mistakes of those targets whose text could be read.
+fn judge(targets: &mut [Declared], broken: &[u32]) -> Vec<Diagnostic> {
+    let mut starts: Vec<u32> = targets.iter().map(|declared| declared.target.span.start).collect();
+    starts.sort_unstable();
+    let around = |at: &u32| starts.partition_point(|start| start <= at).checked_sub(1).map(|index| starts[index]);
+    let unreadable: Vec<u32> = broken.iter().filter_map(around).collect();
+    let mut kept = Vec::new();
+    for declared in targets {
+        let diagnostics = std::mem::take(&mut declared.diagnostics);
+        if unreadable.contains(&declared.target.span.start) {
+            declared.target.valid = false;
+        } else {
+            kept.extend(diagnostics);
+        }
+    }
+    kept
+}
+
+/// Sorts the targets by name; of those with one name, the first written stays.
+fn drop_duplicates(targets: &mut Vec<Declared>) -> Vec<Diagnostic> {
+    targets
+        .sort_by(|a, b| (&a.target.label.name, a.target.span.start).cmp(&(&b.target.label.name, b.target.span.start)));
+    let mut first: HashMap<std::sync::Arc<str>, (Span, &'static str)> = HashMap::new();
+    let mut diagnostics = Vec::new();
+    if targets.windows(2).all(|pair| pair[0].target.label.name != pair[1].target.label.name) {
+        return diagnostics;
+    }
+    targets.retain(|Declared { target, .. }| {
+        let Some((span, rule)) = first.get(&target.label.name) else {
+            first.insert(target.label.name.clone(), (target.span, target.rule.name));
+            return true;
+        };
+        diagnostics.push(two_of_one_name(target, *span, rule));
+        false
+    });
+    diagnostics
+}
+
+fn two_of_one_name(second: &Target, first: Span, rule: &str) -> Diagnostic {
+    Diagnostic::error(format!("two targets are named `{}`", second.label.name))
+        .at(second.span, format!("`{}`, and again here", second.rule.name))
+        .also(first, format!("`{rule}`, first here"))
+        .help("the targets of a package share one namespace, whatever their rules: rename one")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{ROOT, Tree, expect, mistakes};
+
+    #[test]
+    fn an_unknown_rule_is_answered_with_the_nearest_one() {
+        expect(
+            &mistakes("[iamge.a]\n[zebra.b]\n"),
+            &[
+                &["unknown rule `iamge`", "p/layers.toml:1:2", "did you mean `image`?"],
+                &["unknown rule `zebra`", "p/layers.toml:2:2", "the rules are `files`, `image`"],
+            ],
+        );
+    }
+
+    #[test]
+    fn two_targets_of_one_name_are_named_with_both_places_whatever_their_rules() {
+        expect(
+            &mistakes("[files.a]\ndest = \"/\"\n[image.a]\n"),
+            &[&[
+                "two targets are named `a`",
+                "p/layers.toml:3:8",
+                "`image`, and again here",
+                "1 | [files.a]",
+                "`files`, first here",
+            ]],
+        );
+    }
+
+    #[test]
+    fn an_unquoted_dotted_name_says_how_to_quote_it() {
+        expect(
+            &mistakes("[image.python3.11]\nlayers = []\n[files.a.b]\ndest = \"/\"\n[image.x1.2.3]\n"),
+            &[
+                &["a dotted name needs quotes", "p/layers.toml:1:8", "^^^^^^^^^^", "write `[image.\"python3.11\"]`"],
+                &["a dotted name needs quotes", "p/layers.toml:3:8", "write `[files.\"a.b\"]`"],
+                &["a dotted name needs quotes", "write `[image.\"x1.2.3\"]`"],
+            ],
+        );
+    }
+
+    #[test]
+    fn a_slip_in_a_tables_name_is_not_taken_for_a_dotted_name() {
+        expect(
+            &mistakes("[files.a]\ndest = \"/\"\n[files.a.dir]\n\"/x\" = { mode = \"0755\" }\n"),
+            &[&["unknown attribute `dir`", "p/layers.toml:3:10", "did you mean `dirs`?"]],
+        );
+    }
+
+    #[test]
+    fn a_quoted_dotted_name_is_a_name() {
+        let tree = Tree::new(&[ROOT, ("p/layers.toml", "[image.\"python3.11\"]\n[files.lib]\ndest = \"/\"\n")]);
+        let (workspace, problems) = tree.load(&["//..."]);
+        assert_eq!(problems, Vec::<String>::new());
+        let names: Vec<String> = workspace.packages[1].targets.iter().map(|target| target.label.to_string()).collect();
+        assert_eq!(names, ["//p:lib", "//p:python3.11"]);
+    }
+
+    #[test]
+    fn names_are_held_to_their_grammar_and_images_to_a_repositorys() {
+        expect(
+            &mistakes(
+                "[files.\"a b\"]\ndest = \"/\"\n[image.App]\n[image.\"a..b\"]\n[image.a__b]\n[image.a--b]\n[image.a_-b]\n",
+            ),
+            &[
+                &["`a b` can't be a target's name", "p/layers.toml:1:8", "a name is letters"],
+                &["`App` can't be an image's name", "p/layers.toml:3:8", "lower case"],
+                &["`a..b` can't be an image's name"],
+                &["`a_-b` can't be an image's name"],
+            ],
+        );
+        let tree = Tree::new(&[ROOT, ("Data/layers.toml", "[files.F]\ndest = \"/\"\n[image.a]\n")]);
+        expect(&tree.load(&["//..."]).1, &[&["the package `//Data` can't hold images", "Data/layers.toml:3:8"]]);
+    }
+
+    #[test]
+    fn what_stands_in_the_wrong_file_or_form_is_named() {
+        expect(
+            &mistakes(
+                "x = 1\nfiles = 2\n[workspace]\nname = \"y\"\n[profile.a]\n[apt]\n[package]\nz = 1\n[[image.b]]\n[image]\nc = 3\n",
+            ),
+            &[
+                &["`x` stands outside of any target", "p/layers.toml:1:1"],
+                &["`files` is a rule, and a target of it needs a name", "write `[files.NAME]`"],
+                &["`[workspace]` stands only in the workspace's own layers.toml", "p/layers.toml:3:2", ".gitignore"],
+                &["`[profile]` stands only in the workspace's own layers.toml"],
+                &["`[apt]` is not supported by this version"],
+                &["unknown key `z`", "p/layers.toml:8:1"],
+                &["a target is written `[image.b]`", "p/layers.toml:9:9"],
+                &["`image` is a rule, and a target of it needs a name", "p/layers.toml:11:1"],
+            ],
+        );
+    }
+
+    #[test]
+    fn a_target_in_the_roots_file_is_an_error_when_packages_stand_elsewhere() {
+        let tree = Tree::new(&[
+            ("layers.toml", "[workspace]\nname = \"x\"\npackages = \"images\"\n[image.a]\n[iamge.b]\n"),
+            ("images/layers.toml", "[image.c]\n"),
+        ]);
+        expect(
+            &tree.load(&["//..."]).1,
+            &[
+                &[
+                    "a target can't stand in the workspace's own file",
+                    "layers.toml:4:2",
+                    "move it to `images/layers.toml`",
+                ],
+                &["unknown rule `iamge`", "layers.toml:5:2"],
+            ],
+        );
+    }
+
+    #[test]
+    fn of_a_target_whose_syntax_is_wrong_nothing_else_is_said() {
+        let shown = mistakes("[files.a]\nsrcs = [x]\n[files.b]\nsrc = []\ndest = \"/\"\n");
+        expect(&shown, &[&["p/layers.toml:2:9"], &["unknown attribute `src`", "p/layers.toml:4:1"]]);
+    }
+}

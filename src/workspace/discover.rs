@@ -1,0 +1,212 @@
+//! Which packages there are: folders with a layers.toml.
+//!
+//! Passes over `.git`, hidden folders, symbolic links, folders that the caller names (the store) and what the
+//! workspace's .gitignore files leave out. Opens no layers.toml.
+
+use std::collections::HashMap;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use rayon::prelude::*;
+
+use super::ignored::{self, Ignored};
+use super::root::FILE_NAME;
+use crate::diagnostic::Diagnostic;
+use crate::label::{PackagePath, is_name};
+
+/// Where packages are looked for.
+pub struct Finder<'a> {
+    root: &'a Utf8Path,
+    packages: &'a Utf8Path,
+    skip: &'a [Utf8PathBuf],
+    /// The folders looked at so far, relative to the root; `None` where no package may be.
+    entered: HashMap<Utf8PathBuf, Option<Ignored>>,
+}
+
+/// What a walk found.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The packages, in no order.
+    pub packages: Vec<PackagePath>,
+    /// Folders that can't be read or can't be packages.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl<'a> Finder<'a> {
+    /// Looks in `packages`, which is relative to `root`. `skip`: absolute folders to pass over.
+    pub fn new(root: &'a Utf8Path, packages: &'a Utf8Path, skip: &'a [Utf8PathBuf]) -> Finder<'a> {
+        Finder { root, packages, skip, entered: HashMap::new() }
+    }
+
+    /// Whether the package exists.
+    pub fn exists(&mut self, package: &PackagePath) -> bool {
+        let folder = self.packages.join(package.as_str());
+        let Some(ignored) = self.enter(&folder) else { return false };
+        let file = self.root.join(folder).join(FILE_NAME);
+        file.is_file() && !ignored.leaves_out(&file, false)
+    }
+
+    /// The package, where it exists, and all below it.
+    pub fn below(&mut self, package: &PackagePath) -> Found {
+        let folder = self.packages.join(package.as_str());
+        let Some(ignored) = self.enter(&folder) else { return Found::default() };
+        let walk = Walk { skip: self.skip };
+        walk.folder(&self.root.join(folder), package.as_str(), &ignored)
+    }
+
+    /// Goes down to a folder as a walk would; `None` where a walk would not come.
+    fn enter(&mut self, folder: &Utf8Path) -> Option<Ignored> {
+        if let Some(known) = self.entered.get(folder) {
+            return known.clone();
+        }
+        let entered = match folder.parent() {
+            Some(parent) => self.enter(parent).and_then(|ignored| self.step(folder, &ignored)),
+            None => Some(Ignored::default().with_file_in(self.root)),
+        };
+        self.entered.insert(folder.to_owned(), entered.clone());
+        entered
+    }
+
+    fn step(&self, folder: &Utf8Path, outer: &Ignored) -> Option<Ignored> {
+        let path = self.root.join(folder);
+        let is_folder = path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
+        if !is_folder || self.skip.contains(&path) || outer.leaves_out(&path, true) {
+            return None;
+        }
+        Some(if path.join(ignored::FILE_NAME).is_file() { outer.with_file_in(&path) } else { outer.clone() })
+    }
+}
+
+struct Walk<'a> {
+    skip: &'a [Utf8PathBuf],
+}
+
+/// What matters of one folder's entries.
+#[derive(Default)]
+struct Listing {
+    folders: Vec<String>,
+    is_package: bool,
+    has_ignore_file: bool,
+}
+
+impl Walk<'_> {
+    /// `package`: the folder's path as a package.
+    fn folder(&self, path: &Utf8Path, package: &str, outer: &Ignored) -> Found {
+        let listing = match list(path) {
+            Ok(listing) => listing,
+            Err(error) => return Found::from(Diagnostic::error(format!("the folder `{path}` can't be read: {error}"))),
+        };
+        let ignored = if listing.has_ignore_file { outer.with_file_in(path) } else { outer.clone() };
+        let below = |name: &String| self.child(&path.join(name), name, package, &ignored);
+        let mut found = listing.folders.par_iter().map(below).reduce(Found::default, Found::with);
+        if listing.is_package && !ignored.leaves_out(&path.join(FILE_NAME), false) {
+            found.packages.extend(PackagePath::new(package));
+        }
+        found
+    }
+
+    fn child(&self, path: &Utf8Path, name: &str, package: &str, ignored: &Ignored) -> Found {
+        if name.starts_with('.') || self.skip.iter().any(|skip| skip == path) || ignored.leaves_out(path, true) {
+            return Found::default();
+        }
+        if is_name(name) {
+            let separator = if package.is_empty() { "" } else { "/" };
+            return self.folder(path, &format!("{package}{separator}{name}"), ignored);
+        }
+        if !path.join(FILE_NAME).is_file() {
+            return Found::default();
+        }
+        Found::from(
+            Diagnostic::error(format!("the folder `{path}` can't be a package: `{name}` can't be part of a label"))
+                .help("rename it: letters, digits, `.`, `_` and `-`, beginning with a letter or digit"),
+        )
+    }
+}
+
+/// Asks the folder only, and no entry of it: a walk over many sources is as fast as listing them.
+fn list(path: &Utf8Path) -> std::io::Result<Listing> {
+    let mut listing = Listing::default();
+    for entry in std::fs::read_dir(path)? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        let name = entry.file_name();
+        match name.to_str() {
+            Some(FILE_NAME) => listing.is_package = !kind.is_dir(),
+            Some(ignored::FILE_NAME) => listing.has_ignore_file = kind.is_file(),
+            Some(name) if kind.is_dir() => listing.folders.push(name.to_owned()),
+            _ => {}
+        }
+    }
+    Ok(listing)
+}
+
+impl From<Diagnostic> for Found {
+    fn from(diagnostic: Diagnostic) -> Found {
+        Found { packages: Vec::new(), diagnostics: vec![diagnostic] }
+    }
+}
+
+impl Found {
+    fn with(mut self, other: Found) -> Found {
+        self.packages.extend(other.packages);
+        self.diagnostics.extend(other.diagnostics);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn workspace(files: &[(&str, &str)]) -> (tempfile::TempDir, Utf8PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(folder.path()).unwrap().to_owned();
+        for (path, text) in files {
+            std::fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
+            std::fs::write(root.join(path), text).unwrap();
+        }
+        (folder, root)
+    }
+
+    fn sorted(found: Found) -> Vec<String> {
+        let mut packages: Vec<String> = found.packages.iter().map(ToString::to_string).collect();
+        packages.sort();
+        packages
+    }
+
+    #[test]
+    fn a_walk_passes_over_git_ignored_and_named_folders() {
+        let (_folder, root) = workspace(&[
+            ("layers.toml", ""),
+            (".gitignore", "out/\n/b/gen\n"),
+            (".git/layers.toml", ""),
+            ("a/layers.toml", ""),
+            ("a/out/layers.toml", ""),
+            ("b/gen/layers.toml", ""),
+            ("b/src/deep/layers.toml", ""),
+            ("store/layers.toml", ""),
+        ]);
+        let skip = [root.join("store")];
+        let mut finder = Finder::new(&root, Utf8Path::new(""), &skip);
+        assert_eq!(sorted(finder.below(&PackagePath::default())), ["//", "//a", "//b/src/deep"]);
+        let mut exists = |path| finder.exists(&PackagePath::new(path).unwrap());
+        assert!(exists("") && exists("a") && exists("b/src/deep"));
+        assert!(!exists("b") && !exists("a/out") && !exists("b/gen") && !exists("store"));
+    }
+
+    #[test]
+    fn packages_are_relative_to_their_folder_and_a_prefix_is_not_a_parent() {
+        let (_folder, root) =
+            workspace(&[("images/foo/layers.toml", ""), ("images/foox/layers.toml", ""), ("other/layers.toml", "")]);
+        let mut finder = Finder::new(&root, Utf8Path::new("images"), &[]);
+        assert_eq!(sorted(finder.below(&PackagePath::default())), ["//foo", "//foox"]);
+        assert_eq!(sorted(finder.below(&PackagePath::new("foo").unwrap())), ["//foo"]);
+    }
+
+    #[test]
+    fn a_package_whose_folder_can_be_no_label_is_an_error() {
+        let (_folder, root) = workspace(&[("my dir/layers.toml", ""), ("plain dir/x", "")]);
+        let found = Finder::new(&root, Utf8Path::new(""), &[]).below(&PackagePath::default());
+        assert_eq!(found.diagnostics.len(), 1);
+        assert!(found.diagnostics[0].message.contains("my dir"), "{:?}", found.diagnostics);
+    }
+}

@@ -1,0 +1,328 @@
+//! Reading a workspace: the root's file, then the packages that are wanted and those that their labels lead to.
+//!
+//! In waves, each read in parallel; files are numbered in the order of their paths within a wave. Reports the mistakes
+//! of all files that it reads, and stops at none. Whether a label's target exists is the graph's matter.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use rayon::prelude::*;
+
+use super::discover::Finder;
+use super::model::{Package, Workspace};
+use super::parse::{self, Parsed};
+use super::root::FILE_NAME;
+use super::schema::RuleSchema;
+use super::settings::Settings;
+use super::{declare, dollars, read};
+use crate::diagnostic::Diagnostic;
+use crate::label::PackagePath;
+use crate::pattern::{PackageSelection, TargetPattern};
+use crate::span::{FileId, Sources, Span};
+
+/// What does not stand in any file.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options<'a> {
+    /// The rules.
+    pub schemas: &'a [&'static RuleSchema],
+    /// The chosen profile.
+    pub profile: Option<&'a str>,
+    /// Absolute folders in which no package is looked for, such as the store.
+    pub skip: &'a [Utf8PathBuf],
+}
+
+/// A workspace whose settings are known and whose packages are still to be read.
+#[derive(Debug)]
+pub struct Opened<'a> {
+    root: Utf8PathBuf,
+    options: Options<'a>,
+    sources: Sources,
+    /// How many files have a number.
+    files: u32,
+    settings: Settings,
+    /// The root's file without the settings.
+    rest: Parsed,
+    diagnostics: Vec<Diagnostic>,
+    /// Whether the packages' files can be judged at all.
+    readable: bool,
+}
+
+const ROOT_FILE: FileId = FileId(0);
+
+/// Reads a workspace's settings. `root` is the folder that [`super::root::find_root`] gives.
+pub fn open<'a>(root: &Utf8Path, options: Options<'a>) -> Opened<'a> {
+    let Text { text, mistake } = read_text(&root.join(FILE_NAME), FILE_NAME, ROOT_FILE);
+    let mut rest = match &mistake {
+        None => parse::parse(&text, ROOT_FILE),
+        Some(mistake) => Parsed { broken: vec![0], diagnostics: vec![mistake.clone()], ..Parsed::default() },
+    };
+    let mut diagnostics = std::mem::take(&mut rest.diagnostics);
+    let wrong = read::wrong_version(&rest.table);
+    let readable = wrong.is_none() && workspace_is_whole(&rest);
+    let top = Span::new(ROOT_FILE, 0..text.find('\n').unwrap_or(text.len()));
+    let (settings, mistakes) = read::read(&mut rest.table, root, options.profile, top);
+    match wrong {
+        // What else seems wrong may be right in that version.
+        Some(wrong) => diagnostics.push(wrong),
+        None if rest.broken.is_empty() => {
+            diagnostics.extend(mistakes);
+            diagnostics.extend(dollars::replace(&mut rest.table, &settings.vars));
+            diagnostics.extend(declare::strangers(&rest.table, options.schemas, &settings.packages));
+        }
+        None => {}
+    }
+    let mut sources = Sources::default();
+    sources.add(FILE_NAME.into(), text.into());
+    Opened { root: root.to_owned(), options, sources, files: 1, settings, rest, diagnostics, readable }
+}
+
+/// Whether the syntax of `[workspace]` is right, without which nothing can be said of the packages.
+fn workspace_is_whole(root: &Parsed) -> bool {
+    let Some(workspace) = root.table.entry("workspace") else { return root.broken.is_empty() };
+    let starts = root.table.0.iter().map(|entry| entry.key_span.start);
+    let next = starts.filter(|start| *start > workspace.key_span.start).min().unwrap_or(u32::MAX);
+    !root.broken.iter().any(|at| (workspace.key_span.start..next).contains(at))
+}
+
+impl Opened<'_> {
+    /// The settings, which relative patterns need.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Reads the packages that the patterns can reach, and all that these need. The diagnostics are those of the root's
+    /// file too, sorted by file and place; where one of them is an error, the workspace may lack what is wrong.
+    pub fn load(mut self, wanted: &[TargetPattern]) -> (Workspace, Vec<Diagnostic>) {
+        let packages = if self.readable { self.packages(wanted) } else { Read::default() };
+        let Opened { root, sources, settings, mut diagnostics, .. } = self;
+        diagnostics.extend(packages.diagnostics);
+        sort(&mut diagnostics, &sources);
+        let workspace = Workspace { root, settings, sources, packages: packages.packages, known: packages.known };
+        (workspace, diagnostics)
+    }
+
+    fn packages(&mut self, wanted: &[TargetPattern]) -> Read {
+        let settings = self.settings.clone();
+        let root = self.root.clone();
+        let mut finder = Finder::new(&root, &settings.packages, self.options.skip);
+        let mut read = Read::default();
+        let mut wave = select(wanted, &mut finder, &mut read);
+        let mut seen: HashSet<PackagePath> = HashSet::new();
+        while !wave.is_empty() {
+            seen.extend(wave.iter().cloned());
+            let needed = self.wave(wave, &mut read);
+            let unseen = needed.into_iter().filter(|package| !seen.contains(package));
+            wave = unseen.filter(|package| finder.exists(package) || !note_missing(&mut read.missing)).collect();
+        }
+        if read.missing {
+            read.known = finder.below(&PackagePath::default()).packages;
+        }
+        read.known.extend(seen);
+        read.known.sort_unstable();
+        read.known.dedup();
+        read.packages.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        read
+    }
+
+    /// Reads packages; gives the packages that their labels name.
+    fn wave(&mut self, mut wave: BTreeSet<PackagePath>, read: &mut Read) -> BTreeSet<PackagePath> {
+        let mut needed = BTreeSet::new();
+        if self.settings.packages.as_str().is_empty() && wave.remove(&PackagePath::default()) {
+            let rest = std::mem::take(&mut self.rest);
+            let (package, diagnostics) = declare::declare(rest, PackagePath::default(), self.options.schemas);
+            needed.extend(needs(&package));
+            read.packages.push(package);
+            read.diagnostics.extend(diagnostics);
+        }
+        let files: Vec<(PackagePath, FileId)> = wave.into_iter().zip((self.files..).map(FileId)).collect();
+        self.files += u32::try_from(files.len()).unwrap_or(u32::MAX);
+        let results: Vec<_> = files.into_par_iter().map(|(package, file)| self.file(package, file)).collect();
+        for result in results {
+            // In the order in which the files were numbered.
+            self.sources.add(result.path, result.text);
+            needed.extend(result.needs);
+            read.packages.push(result.package);
+            read.diagnostics.extend(result.diagnostics);
+        }
+        needed
+    }
+
+    fn file(&self, package: PackagePath, file: FileId) -> FileRead {
+        let path = self.settings.folder(&package).join(FILE_NAME);
+        let text = read_text(&self.root.join(&path), path.as_str(), file);
+        let mut parsed = match text.mistake {
+            None => parse::parse(&text.text, file),
+            Some(mistake) => Parsed { broken: vec![0], diagnostics: vec![mistake], ..Parsed::default() },
+        };
+        if text.text.contains("${") {
+            let mistakes = dollars::replace(&mut parsed.table, &self.settings.vars);
+            parsed.diagnostics.extend(mistakes);
+        }
+        let (package, diagnostics) = declare::declare(parsed, package, self.options.schemas);
+        FileRead { path, text: text.text.into(), needs: needs(&package), package, diagnostics }
+    }
+}
+
+struct FileRead {
+    path: Utf8PathBuf,
+    text: Arc<str>,
+    needs: BTreeSet<PackagePath>,
+    package: Package,
+    diagnostics: Vec<Diagnostic>,
+}
+
+#[derive(Default)]
+struct Read {
+    packages: Vec<Package>,
+    diagnostics: Vec<Diagnostic>,
+    known: Vec<PackagePath>,
+    /// Whether a package that is no package was asked for: then all are listed, for a suggestion.
+    missing: bool,
+}
+
+/// The other packages that a package's labels name.
+fn needs(package: &Package) -> BTreeSet<PackagePath> {
+    let mut needed = BTreeSet::new();
+    let mut last = &package.path;
+    for used in package.targets.iter().flat_map(|target| &target.labels) {
+        // Labels in a row mostly name the same package, or their own: a comparison instead of a search.
+        if used.label.package != package.path && used.label.package != *last {
+            last = &used.label.package;
+            needed.insert(last.clone());
+        }
+    }
+    needed
+}
+
+fn note_missing(missing: &mut bool) -> bool {
+    *missing = true;
+    true
+}
+
+/// The packages that patterns reach, one after the other, a minus taking away.
+fn select(wanted: &[TargetPattern], finder: &mut Finder<'_>, read: &mut Read) -> BTreeSet<PackagePath> {
+    let mut selected = BTreeSet::new();
+    for pattern in wanted {
+        match pattern.packages() {
+            _ if pattern.negative => selected.retain(|package| !pattern.covers(package)),
+            PackageSelection::One(package) => {
+                if selected.contains(&package) || finder.exists(&package) {
+                    selected.insert(package);
+                } else {
+                    read.missing = true;
+                }
+            }
+            PackageSelection::FirstOf(packages) => match packages.into_iter().find(|package| finder.exists(package)) {
+                Some(package) => _ = selected.insert(package),
+                None => read.missing = true,
+            },
+            PackageSelection::Below(top) => {
+                let found = finder.below(&top);
+                read.diagnostics.extend(found.diagnostics);
+                selected.extend(found.packages);
+            }
+        }
+    }
+    selected
+}
+
+struct Text {
+    text: String,
+    mistake: Option<Diagnostic>,
+}
+
+/// A file's text; what can't be read is an empty text and a mistake.
+fn read_text(path: &Utf8Path, shown: &str, file: FileId) -> Text {
+    match std::fs::read(path).map(String::from_utf8) {
+        Ok(Ok(text)) => Text { text, mistake: None },
+        Ok(Err(error)) => {
+            let at = error.utf8_error().valid_up_to();
+            let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+            let span = Span::new(file, at..at + char::REPLACEMENT_CHARACTER.len_utf8());
+            Text { text, mistake: Some(Diagnostic::error("the file is not UTF-8").at(span, "this byte is not text")) }
+        }
+        Err(error) => {
+            Text { text: String::new(), mistake: Some(Diagnostic::error(format!("`{shown}` can't be read: {error}"))) }
+        }
+    }
+}
+
+/// By file and place, those without a place first; what is found twice is said once.
+fn sort(diagnostics: &mut Vec<Diagnostic>, sources: &Sources) {
+    let place = |diagnostic: &Diagnostic| {
+        diagnostic.primary.as_ref().map(|place| (sources.get(place.span.file).path.clone(), place.span.start))
+    };
+    diagnostics.sort_by_cached_key(place);
+    diagnostics.dedup();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{ROOT, Tree, expect};
+
+    fn read(tree: &Tree, patterns: &[&str]) -> Vec<String> {
+        tree.load(patterns).0.packages.iter().map(|package| package.path.to_string()).collect()
+    }
+
+    #[test]
+    fn only_what_patterns_reach_and_need_is_read() {
+        let tree = Tree::new(&[
+            ROOT,
+            ("a/layers.toml", "[image.a]\nbase = \"//b:b\"\n"),
+            ("b/layers.toml", "[image.b]\nbase = \"//c/d\"\n"),
+            ("c/d/layers.toml", "[image.d]\n"),
+            ("other/layers.toml", "this is wrong\n"),
+        ]);
+        assert_eq!(read(&tree, &["//a"]), ["//a", "//b", "//c/d"]);
+        assert_eq!(tree.load(&["//a"]).1, Vec::<String>::new());
+        assert_eq!(read(&tree, &["//c/..."]), ["//c/d"]);
+        assert_eq!(read(&tree, &["//c/d/e"]), Vec::<String>::new());
+        assert!(!tree.load(&["//..."]).1.is_empty());
+    }
+
+    #[test]
+    fn the_mistakes_of_all_files_come_in_one_report_by_file_and_place() {
+        let tree = Tree::new(&[
+            ("layers.toml", "[workspace]\nname = 1\n[files.r]\n"),
+            ("b/layers.toml", "[files.y]\nsrc = []\n[oops.z]\n"),
+            ("a/layers.toml", "[image.x]\nbase = \"//b:y\"\nlayer = []\n"),
+        ]);
+        expect(
+            &tree.load(&["//a:x", "//:r"]).1,
+            &[
+                &["a/layers.toml:3:1", "did you mean `layers`?"],
+                &["b/layers.toml:1:8", "`dest` is missing"],
+                &["b/layers.toml:2:1", "did you mean `srcs`?"],
+                &["b/layers.toml:3:2", "unknown rule `oops`"],
+                &["layers.toml:2:8", "`name` takes a string, not an integer"],
+                &["layers.toml:3:8", "`dest` is missing"],
+            ],
+        );
+    }
+
+    #[test]
+    fn vars_are_replaced_in_every_file() {
+        let tree = Tree::new(&[
+            ("layers.toml", "[workspace]\nname = \"x\"\n[vars]\nbase = \"b\"\n[files.r]\ndest = \"/${vars.base}\"\n"),
+            (
+                "a/layers.toml",
+                "[image.x]\nbase = \":${vars.base}\"\nenv = { A = \"${env.A}\", P = \"$PATH\" }\n[image.b]\n",
+            ),
+        ]);
+        let (workspace, problems) = tree.load(&["//..."]);
+        expect(&problems, &[&["`${env.A}` stands only in attributes of effects", "a/layers.toml:3:13"]]);
+        let root = &workspace.packages[0].targets[0];
+        assert_eq!(root.attributes().str("dest"), Some("/b"));
+        let image = workspace.packages[1].target("x").unwrap();
+        assert_eq!(image.labels[0].label.to_string(), "//a:b");
+    }
+
+    #[test]
+    fn a_file_that_is_no_text_or_cannot_be_read_is_named() {
+        let tree = Tree::new(&[ROOT, ("a/x", "")]);
+        std::fs::write(tree.root.join("a/layers.toml"), b"# ok\n[files.\xff]\n").unwrap();
+        expect(&tree.load(&["//..."]).1, &[&["the file is not UTF-8", "a/layers.toml:2:8"]]);
+        expect(&Tree::new(&[]).load(&[]).1, &[&["`layers.toml` can't be read"]]);
+    }
+}

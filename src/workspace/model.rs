@@ -1,0 +1,92 @@
+//! What a load gives: packages and the targets that they declare.
+//!
+//! Plain values, found by binary search; knows nothing of files.
+
+use camino::Utf8PathBuf;
+
+use super::attributes::Attributes;
+use super::check::LabelUse;
+use super::schema::RuleSchema;
+use super::settings::Settings;
+use super::value::Table;
+use crate::label::{Label, PackagePath};
+use crate::span::{Sources, Span};
+
+/// A workspace, as far as it was wanted.
+#[derive(Debug, Clone)]
+pub struct Workspace {
+    /// Its folder.
+    pub root: Utf8PathBuf,
+    /// What holds for all of it.
+    pub settings: Settings,
+    /// The texts that spans point into.
+    pub sources: Sources,
+    /// The packages that were read, by path.
+    pub packages: Vec<Package>,
+    /// The packages that are known to exist, by path: all of them, where a pattern or a label named one that doesn't.
+    pub known: Vec<PackagePath>,
+}
+
+impl Workspace {
+    /// A package that was read; `None` for any other.
+    pub fn package(&self, path: &PackagePath) -> Option<&Package> {
+        self.position(path).map(|at| &self.packages[at])
+    }
+
+    /// Where in [`Workspace::packages`] a package stands.
+    pub fn position(&self, path: &PackagePath) -> Option<usize> {
+        self.packages.binary_search_by(|package| package.path.cmp(path)).ok()
+    }
+
+    /// A target of a package that was read.
+    pub fn target(&self, label: &Label) -> Option<&Target> {
+        self.package(&label.package)?.target(&label.name)
+    }
+}
+
+/// A folder that declares targets.
+#[derive(Debug, Clone)]
+pub struct Package {
+    /// Its path below the folder of packages.
+    pub path: PackagePath,
+    /// Its targets by name.
+    pub targets: Vec<Target>,
+    /// Whether the file's syntax was right, so that what is not among the targets is not declared.
+    pub complete: bool,
+}
+
+impl Package {
+    /// The target of a name; `None` where the package declares none.
+    pub fn target(&self, name: &str) -> Option<&Target> {
+        self.position(name).map(|at| &self.targets[at])
+    }
+
+    /// Where in [`Package::targets`] a name stands.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.targets.binary_search_by(|target| (*target.label.name).cmp(name)).ok()
+    }
+}
+
+/// One declared target.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Its name.
+    pub label: Label,
+    /// What it is an instance of.
+    pub rule: &'static RuleSchema,
+    /// Where its name stands, in `[rule.name]`.
+    pub span: Span,
+    /// What is written.
+    pub table: Table,
+    /// The labels in it, in written order.
+    pub labels: Vec<LabelUse>,
+    /// Whether it fits its rule's schema. Of a workspace that was loaded without an error, every target does.
+    pub valid: bool,
+}
+
+impl Target {
+    /// The attributes, to be read by name.
+    pub fn attributes(&self) -> Attributes<'_> {
+        Attributes::new(&self.table, &self.label.package)
+    }
+}

@@ -1,0 +1,398 @@
+//! The root's file → the workspace's settings, every mistake in them reported.
+//!
+//! `[workspace]` first, the chosen profile and what it inherits laid over it, `[vars]` last. Every profile is checked,
+//! the unused ones too. Knows nothing of targets.
+
+use camino::Utf8Path;
+
+use super::attributes::{Attributes, Spanned};
+use super::check::{self, Owner};
+use super::profile;
+use super::schema::{Attribute, Type, optional, required};
+use super::settings::{Compression, CompressionFormat, DeployKind, Settings, SourceDateEpoch};
+use super::value::{Entry, Node, Table, Value};
+use super::version;
+use crate::diagnostic::Diagnostic;
+use crate::label::{Label, PackagePath};
+use crate::pattern::TargetPattern;
+use crate::span::Span;
+
+const REGISTRY: Attribute =
+    optional("registry", Type::String, "HOST[:PORT][/PREFIX] that images are pushed to; default: registry.localhost");
+const TAG: Attribute = optional("tag", Type::String, "the tag that images are published under; default: latest");
+const BUILD_BASE: Attribute =
+    optional("build-base", Type::String, "the label of the root file system in which cargo and exec actions run");
+const PLATFORM: Attribute =
+    optional("platform", Type::String, "what images run on unless they say otherwise; default: linux/amd64");
+const COMPRESSION: Attribute = optional(
+    "compression",
+    Type::Either(&[Type::Enum(FORMATS), Type::Table(COMPRESSION_KEYS)]),
+    "the format of layers, or a table with format, level and chunks; default: gzip",
+);
+const EPOCH: Attribute = optional(
+    "source-date-epoch",
+    Type::Either(&[Type::Integer, Type::Enum(&["env"])]),
+    "the time stamp of files in layers, in seconds since 1970, or \"env\" for SOURCE_DATE_EPOCH; default: 0",
+);
+
+const FORMATS: &[&str] = &["gzip", "zstd"];
+const COMPRESSION_KEYS: &[Attribute] = &[
+    required("format", Type::Enum(FORMATS), "the format"),
+    optional("level", Type::Integer, "1 to 12 for gzip, 1 to 22 for zstd; default: 6 and 3"),
+    optional("chunks", Type::Boolean, "whether in pieces that are compressed once each; default: gzip yes, zstd no"),
+];
+
+/// What may stand in `[workspace]`.
+pub const WORKSPACE: &[Attribute] = &[
+    required("name", Type::String, "the workspace's name"),
+    optional("packages", Type::String, "the folder that holds the packages; default: the workspace's own"),
+    optional("requires", Type::String, "the versions of layerbuild that this workspace works with, such as \">=0.3\""),
+    REGISTRY,
+    TAG,
+    BUILD_BASE,
+    PLATFORM,
+    COMPRESSION,
+    EPOCH,
+];
+
+/// What may stand in `[profile.NAME]`.
+pub const PROFILE: &[Attribute] = &[
+    optional("inherits", Type::String, "the profile whose settings hold where this one is silent"),
+    REGISTRY,
+    TAG,
+    BUILD_BASE,
+    PLATFORM,
+    COMPRESSION,
+    EPOCH,
+    optional("from-registry", Type::List(&Type::String), "patterns of targets that are taken as published, not built"),
+    optional("deploy", Type::Enum(&["compose", "kubernetes"]), "what deploys are rendered for; default: compose"),
+];
+
+/// Whether the workspace asks for another version of layerbuild; a malformed requirement counts as met.
+pub fn wrong_version(root: &Table) -> Option<Diagnostic> {
+    let written = root.get("workspace")?.as_table()?.get("requires")?;
+    let wanted = Spanned { value: written.as_str()?, span: written.span };
+    version::unmet(wanted, env!("CARGO_PKG_VERSION"))
+}
+
+/// Takes `[workspace]`, `[profile]` and `[vars]` out of the root file's table and reads them. `folder` is the root, `top`
+/// the place to complain at when `[workspace]` is missing.
+pub fn read(root: &mut Table, folder: &Utf8Path, profile: Option<&str>, top: Span) -> (Settings, Vec<Diagnostic>) {
+    let mut reader = Reader { folder, settings: Settings::default(), diagnostics: Vec::new() };
+    match take(root, "workspace") {
+        Some(entry) => reader.workspace(&entry),
+        None => reader.diagnostics.push(Diagnostic::error("the root's layers.toml has no `[workspace]`").at(top, "")),
+    }
+    let profiles = take(root, "profile").map_or_else(Vec::new, |entry| reader.profiles(entry));
+    let (chain, mistakes) = profile::chain(&profiles, profile);
+    reader.diagnostics.extend(mistakes);
+    for entry in chain {
+        reader.overlay(entry.value.as_table());
+    }
+    if let Some(entry) = take(root, "vars") {
+        reader.vars(&entry);
+    }
+    (reader.settings, reader.diagnostics)
+}
+
+fn take(table: &mut Table, key: &str) -> Option<Entry> {
+    let at = table.0.iter().position(|entry| entry.key == key)?;
+    Some(table.0.remove(at))
+}
+
+struct Reader<'a> {
+    folder: &'a Utf8Path,
+    settings: Settings,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Reader<'_> {
+    fn workspace(&mut self, entry: &Entry) {
+        let Some(table) = self.checked(&entry.value, WORKSPACE, "[workspace]", entry.key_span) else { return };
+        let root = PackagePath::default();
+        let attributes = Attributes::new(table, &root);
+        self.settings.name = attributes.str("name").unwrap_or_default().to_owned();
+        if let Some(packages) = attributes.text("packages") {
+            self.packages(packages);
+        }
+        self.diagnostics.extend(attributes.text("requires").and_then(version::malformed));
+        self.plain(&attributes);
+    }
+
+    /// Checks every profile, the unused ones too.
+    fn profiles(&mut self, entry: Entry) -> Vec<Entry> {
+        let Node::Table(profiles) = entry.value.node else {
+            self.diagnostics.push(Diagnostic::error("a profile needs a name: `[profile.NAME]`").at(entry.key_span, ""));
+            return Vec::new();
+        };
+        for profile in &profiles.0 {
+            let name = format!("[profile.{}]", profile.key);
+            if let Some(table) = self.checked(&profile.value, PROFILE, &name, profile.key_span) {
+                let kept = std::mem::take(&mut self.settings);
+                self.overlay(Some(table));
+                self.settings = kept;
+            }
+        }
+        profiles.0
+    }
+
+    fn checked<'a>(
+        &mut self,
+        value: &'a Value,
+        attributes: &'static [Attribute],
+        name: &str,
+        span: Span,
+    ) -> Option<&'a Table> {
+        let Some(table) = value.as_table() else {
+            self.diagnostics.push(Diagnostic::error(format!("`{name}` is a table, not {}", value.kind())).at(span, ""));
+            return None;
+        };
+        let found = check::check(table, attributes, Owner { name, span }, &PackagePath::default());
+        self.diagnostics.extend(found.diagnostics);
+        Some(table)
+    }
+
+    fn overlay(&mut self, table: Option<&Table>) {
+        let root = PackagePath::default();
+        let Some(table) = table else { return };
+        let attributes = Attributes::new(table, &root);
+        self.plain(&attributes);
+        if attributes.has("from-registry") {
+            self.settings.from_registry = self.patterns(&attributes.strings("from-registry"));
+        }
+        match attributes.str("deploy") {
+            Some("compose") => self.settings.deploy = DeployKind::Compose,
+            Some("kubernetes") => self.settings.deploy = DeployKind::Kubernetes,
+            _ => {}
+        }
+    }
+
+    /// What `[workspace]` and profiles both set.
+    fn plain(&mut self, attributes: &Attributes<'_>) {
+        if let Some(registry) = attributes.text("registry") {
+            self.refuse(registry.span, check_registry(registry.value));
+            self.settings.registry = registry.value.to_owned();
+        }
+        if let Some(tag) = attributes.text("tag") {
+            self.refuse(tag.span, check_tag(tag.value));
+            self.settings.tag = tag.value.to_owned();
+        }
+        if let Some(base) = attributes.text("build-base") {
+            let label = Label::parse(base.value, &PackagePath::default());
+            self.settings.build_base = self.parsed(base.span, label);
+        }
+        if let Some(platform) = attributes.text("platform")
+            && let Some(parsed) = self.parsed(platform.span, platform.value.parse())
+        {
+            self.settings.platform = parsed;
+        }
+        if let Some(value) = attributes.get("compression") {
+            self.settings.compression = self.compression(value, attributes);
+        }
+        match attributes.get("source-date-epoch").map(|value| (value.span, &value.node)) {
+            Some((span, Node::Integer(seconds))) => self.epoch(span, *seconds),
+            Some((_, Node::String(_))) => self.settings.source_date_epoch = SourceDateEpoch::Env,
+            _ => {}
+        }
+    }
+
+    fn compression(&mut self, value: &Value, attributes: &Attributes<'_>) -> Option<Compression> {
+        let inner = attributes.table("compression");
+        let format = match value.as_str().or_else(|| inner?.str("format"))? {
+            "gzip" => CompressionFormat::Gzip,
+            "zstd" => CompressionFormat::Zstd,
+            _ => return None,
+        };
+        let most = if format == CompressionFormat::Gzip { 12 } else { 22 };
+        let level = inner.and_then(|table| Some((table.integer("level")?, table.span("level")?)));
+        let level = level.and_then(|(level, span)| match u32::try_from(level) {
+            Ok(level) if (1..=most).contains(&level) => Some(level),
+            _ => {
+                self.diagnostics.push(Diagnostic::error(format!("`level` goes from 1 to {most}")).at(span, ""));
+                None
+            }
+        });
+        Some(Compression { format, level, chunks: inner.and_then(|table| table.boolean("chunks")) })
+    }
+
+    fn epoch(&mut self, span: Span, seconds: i64) {
+        match u64::try_from(seconds) {
+            Ok(seconds) => self.settings.source_date_epoch = SourceDateEpoch::Fixed(seconds),
+            Err(_) => self.refuse(span, Err("`source-date-epoch` can't lie before 1970".to_owned())),
+        }
+    }
+
+    fn patterns(&mut self, texts: &[Spanned<&str>]) -> Vec<TargetPattern> {
+        let mut patterns = Vec::with_capacity(texts.len());
+        for text in texts {
+            match TargetPattern::parse(text.value, &PackagePath::default()) {
+                Ok(pattern) => patterns.push(pattern),
+                Err(error) => {
+                    let diagnostic = Diagnostic::error(error.to_string()).at(text.span, "").help(error.hint);
+                    self.diagnostics.push(diagnostic);
+                }
+            }
+        }
+        patterns
+    }
+
+    fn packages(&mut self, written: Spanned<&str>) {
+        let path = written.value.strip_prefix("./").unwrap_or(written.value).trim_end_matches('/');
+        let path = if path == "." { "" } else { path };
+        if written.value.starts_with('/') || path.split('/').any(|part| part == "..") {
+            let message = "`packages` is a folder below the workspace's root".to_owned();
+            return self.refuse(written.span, Err(message));
+        }
+        if !self.folder.join(path).is_dir() {
+            return self.refuse(written.span, Err(format!("there is no folder `{path}`")));
+        }
+        self.settings.packages = path.into();
+    }
+
+    fn vars(&mut self, entry: &Entry) {
+        const VARS: &[Attribute] = &[optional("vars", Type::Map(&Type::String), "")];
+        let table = Table(vec![entry.clone()]);
+        let owner = Owner { name: "[vars]", span: entry.key_span };
+        self.diagnostics.extend(check::check(&table, VARS, owner, &PackagePath::default()).diagnostics);
+        let written = entry.value.as_table().map_or(&[][..], |table| &table.0);
+        let strings = written.iter().filter_map(|var| Some((var.key.clone(), var.value.as_str()?.to_owned())));
+        self.settings.vars = strings.collect();
+    }
+
+    fn refuse(&mut self, span: Span, checked: Result<(), String>) {
+        self.diagnostics.extend(checked.err().map(|message| Diagnostic::error(message).at(span, "")));
+    }
+
+    fn parsed<T, E: std::fmt::Display>(&mut self, span: Span, result: Result<T, E>) -> Option<T> {
+        result.map_err(|error| self.diagnostics.push(Diagnostic::error(error.to_string()).at(span, ""))).ok()
+    }
+}
+
+/// `HOST[:PORT][/PREFIX]`, as in the first part of a reference.
+fn check_registry(text: &str) -> Result<(), String> {
+    if text.contains("://") {
+        return Err("a registry is written without `https://`: `HOST[:PORT][/PREFIX]`".to_owned());
+    }
+    let (host, prefix) = text.split_once('/').map_or((text, None), |(host, prefix)| (host, Some(prefix)));
+    let host_ok =
+        !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]_".contains(&byte));
+    let part_ok = |part: &str| !part.is_empty() && part.bytes().all(is_repository_byte);
+    if host_ok && prefix.is_none_or(|prefix| prefix.split('/').all(part_ok)) {
+        return Ok(());
+    }
+    Err(format!("`{text}` is not a registry: expected `HOST[:PORT][/PREFIX]`, the prefix in lower case"))
+}
+
+fn is_repository_byte(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte)
+}
+
+/// A tag (OCI distribution specification, "Pulling manifests").
+fn check_tag(text: &str) -> Result<(), String> {
+    let rest = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let first = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if first && text.len() <= 128 && text.bytes().all(rest) {
+        return Ok(());
+    }
+    Err(format!("`{text}` is not a tag: at most 128 letters, digits, `.`, `_` or `-`, not beginning with `.` or `-`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Tree, expect};
+    use super::*;
+    use crate::workspace::Workspace;
+
+    fn load(text: &str, profile: Option<&str>) -> (Workspace, Vec<String>) {
+        let root = PackagePath::default();
+        Tree::new(&[("layers.toml", text), ("images/x", "")]).load_with(&root, &["//..."], profile)
+    }
+
+    #[test]
+    fn a_profile_lies_over_what_it_inherits_and_that_over_the_workspace() {
+        let text = "[workspace]\nname = \"w\"\ntag = \"1\"\nregistry = \"a.example\"\ncompression = \"zstd\"\n\
+                    [profile.base]\nregistry = \"b.example:5000/x\"\ntag = \"2\"\nfrom-registry = [\"//p/...\"]\n\
+                    [profile.top]\ninherits = \"base\"\ntag = \"3\"\ndeploy = \"kubernetes\"\nplatform = \"linux/arm64\"\n";
+        let (plain, problems) = load(text, None);
+        assert_eq!(problems, Vec::<String>::new());
+        assert_eq!((&*plain.settings.registry, &*plain.settings.tag), ("a.example", "1"));
+        assert_eq!(plain.settings.deploy, DeployKind::Compose);
+        let (top, problems) = load(text, Some("top"));
+        assert_eq!(problems, Vec::<String>::new());
+        assert_eq!((&*top.settings.registry, &*top.settings.tag), ("b.example:5000/x", "3"));
+        assert_eq!(top.settings.platform.to_string(), "linux/arm64");
+        assert_eq!(top.settings.from_registry.len(), 1);
+        assert_eq!(top.settings.deploy, DeployKind::Kubernetes);
+        let zstd = Compression { format: CompressionFormat::Zstd, level: None, chunks: None };
+        assert_eq!(top.settings.compression, Some(zstd));
+    }
+
+    #[test]
+    fn what_is_left_out_has_its_default() {
+        let (workspace, problems) = load("[workspace]\nname = \"w\"\n", None);
+        assert_eq!(problems, Vec::<String>::new());
+        let Settings { registry, tag, packages, source_date_epoch, .. } = workspace.settings;
+        assert_eq!((&*registry, &*tag, packages.as_str()), ("registry.localhost", "latest", ""));
+        assert_eq!(source_date_epoch, SourceDateEpoch::Fixed(0));
+    }
+
+    #[test]
+    fn every_wrong_setting_is_reported_at_its_place() {
+        let text = "[workspace]\nnmae = \"w\"\npackages = \"../x\"\nregistry = \"https://r\"\ntag = \"-\"\n\
+                    platform = \"linux/amd46\"\nbuild-base = \"a b\"\nsource-date-epoch = -1\n\
+                    compression = { format = \"gzip\", level = 13 }\nrequires = \"3\"\n\
+                    [profile.a]\nfrom-registry = [\"/x\"]\ndeploy = \"swarm\"\ntga = \"x\"\n[vars]\nx = 1\n";
+        expect(
+            &load(text, None).1,
+            &[
+                &["`name` is missing", "layers.toml:1:2"],
+                &["unknown attribute `nmae`", "layers.toml:2:1", "did you mean `name`?"],
+                &["`packages` is a folder below the workspace's root", "layers.toml:3:12"],
+                &["a registry is written without `https://`", "layers.toml:4:12"],
+                &["`-` is not a tag", "layers.toml:5:7"],
+                &["`linux/amd46` is not a platform", "layers.toml:6:12"],
+                &["`a b` is not a label", "layers.toml:7:14"],
+                &["`source-date-epoch` can't lie before 1970", "layers.toml:8:21"],
+                &["`level` goes from 1 to 12", "layers.toml:9:42"],
+                &["`3` is not a version requirement", "layers.toml:10:12"],
+                &["`/x` is not a target pattern", "layers.toml:12:18", "two slashes"],
+                &["`deploy` can't be `swarm`", "layers.toml:13:10"],
+                &["unknown attribute `tga`", "layers.toml:14:1", "did you mean `tag`?"],
+                &["`x` takes a string, not an integer", "layers.toml:16:5"],
+            ],
+        );
+    }
+
+    #[test]
+    fn an_unmet_requirement_is_all_that_is_said() {
+        let text = "[workspace]\nname = \"w\"\nrequires = \">=99\"\nnew-key = 1\n[new_rule.x]\n";
+        expect(&load(text, None).1, &[&["this workspace needs layerbuild >=99, and this is ", "layers.toml:3:12"]]);
+    }
+
+    #[test]
+    fn an_unknown_profile_is_answered_with_the_nearest() {
+        let text = "[workspace]\nname = \"w\"\n[profile.production]\ninherits = \"bsae\"\n[profile.base]\n";
+        expect(
+            &load(text, Some("producton")).1,
+            &[
+                &["no profile is named `producton`", "did you mean `production`?"],
+                &["no profile is named `bsae`", "layers.toml:4:12", "did you mean `base`?"],
+            ],
+        );
+    }
+
+    #[test]
+    fn profiles_that_inherit_in_a_circle_are_drawn_once() {
+        let text = "[workspace]\nname = \"w\"\n[profile.a]\ninherits = \"b\"\n[profile.b]\ninherits = \"a\"\n\
+                    [profile.c]\ninherits = \"a\"\n";
+        expect(
+            &load(text, Some("c")).1,
+            &[&["profiles inherit in a circle: a → b → a", "layers.toml:4:12", "`b` inherits `a`"]],
+        );
+    }
+
+    #[test]
+    fn a_root_file_without_a_workspace_says_so() {
+        expect(&load("[vars]\na = \"1\"\n", None).1, &[&["has no `[workspace]`", "layers.toml:1:1"]]);
+    }
+}

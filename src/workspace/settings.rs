@@ -1,0 +1,128 @@
+//! The settings of a workspace: `[workspace]`, laid over by the profile that was asked for.
+//!
+//! Plain values; `read` makes them from the root's file. What a registry or a tag is used for is not known here.
+
+use std::collections::BTreeMap;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::label::{Label, PackagePath};
+use crate::pattern::TargetPattern;
+use crate::platform::Platform;
+
+/// What holds for the whole workspace under the chosen profile.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The workspace's name.
+    pub name: String,
+    /// The folder that holds the packages, relative to the root; empty when it is the root.
+    pub packages: Utf8PathBuf,
+    /// `HOST[:PORT][/PREFIX]`: where images are pushed to.
+    pub registry: String,
+    /// The tag that images are published under.
+    pub tag: String,
+    /// The layer or image in which `cargo` and `exec` actions run; `None` where the workspace has no such actions.
+    pub build_base: Option<Label>,
+    /// What images run on unless they say otherwise.
+    pub platform: Platform,
+    /// How layers are compressed; `None`: as layerbuild sees fit.
+    pub compression: Option<Compression>,
+    /// The time stamp of files in layers.
+    pub source_date_epoch: SourceDateEpoch,
+    /// What is taken as published instead of built.
+    pub from_registry: Vec<TargetPattern>,
+    /// What deploys are rendered for.
+    pub deploy: DeployKind,
+    /// `[vars]`: what `${vars.NAME}` stands for.
+    pub vars: BTreeMap<String, String>,
+}
+
+/// How layers are compressed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compression {
+    /// The format.
+    pub format: CompressionFormat,
+    /// From 1 (fast) upwards; `None`: the format's default.
+    pub level: Option<u32>,
+    /// Whether a layer is compressed in chunks; `None`: the format's default.
+    pub chunks: Option<bool>,
+}
+
+/// A compression format of layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CompressionFormat {
+    /// Levels 1 to 12.
+    Gzip,
+    /// Levels 1 to 22.
+    Zstd,
+}
+
+/// The time stamp of files in layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceDateEpoch {
+    /// Seconds since 1970.
+    Fixed(u64),
+    /// What the environment variable `SOURCE_DATE_EPOCH` says.
+    Env,
+}
+
+/// What deploys are rendered for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeployKind {
+    /// A Compose file.
+    Compose,
+    /// Kubernetes manifests.
+    Kubernetes,
+}
+
+impl Settings {
+    /// The package whose folder `folder` is, or would be: what relative patterns are relative to. `folder` is relative
+    /// to the workspace's root; outside of the packages' folder it is the root package.
+    pub fn package_at(&self, folder: &Utf8Path) -> PackagePath {
+        let below = folder.strip_prefix(&self.packages).unwrap_or(Utf8Path::new(""));
+        let path = below.ancestors().find_map(|path| PackagePath::new(path.as_str()));
+        path.unwrap_or_default()
+    }
+
+    /// A package's folder, relative to the workspace's root.
+    pub fn folder(&self, package: &PackagePath) -> Utf8PathBuf {
+        match package.as_str() {
+            "" => self.packages.clone(),
+            path => self.packages.join(path),
+        }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            name: String::new(),
+            packages: Utf8PathBuf::new(),
+            registry: "registry.localhost".into(),
+            tag: "latest".into(),
+            build_base: None,
+            platform: Platform::default(),
+            compression: None,
+            source_date_epoch: SourceDateEpoch::Fixed(0),
+            from_registry: Vec::new(),
+            deploy: DeployKind::Compose,
+            vars: BTreeMap::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_the_package_that_its_path_names() {
+        let settings = Settings { packages: "images".into(), ..Settings::default() };
+        let package = |folder: &str| settings.package_at(Utf8Path::new(folder)).to_string();
+        assert_eq!(package("images/a/b"), "//a/b");
+        assert_eq!(package("images"), "//");
+        assert_eq!(package("imagesx/a"), "//");
+        assert_eq!(package("images/a/.hidden/b"), "//a");
+        assert_eq!(settings.folder(&PackagePath::default()), "images");
+    }
+}
