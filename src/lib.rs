@@ -14,8 +14,6 @@ pub mod workspace;
 
 pub mod graph;
 
-pub mod action;
-
 pub mod rules;
 
 pub mod plan;
