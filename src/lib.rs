@@ -5,6 +5,7 @@
 pub mod diagnostic;
 pub mod digest;
 pub mod event;
+pub mod exit;
 pub mod label;
 pub mod layer_path;
 pub mod platform;
