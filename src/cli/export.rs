@@ -15,7 +15,7 @@ pub struct Args {
     #[arg(long, value_enum)]
     pub format: Format,
     /// Where to: a path, or - for stdout
-    #[arg(long, value_name = "PATH", allow_hyphen_values = true)]
+    #[arg(long, value_name = "PATH")]
     pub to: camino::Utf8PathBuf,
 }
 

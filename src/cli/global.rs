@@ -15,46 +15,46 @@ use super::error::CliError;
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Global options (each also as a variable LAYERBUILD_…)")]
 pub struct Flags {
-    /// Work as if started in DIR; relative paths are taken from there [env: LAYERBUILD_DIR]
+    /// Work as if started in DIR; relative paths are taken from there (LAYERBUILD_DIR)
     #[arg(short = 'C', value_name = "DIR", global = true)]
     directory: Option<Utf8PathBuf>,
-    /// Settings of [profile.NAME] [env: LAYERBUILD_PROFILE]
+    /// Settings of [profile.NAME]
     #[arg(long, value_name = "NAME", global = true)]
     profile: Option<String>,
-    /// Registry instead of the workspace's [env: LAYERBUILD_REGISTRY]
+    /// Registry instead of the workspace's
     #[arg(long, value_name = "HOST[:PORT][/PREFIX]", global = true)]
     registry: Option<String>,
-    /// Where the store is kept; default: layerbuild in the XDG cache folder [env: LAYERBUILD_CACHE_DIR]
+    /// Where the store is kept; default: layerbuild in the XDG cache folder
     #[arg(long, value_name = "DIR", global = true)]
     cache_dir: Option<Utf8PathBuf>,
-    /// How many actions run at once; default: the number of cores [env: LAYERBUILD_JOBS]
+    /// How many actions run at once; default: the number of cores
     #[arg(short = 'j', long, value_name = "N", global = true)]
     jobs: Option<NonZeroUsize>,
-    /// Never use the network [env: LAYERBUILD_OFFLINE]
+    /// Never use the network
     #[arg(long, global = true)]
     offline: bool,
-    /// After a failure, go on with all that doesn't depend on it [env: LAYERBUILD_KEEP_GOING]
+    /// After a failure, go on with all that doesn't depend on it
     #[arg(short = 'k', long, global = true)]
     keep_going: bool,
-    /// Say what would be done and why, and do nothing [env: LAYERBUILD_DRY_RUN]
+    /// Say what would be done and why, and do nothing
     #[arg(long, global = true)]
     dry_run: bool,
-    /// Events and errors as JSON, one object a line, on stderr [env: LAYERBUILD_JSON]
+    /// Events and errors as JSON, one object a line, on stderr
     #[arg(long, global = true)]
     json: bool,
-    /// Only errors, warnings and results [env: LAYERBUILD_QUIET]
+    /// Only errors, warnings and results
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     quiet: bool,
-    /// Also what was cached [env: LAYERBUILD_VERBOSE]
+    /// Also what was cached
     #[arg(short, long, global = true)]
     verbose: bool,
-    /// Colours; auto: on a terminal unless NO_COLOR is set [env: LAYERBUILD_COLOR]
-    #[arg(long, value_enum, value_name = "WHEN", global = true)]
+    /// Colours: auto, always or never; auto: on a terminal unless NO_COLOR is set
+    #[arg(long, value_enum, value_name = "WHEN", global = true, hide_possible_values = true)]
     color: Option<ColorChoice>,
-    /// Hash every source file's content, whatever its time stamps say [env: LAYERBUILD_HASH_CONTENT]
+    /// Hash every source file's content, whatever its time stamps say
     #[arg(long, global = true)]
     hash_content: bool,
-    /// Fail at once when another process holds the store [env: LAYERBUILD_NO_WAIT]
+    /// Fail at once when another process holds the store
     #[arg(long, global = true)]
     no_wait: bool,
 }

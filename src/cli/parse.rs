@@ -15,7 +15,7 @@ use crate::diagnostic::nearest;
 #[derive(Debug, Parser)]
 #[command(name = "layerbuild", version, about, after_help = AFTER_HELP, max_term_width = 110)]
 #[command(arg_required_else_help = true, subcommand_required = true, allow_external_subcommands = true)]
-#[command(disable_help_subcommand = true, subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
+#[command(subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
 #[command(override_usage = "layerbuild [OPTIONS] VERB …\n       layerbuild [OPTIONS] PATTERN…")]
 pub struct Command {
     /// What every verb takes.

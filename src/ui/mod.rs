@@ -2,9 +2,15 @@
 //!
 //! Everything writes to a stream that it is given. Nothing but `cli` imports this module.
 
+pub mod json;
+pub mod live;
 pub mod plain;
+pub mod quiet;
 pub mod stream;
 pub mod style;
+pub mod table;
+pub mod terminal;
+pub mod text;
 
 use crate::event::Listener;
 use stream::Stream;
@@ -30,6 +36,11 @@ pub enum Mode {
 }
 
 /// Shows events on a stream.
-pub fn listener(_mode: Mode, err: Stream, style: Style) -> Box<dyn Listener + Send> {
-    Box::new(plain::Plain::new(err, style))
+pub fn listener(mode: Mode, to: Stream, style: Style) -> Box<dyn Listener + Send> {
+    match mode {
+        Mode::Quiet => Box::new(quiet::Quiet::new(to, style)),
+        Mode::Plain { verbose } => Box::new(plain::Plain::new(to, style, verbose)),
+        Mode::Live { verbose } => Box::new(live::Live::new(to, style, verbose)),
+        Mode::Json => Box::new(json::Json::new(to)),
+    }
 }

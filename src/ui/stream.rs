@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A shared output stream; clones write to the same place.
@@ -13,6 +14,17 @@ pub struct Stream {
     shared: Arc<Mutex<Shared>>,
     /// Whether a person looks at it.
     terminal: bool,
+    /// Asks for the terminal's size now, which a person may change.
+    size: fn() -> Option<Size>,
+}
+
+/// A terminal's size in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// Characters in a line.
+    pub columns: u16,
+    /// Lines.
+    pub rows: u16,
 }
 
 struct Shared {
@@ -23,21 +35,23 @@ struct Shared {
 impl Stream {
     /// A stream over any writer.
     pub fn new(writer: Box<dyn Write + Send>, terminal: bool) -> Stream {
-        Stream { shared: Arc::new(Mutex::new(Shared { writer, reader_gone: false })), terminal }
+        Stream { shared: Arc::new(Mutex::new(Shared { writer, reader_gone: false })), terminal, size: || None }
     }
 
     /// The process's standard output, buffered: flush before the end.
     pub fn stdout() -> Stream {
         let stdout = io::stdout();
         let terminal = stdout.is_terminal();
-        Stream::new(Box::new(BufWriter::with_capacity(1 << 16, stdout)), terminal)
+        let stream = Stream::new(Box::new(BufWriter::with_capacity(1 << 16, stdout)), terminal);
+        Stream { size: || terminal_size(&io::stdout()), ..stream }
     }
 
     /// The process's standard error, unbuffered.
     pub fn stderr() -> Stream {
         let stderr = io::stderr();
         let terminal = stderr.is_terminal();
-        Stream::new(Box::new(stderr), terminal)
+        let stream = Stream::new(Box::new(stderr), terminal);
+        Stream { size: || terminal_size(&io::stderr()), ..stream }
     }
 
     /// A stream into memory, and the memory: for tests.
@@ -49,6 +63,11 @@ impl Stream {
     /// Whether a person looks at it.
     pub fn is_terminal(&self) -> bool {
         self.terminal
+    }
+
+    /// The terminal's size; 80 × 24 where there is none to ask.
+    pub fn size(&self) -> Size {
+        (self.size)().unwrap_or(Size { columns: 80, rows: 24 })
     }
 
     /// Writes a whole line at once, for text that nobody can be told about when it doesn't arrive.
@@ -67,6 +86,11 @@ impl Stream {
     fn lock(&self) -> MutexGuard<'_, Shared> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn terminal_size(terminal: &impl AsFd) -> Option<Size> {
+    let size = rustix::termios::tcgetwinsize(terminal).ok()?;
+    (size.ws_col > 0).then_some(Size { columns: size.ws_col, rows: size.ws_row })
 }
 
 impl Shared {
