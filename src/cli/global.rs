@@ -16,7 +16,7 @@ use super::error::CliError;
 #[command(next_help_heading = "Global options (each also as a variable LAYERBUILD_…)")]
 pub struct Flags {
     /// Work as if started in DIR; relative paths are taken from there (LAYERBUILD_DIR)
-    #[arg(short = 'C', value_name = "DIR", global = true)]
+    #[arg(id = "working-directory", short = 'C', value_name = "DIR", global = true)]
     directory: Option<Utf8PathBuf>,
     /// Settings of [profile.NAME]
     #[arg(long, value_name = "NAME", global = true)]

@@ -139,6 +139,15 @@ mod tests {
     }
 
     #[test]
+    fn a_verbs_own_arguments_are_not_taken_for_global_ones() {
+        let globals: Vec<String> = Command::command().get_arguments().map(|arg| arg.get_id().to_string()).collect();
+        for verb in Command::command().get_subcommands() {
+            let own = verb.get_arguments().map(|arg| arg.get_id().to_string());
+            assert_eq!(own.filter(|id| globals.contains(id)).collect::<Vec<_>>(), [""; 0], "{}", verb.get_name());
+        }
+    }
+
+    #[test]
     fn global_flags_stand_before_or_after_the_verb() {
         let before = format!("{:?}", parsed("--jobs 3 --offline build //a").flags);
         assert_eq!(before, format!("{:?}", parsed("build //a --jobs 3 --offline").flags));
