@@ -5,6 +5,7 @@
 use std::io;
 
 use crate::exit::Exit;
+use crate::query::error::{ErrorKind, QueryError};
 use crate::ui::stream::Stream;
 use crate::ui::style::Style;
 
@@ -40,6 +41,15 @@ impl CliError {
     /// Diagnostics that say it all.
     pub fn diagnosed(exit: Exit, diagnostics: Vec<String>) -> CliError {
         CliError { exit, message: String::new(), hints: Vec::new(), diagnostics }
+    }
+
+    /// A query that can't be parsed or answered, its place underlined. `text`: the query; `color`: with ANSI styles.
+    pub fn query(error: &QueryError, text: &str, color: bool) -> CliError {
+        let exit = match error.kind {
+            ErrorKind::Syntax => Exit::Usage,
+            ErrorKind::Evaluation => Exit::QueryFailed,
+        };
+        CliError::diagnosed(exit, vec![error.render(text, color)])
     }
 
     /// An I/O error, with what was being done, as a phrase ("cannot write /a/b").

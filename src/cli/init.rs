@@ -9,6 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::context::Context;
 use super::error::CliError;
+use crate::ui::table::{Align, Table};
 
 /// Write a small workspace that builds at once
 #[derive(Debug, Clone, clap::Args)]
@@ -75,9 +76,9 @@ struct File {
 fn files(name: &str) -> [File; 3] {
     let file = |path, text: &str, executable| File { path, text: text.to_owned(), executable };
     [
-        file("hello/app/hello.sh", SCRIPT, true),
-        file("hello/layers.toml", HELLO, false),
         file("layers.toml", &ROOT.replace("@NAME@", name), false),
+        file("hello/layers.toml", HELLO, false),
+        file("hello/app/hello.sh", SCRIPT, true),
     ]
 }
 
@@ -127,16 +128,15 @@ fn workspace_name(root: &Utf8Path) -> String {
 
 fn next_steps(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let written = args.directory.as_deref().map_or_else(String::new, |dir| format!("{dir}/"));
-    let files: Vec<String> = files("").iter().rev().map(|file| format!("{written}{}", file.path)).collect();
+    let files: Vec<String> = files("").iter().map(|file| format!("{written}{}", file.path)).collect();
     writeln!(cx.out, "wrote {}", files.join(", "))?;
     writeln!(cx.out, "next:")?;
     if let Some(directory) = &args.directory {
         writeln!(cx.out, "  cd {directory}")?;
     }
-    for (command, does) in STEPS {
-        writeln!(cx.out, "  {command:<58}{does}")?;
-    }
-    Ok(())
+    let mut table = Table::new([Align::Left; 2]);
+    STEPS.iter().for_each(|(command, does)| table.row([format!("  {command}"), format!("# {does}")]));
+    Ok(table.write(&mut cx.out)?)
 }
 
 const STEPS: [(&str, &str); 4] = [
