@@ -88,7 +88,8 @@ impl Listener for Live {
             self.bar.finish_and_clear();
         }
         let Some(line) = text::line(&event, self.style, self.verbose) else { return };
-        if self.bar.is_finished() { self.to.line(&line) } else { self.bar.println(line) }
+        // Not `println`: it fills lines with spaces up to the border, which whoever copies them would find.
+        self.bar.suspend(|| self.to.line(&line));
     }
 }
 
@@ -227,6 +228,7 @@ mod tests {
         assert!(text.contains("built //a:x files 0.00s"), "{text:?}");
         assert!(text.ends_with("1 built, 0 cached in 0.00s\n"), "{text:?}");
         let closing = text.rfind("1 built").unwrap();
-        assert!(text[..closing].rfind("[1/1]") < text[..closing].rfind("\x1b[2K"), "{text:?}");
+        let (drawn, cleared) = (text[..closing].rfind("[1/1]"), text[..closing].rfind("\x1b[2K"));
+        assert!(drawn.is_some() && drawn < cleared, "{text:?}");
     }
 }

@@ -90,7 +90,8 @@ impl Stream {
 
 fn terminal_size(terminal: &impl AsFd) -> Option<Size> {
     let size = rustix::termios::tcgetwinsize(terminal).ok()?;
-    (size.ws_col > 0).then_some(Size { columns: size.ws_col, rows: size.ws_row })
+    // A pseudo-terminal whose size nobody set says 0 × 0.
+    (size.ws_col > 0 && size.ws_row > 0).then_some(Size { columns: size.ws_col, rows: size.ws_row })
 }
 
 impl Shared {
