@@ -1,6 +1,6 @@
 //! Expression → targets: `deps(//a:b) - //base/...`, in Bazel's query language.
 //!
-//! Text goes through [`lexer`], [`parse`] and [`eval`], which asks a [`graph::QueryGraph`]; [`format`] shows what comes
+//! Text goes through [`lexer`], [`parse`] and [`eval`], which asks a [`graph::QueryGraph`]; [`mod@format`] shows what comes
 //! out. Knows neither the workspace nor the target graph: whoever asks brings a graph behind the trait.
 
 pub mod ast;
