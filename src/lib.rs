@@ -5,6 +5,7 @@
 pub mod diagnostic;
 pub mod digest;
 pub mod event;
+pub mod exit;
 pub mod label;
 pub mod layer_path;
 pub mod pattern;
@@ -14,8 +15,6 @@ pub mod span;
 pub mod workspace;
 
 pub mod graph;
-
-pub mod action;
 
 pub mod rules;
 

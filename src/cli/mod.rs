@@ -1,1 +1,139 @@
-//! One file per verb: arguments, one call, rendering.
+//! The command line: one file per verb, each with its arguments, one call into the library, and rendering.
+//!
+//! [`run`] takes arguments and a [`process::Process`], and gives an exit code. Nothing imports this module.
+
+pub mod build;
+pub mod context;
+pub mod environment;
+pub mod error;
+pub mod explain;
+pub mod export;
+pub mod global;
+pub mod init;
+pub mod ls;
+pub mod parse;
+pub mod patterns;
+pub mod process;
+pub mod push;
+pub mod query;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+
+use self::context::Context;
+use self::error::CliError;
+use self::parse::{Refusal, Verb};
+use self::process::Process;
+use crate::exit::Exit;
+use crate::ui::style::Style;
+
+/// Runs one command. `args`: the program's name first.
+pub fn run(args: Vec<OsString>, process: Process) -> ExitCode {
+    // The panic hook has told the user what happened.
+    catch_unwind(AssertUnwindSafe(|| command(args, process))).unwrap_or(Exit::Bug).into()
+}
+
+fn command(args: Vec<OsString>, process: Process) -> Exit {
+    let style = Style { color: parse::color(&args).wants(process.err.is_terminal(), &process.environment) };
+    let command = match parse::command(args) {
+        Ok(command) => command,
+        Err(refusal) => return refuse(refusal, process, style),
+    };
+    let err = process.err.clone();
+    let mut context = match Context::new(command.flags, process) {
+        Ok(context) => context,
+        Err(error) => {
+            error.show(&err, style);
+            return error.exit;
+        }
+    };
+    let result = dispatch(&command.verb, &mut context).and_then(|()| Ok(context.out.flush()?));
+    result.map_or_else(|error| context.fail(&error), |()| Exit::Done)
+}
+
+fn dispatch(verb: &Verb, context: &mut Context) -> Result<(), CliError> {
+    match verb {
+        Verb::Build(args) => build::run(args, context),
+        Verb::Push(args) => push::run(args, context),
+        Verb::Export(args) => export::run(args, context),
+        Verb::Ls(args) => ls::run(args, context),
+        Verb::Explain(args) => explain::run(args, context),
+        Verb::Query(args) => query::run(args, context),
+        Verb::Init(args) => init::run(args, context),
+        Verb::Other(words) => Err(parse::unknown_verb(words)),
+    }
+}
+
+/// Says why the command line was not taken; help and version are results, all else is an error.
+fn refuse(refusal: Refusal, mut process: Process, style: Style) -> Exit {
+    let error = match refusal {
+        Refusal::Error(error) => {
+            error.show(&process.err, style);
+            return error.exit;
+        }
+        Refusal::Clap(error) => error,
+    };
+    let help = !error.use_stderr();
+    let to = if help { &mut process.out } else { &mut process.err };
+    let styled = if help { to.is_terminal() && style.color } else { style.color };
+    let rendered = error.render();
+    let text = if styled { rendered.ansi().to_string() } else { rendered.to_string() };
+    match write!(to, "{text}").and_then(|()| to.flush()) {
+        Err(_) => Exit::Environment,
+        Ok(()) if help => Exit::Done,
+        Ok(()) => Exit::Usage,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::stream::{Captured, Stream};
+
+    struct Ended {
+        exit: Exit,
+        out: Captured,
+        err: Captured,
+    }
+
+    fn layerbuild(args: &[&str]) -> Ended {
+        let ((out, captured_out), (err, captured_err)) = (Stream::memory(), Stream::memory());
+        let environment = [("HOME".into(), "/nowhere".into())].into_iter().collect();
+        let process = Process { environment, directory: Ok("/".into()), out, err };
+        let args = ["layerbuild"].iter().chain(args).map(OsString::from).collect();
+        Ended { exit: command(args, process), out: captured_out, err: captured_err }
+    }
+
+    #[test]
+    fn an_unknown_verb_is_told_apart_from_a_label() {
+        let ended = layerbuild(&["biuld", "//a:b"]);
+        assert_eq!(ended.exit, Exit::Usage);
+        insta::assert_snapshot!(ended.err.text(), @r"
+        error: `biuld` is neither a verb nor a label
+          hint: did you mean `build`?
+        ");
+    }
+
+    #[test]
+    fn help_is_a_result_and_a_missing_verb_is_an_error() {
+        let help = layerbuild(&["--help"]);
+        assert_eq!((help.exit, help.err.text().as_str()), (Exit::Done, ""));
+        assert!(help.out.text().contains("layerbuild [OPTIONS] PATTERN"), "{}", help.out.text());
+        let nothing = layerbuild(&[]);
+        assert_eq!((nothing.exit, nothing.out.text().as_str()), (Exit::Usage, ""));
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_the_callers_mistake() {
+        let ended = layerbuild(&["-C", "/no/such", "ls", "//a:b"]);
+        assert_eq!(ended.exit, Exit::Usage);
+        assert!(ended.err.text().contains("no such folder: /no/such"), "{}", ended.err.text());
+    }
+
+    #[test]
+    fn build_without_patterns_is_a_wrong_call() {
+        assert_eq!(layerbuild(&["build"]).exit, Exit::Usage);
+    }
+}

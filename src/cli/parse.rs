@@ -1,0 +1,156 @@
+//! Words of the command line → flags and verb.
+//!
+//! A call without a verb, `layerbuild //a:b`, is `build`: what its targets are for. Knows nothing of what verbs do.
+
+use std::ffi::{OsStr, OsString};
+
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+
+use super::error::CliError;
+use super::global::{ColorChoice, Flags};
+use super::{build, explain, export, init, ls, patterns, push, query};
+use crate::diagnostic::nearest;
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(name = "layerbuild", version, about, after_help = AFTER_HELP, max_term_width = 110)]
+#[command(arg_required_else_help = true, subcommand_required = true, allow_external_subcommands = true)]
+#[command(subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
+#[command(override_usage = "layerbuild [OPTIONS] VERB …\n       layerbuild [OPTIONS] PATTERN…")]
+pub struct Command {
+    /// What every verb takes.
+    #[command(flatten)]
+    pub flags: Flags,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+const AFTER_HELP: &str = "\
+A PATTERN without a verb does what its targets are for: layers and images are built.
+Results go to stdout, all else to stderr.
+
+Exit codes: 0 done, 1 a build action or effect failed, 2 the call or a layers.toml is wrong, 3 a check failed, \
+4 a pattern matched nothing, 7 a query could not be evaluated, 8 interrupted, 9 the store is locked, \
+36 the environment failed, 37 a bug in layerbuild.";
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+#[expect(missing_docs, reason = "each verb's documentation is its help text and stands over its arguments")]
+pub enum Verb {
+    Build(build::Args),
+    Push(push::Args),
+    Export(export::Args),
+    Ls(ls::Args),
+    Explain(explain::Args),
+    Query(query::Args),
+    Init(init::Args),
+    /// A word that is no verb, and all that follows it.
+    #[command(external_subcommand)]
+    Other(Vec<OsString>),
+}
+
+/// Why there is no command: what clap says (help and version are such answers too), or an error of ours.
+#[derive(Debug)]
+pub enum Refusal {
+    /// Help, version, or a wrong call.
+    Clap(clap::Error),
+    /// Neither a verb nor a label.
+    Error(CliError),
+}
+
+impl From<clap::Error> for Refusal {
+    fn from(error: clap::Error) -> Refusal {
+        Refusal::Clap(error)
+    }
+}
+
+/// The command of a line; the program's name stands first.
+pub fn command(args: Vec<OsString>) -> Result<Command, Refusal> {
+    let args = patterns::shield(args);
+    let command = Command::try_parse_from(&args)?;
+    match &command.verb {
+        Verb::Other(words) if words.first().is_some_and(|word| patterns::looks_like_pattern(word)) => {
+            let (before, from_pattern) = args.split_at(args.len() - words.len());
+            let verb = [OsString::from(IMPLIED_VERB)];
+            Ok(Command::try_parse_from(before.iter().chain(&verb).chain(from_pattern))?)
+        }
+        Verb::Other(words) => Err(Refusal::Error(unknown_verb(words))),
+        _ => Ok(command),
+    }
+}
+
+/// What layers and images are for.
+const IMPLIED_VERB: &str = "build";
+
+/// A word that is neither a verb nor a label, with the verb that it may have been meant to be.
+pub fn unknown_verb(words: &[OsString]) -> CliError {
+    let written = words.first().map_or("".into(), |word| word.to_string_lossy());
+    let clap = Command::command();
+    let verbs = clap.get_subcommands().map(clap::Command::get_name);
+    let hint = match nearest(&written, verbs) {
+        Some(verb) => format!("did you mean `{verb}`?"),
+        None => "`layerbuild --help` lists the verbs; a label begins with `//` or `:`".to_owned(),
+    };
+    CliError::usage(format!("`{written}` is neither a verb nor a label")).hint(hint)
+}
+
+/// What `--color` says, read ahead for the errors of parsing itself.
+pub fn color(args: &[OsString]) -> ColorChoice {
+    let text = |word: &OsString| word.to_string_lossy().into_owned();
+    let joined = args.iter().find_map(|word| text(word).strip_prefix("--color=").map(str::to_owned));
+    let after = || args.iter().position(|word| word == OsStr::new("--color")).and_then(|at| args.get(at + 1)).map(text);
+    let choice = joined.or_else(after).and_then(|word| ColorChoice::from_str(&word, false).ok());
+    choice.unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Command {
+        let args = std::iter::once("layerbuild").chain(line.split(' ')).map(OsString::from).collect();
+        command(args).expect("a command")
+    }
+
+    fn built(line: &str) -> Vec<String> {
+        match parsed(line).verb {
+            Verb::Build(args) => args.patterns.patterns,
+            other => panic!("not build: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_definition_holds_together() {
+        Command::command().debug_assert();
+    }
+
+    #[test]
+    fn a_bare_label_is_built() {
+        assert_eq!(built("//a:b :c"), ["//a:b", ":c"]);
+        assert_eq!(built("-C //dir -k a/... --offline -//a/x"), ["a/...", "-//a/x"]);
+        assert_eq!(built("-//a"), ["-//a"]);
+    }
+
+    #[test]
+    fn what_is_taken_away_keeps_its_place_without_a_double_dash() {
+        assert_eq!(built("build //a/... -//a/b //a/b/c -v"), ["//a/...", "-//a/b", "//a/b/c"]);
+        assert_eq!(built("build -v -- //a/... -//a/b"), ["//a/...", "-//a/b"]);
+    }
+
+    #[test]
+    fn a_verbs_own_arguments_are_not_taken_for_global_ones() {
+        let globals: Vec<String> = Command::command().get_arguments().map(|arg| arg.get_id().to_string()).collect();
+        for verb in Command::command().get_subcommands() {
+            let own = verb.get_arguments().map(|arg| arg.get_id().to_string());
+            assert_eq!(own.filter(|id| globals.contains(id)).collect::<Vec<_>>(), [""; 0], "{}", verb.get_name());
+        }
+    }
+
+    #[test]
+    fn global_flags_stand_before_or_after_the_verb() {
+        let before = format!("{:?}", parsed("--jobs 3 --offline build //a").flags);
+        assert_eq!(before, format!("{:?}", parsed("build //a --jobs 3 --offline").flags));
+        assert_eq!(before, format!("{:?}", parsed("--jobs 3 //a --offline").flags));
+    }
+}

@@ -1,0 +1,81 @@
+//! The process that a command runs in: environment, folder and streams as values; panics and interrupts.
+//!
+//! The one file that ends the process early: on Ctrl-C, since nothing can be lost (the store is valid at any moment).
+
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::io;
+use std::panic::PanicHookInfo;
+use std::path::PathBuf;
+use std::thread;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::environment::Environment;
+use crate::exit::Exit;
+use crate::ui::stream::Stream;
+
+/// What a command is given by the process that it runs in.
+#[derive(Debug)]
+pub struct Process {
+    /// The variables.
+    pub environment: Environment,
+    /// The current folder; an error where it was deleted or can't be reached.
+    pub directory: io::Result<PathBuf>,
+    /// Results go here.
+    pub out: Stream,
+    /// All else goes here.
+    pub err: Stream,
+}
+
+impl Process {
+    /// With the process's own streams.
+    pub fn new(environment: Environment, directory: io::Result<PathBuf>) -> Process {
+        Process { environment, directory, out: Stream::stdout(), err: Stream::stderr() }
+    }
+
+    /// Makes panics readable and interrupts end with their code.
+    pub fn install_hooks(&self) {
+        let err = self.err.clone();
+        std::panic::set_hook(Box::new(move |info| err.line_if_free(&bug_report(info))));
+        let err = self.err.clone();
+        // Without this thread an interrupt still ends the process, only with the system's own code.
+        let _ = thread::Builder::new().name("interrupt".into()).spawn(move || end_when_interrupted(&err));
+    }
+}
+
+/// What a user is told of a panic.
+fn bug_report(info: &PanicHookInfo<'_>) -> String {
+    let what = info.payload_as_str().unwrap_or("an unknown panic");
+    let place = info.location().map(ToString::to_string).unwrap_or_default();
+    let version = env!("CARGO_PKG_VERSION");
+    let mut text = format!(
+        "error: this is a bug in layerbuild {version}: {what} ({place})\n  hint: please report it where you got \
+         layerbuild from, with the command and this message; RUST_BACKTRACE=1 shows more"
+    );
+    let backtrace = Backtrace::capture();
+    if backtrace.status() == BacktraceStatus::Captured {
+        text.push_str(&format!("\n{backtrace}"));
+    }
+    text
+}
+
+#[expect(clippy::exit, reason = "an interrupt ends the process whatever its threads do; the store is crash-safe")]
+fn end_when_interrupted(err: &Stream) {
+    if wait_for_signal().is_ok() {
+        err.line_if_free("\ninterrupted");
+        std::process::exit(i32::from(Exit::Interrupted.code()));
+    }
+}
+
+/// Returns when the process is asked to end: SIGINT or SIGTERM.
+fn wait_for_signal() -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    runtime.block_on(async {
+        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        Ok(())
+    })
+}
