@@ -15,7 +15,7 @@ use crate::digest::Digest;
 use crate::label::Label;
 use crate::layer_path::LayerPath;
 use crate::oci::compress::Compression;
-use crate::oci::image::ImageSpec;
+use crate::oci::image_spec::ImageSpec;
 
 /// An action of one [`ActionGraph`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

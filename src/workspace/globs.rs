@@ -5,11 +5,12 @@
 //! holds is not known here.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use globset::{GlobBuilder, GlobMatcher};
-use ignore::gitignore::{Gitignore, GitignoreBuilder};
+
+use super::ignored::{self, Ignored};
 
 /// One pattern of a `srcs` list, compiled.
 #[derive(Debug, Clone)]
@@ -95,7 +96,7 @@ pub struct SourceTree {
     root: Utf8PathBuf,
     canonical_root: Utf8PathBuf,
     excluded: Vec<Utf8PathBuf>,
-    ignores: Mutex<HashMap<Utf8PathBuf, Arc<Option<Gitignore>>>>,
+    ignores: Mutex<HashMap<Utf8PathBuf, Ignored>>,
 }
 
 impl SourceTree {
@@ -204,34 +205,26 @@ impl SourceTree {
         path.file_name() == Some(".git") || (is_directory && excluded()) || self.is_ignored(path, is_directory)
     }
 
-    /// Git's rule: the `.gitignore` nearest to the path that says anything decides.
     fn is_ignored(&self, path: &Utf8Path, is_directory: bool) -> bool {
-        path.ancestors()
-            .skip(1)
-            .filter_map(|folder| match &*self.gitignore(folder) {
-                Some(rules) => Some(rules.matched(self.root.join(path), is_directory)),
-                None => None,
-            })
-            .find(|verdict| !verdict.is_none())
-            .is_some_and(|verdict| verdict.is_ignore())
+        let folder = path.parent().unwrap_or(Utf8Path::new(""));
+        self.ignored_in(folder).leaves_out(&self.root.join(path), is_directory)
     }
 
-    fn gitignore(&self, folder: &Utf8Path) -> Arc<Option<Gitignore>> {
-        let mut known = self.ignores.lock().unwrap_or_else(PoisonError::into_inner);
-        let rules = known.entry(folder.to_owned()).or_insert_with(|| Arc::new(read_gitignore(&self.root.join(folder))));
-        Arc::clone(rules)
+    /// The `.gitignore` files from the root down to a folder, each read once.
+    fn ignored_in(&self, folder: &Utf8Path) -> Ignored {
+        if let Some(known) = self.known(folder) {
+            return known;
+        }
+        let outer = folder.parent().map_or_else(Ignored::default, |parent| self.ignored_in(parent));
+        let full = self.root.join(folder);
+        let here = if full.join(ignored::FILE_NAME).is_file() { outer.with_file_in(&full) } else { outer };
+        self.ignores.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.to_owned(), here.clone());
+        here
     }
-}
 
-fn read_gitignore(folder: &Utf8Path) -> Option<Gitignore> {
-    let file = folder.join(".gitignore");
-    if !file.is_file() {
-        return None;
+    fn known(&self, folder: &Utf8Path) -> Option<Ignored> {
+        self.ignores.lock().unwrap_or_else(PoisonError::into_inner).get(folder).cloned()
     }
-    let mut builder = GitignoreBuilder::new(folder);
-    // A line that git can't read is passed over by git too.
-    builder.add(file);
-    builder.build().ok()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 pub mod attributes;
 pub mod check;
 mod declare;
+pub mod globs;
 mod discover;
 mod dollars;
 mod duplicate;

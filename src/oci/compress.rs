@@ -1,0 +1,296 @@
+//! Compression of a layer: the choice ([`Compression`]), a chunk as a member or frame of its own ([`ChunkEncoder`]), and
+//! a layer as one stream ([`StreamEncoder`]).
+//!
+//! The same bytes in give the same bytes out, on every CPU: encoders are named with their exact version in
+//! [`Compression::identity`], which belongs into every key. Knows nothing of tar, threads or files.
+
+use std::fmt;
+use std::io::{self, Write};
+
+use flate2::write::DeflateEncoder;
+use libdeflater::{CompressionLvl, Compressor};
+use serde::{Deserialize, Serialize};
+use zstd::zstd_safe::CParameter;
+
+use crate::oci::chunks;
+
+const LIBDEFLATE: &str = "libdeflater-1.26.1";
+const MINIZ: &str = "miniz_oxide-0.9.1";
+const LIBZSTD: &str = "libzstd-1.5.7";
+
+/// How a layer's tar becomes its blob.
+///
+/// Default: gzip level 6 in chunks. In chunks, each chunk of the tar is a gzip member or zstd frame of its own, made in
+/// parallel and remembered. Readers of gzip with many members: Docker, podman, containerd, skopeo, umoci, GNU tar, bsdtar and
+/// Python's `r:gz` (its `r|gz` stops after the first). zstd in many frames is refused by Docker 20.10 and umoci.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Choice", into = "Choice")]
+pub struct Compression {
+    format: Format,
+    chunks: bool,
+}
+
+/// What a layer is compressed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// Plain tar.
+    None,
+    /// RFC 1952.
+    Gzip {
+        /// 1 to 12 in chunks, 1 to 9 as one stream.
+        level: u8,
+    },
+    /// RFC 8878.
+    Zstd {
+        /// 1 to 19: above, readers need more memory than they grant.
+        level: u8,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Choice {
+    format: Format,
+    chunks: bool,
+}
+
+/// A level that the format doesn't have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{format} has no level {level} {}: choose 1 to {max}", if *.chunks { "in chunks" } else { "as one stream" })]
+pub struct LevelError {
+    format: &'static str,
+    level: u8,
+    chunks: bool,
+    max: u8,
+}
+
+impl Default for Compression {
+    fn default() -> Compression {
+        Compression { format: Format::Gzip { level: 6 }, chunks: true }
+    }
+}
+
+impl Compression {
+    /// Plain tar, as docker-archive wants it.
+    pub const NONE: Compression = Compression { format: Format::None, chunks: false };
+
+    /// A format, in chunks or as one stream. Plain tar has no chunks: `chunks` means nothing there.
+    pub fn new(format: Format, chunks: bool) -> Result<Compression, LevelError> {
+        let (name, level, max) = match format {
+            Format::None => return Ok(Compression::NONE),
+            Format::Gzip { level } => ("gzip", level, if chunks { 12 } else { 9 }),
+            Format::Zstd { level } => ("zstd", level, 19),
+        };
+        if !(1..=max).contains(&level) {
+            return Err(LevelError { format: name, level, chunks, max });
+        }
+        Ok(Compression { format, chunks })
+    }
+
+    /// gzip in chunks: what every reader takes.
+    pub fn gzip(level: u8) -> Result<Compression, LevelError> {
+        Compression::new(Format::Gzip { level }, true)
+    }
+
+    /// zstd as one frame: readers of many frames are fewer. The usual level is 3.
+    pub fn zstd(level: u8) -> Result<Compression, LevelError> {
+        Compression::new(Format::Zstd { level }, false)
+    }
+
+    /// The format and its level.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Whether each chunk is a member or frame of its own.
+    pub fn chunks(&self) -> bool {
+        self.chunks
+    }
+
+    /// Everything that decides the compressed bytes: encoder, exact version, level, chunking. Part of action and chunk keys.
+    pub fn identity(&self) -> String {
+        self.to_string()
+    }
+
+    /// What follows the tar media type (OCI image-spec, "Layer media types"): nothing, `+gzip` or `+zstd`.
+    pub fn media_type_suffix(&self) -> &'static str {
+        match self.format {
+            Format::None => "",
+            Format::Gzip { .. } => "+gzip",
+            Format::Zstd { .. } => "+zstd",
+        }
+    }
+}
+
+impl fmt::Display for Compression {
+    /// As [`Compression::identity`].
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.format {
+            Format::None => f.write_str("none")?,
+            Format::Gzip { level } => {
+                write!(f, "gzip {} level={level}", if self.chunks { LIBDEFLATE } else { MINIZ })?;
+            }
+            Format::Zstd { level } => write!(f, "zstd {LIBZSTD} level={level}")?,
+        }
+        if self.chunks { write!(f, " chunks={}", chunks::FORMAT) } else { Ok(()) }
+    }
+}
+
+impl TryFrom<Choice> for Compression {
+    type Error = LevelError;
+
+    fn try_from(choice: Choice) -> Result<Compression, LevelError> {
+        Compression::new(choice.format, choice.chunks)
+    }
+}
+
+impl From<Compression> for Choice {
+    fn from(Compression { format, chunks }: Compression) -> Choice {
+        Choice { format, chunks }
+    }
+}
+
+/// Makes members or frames, one a chunk. Keeps its tables and its buffer: one a thread, for many chunks.
+pub struct ChunkEncoder {
+    format: Format,
+    coder: Coder,
+    scratch: Vec<u8>,
+}
+
+enum Coder {
+    Copy,
+    Gzip(Compressor),
+    Zstd(zstd::bulk::Compressor<'static>),
+}
+
+impl ChunkEncoder {
+    /// An encoder for chunks of this compression.
+    pub fn new(compression: &Compression) -> io::Result<ChunkEncoder> {
+        let coder = match compression.format {
+            Format::None => Coder::Copy,
+            Format::Gzip { level } => {
+                let level = CompressionLvl::new(i32::from(level)).map_err(|_| io::ErrorKind::InvalidInput)?;
+                Coder::Gzip(Compressor::new(level))
+            }
+            Format::Zstd { level } => {
+                let mut compressor = zstd::bulk::Compressor::new(i32::from(level))?;
+                compressor.set_parameter(CParameter::ChecksumFlag(true))?;
+                Coder::Zstd(compressor)
+            }
+        };
+        Ok(ChunkEncoder { format: compression.format, coder, scratch: Vec::new() })
+    }
+
+    /// Whether it makes this format at this level.
+    pub fn makes(&self, format: Format) -> bool {
+        self.format == format
+    }
+
+    /// The whole member or frame of one chunk.
+    pub fn encode(&mut self, raw: &[u8]) -> io::Result<Vec<u8>> {
+        match &mut self.coder {
+            Coder::Copy => Ok(raw.to_vec()),
+            Coder::Gzip(compressor) => {
+                let bound = compressor.deflate_compress_bound(raw.len());
+                grow(&mut self.scratch, bound);
+                let length = compressor.deflate_compress(raw, &mut self.scratch).map_err(|_| too_small())?;
+                let crc = libdeflater::crc32(raw);
+                let trailer = gzip_trailer(crc, raw.len() as u64);
+                Ok([&gzip_header(self.format)[..], &self.scratch[..length], &trailer].concat())
+            }
+            Coder::Zstd(compressor) => {
+                grow(&mut self.scratch, zstd::zstd_safe::compress_bound(raw.len()));
+                let length = compressor.compress_to_buffer(raw, &mut self.scratch[..])?;
+                Ok(self.scratch[..length].to_vec())
+            }
+        }
+    }
+}
+
+fn grow(scratch: &mut Vec<u8>, length: usize) {
+    if scratch.len() < length {
+        scratch.resize(length, 0);
+    }
+}
+
+fn too_small() -> io::Error {
+    io::Error::other("the encoder's own bound was too small")
+}
+
+/// Our own header (RFC 1952, 2.3): no name, no time, XFL as zlib sets it, OS unknown.
+fn gzip_header(format: Format) -> [u8; 10] {
+    let xfl = match format {
+        Format::Gzip { level: 1 } => 4,
+        Format::Gzip { level: 9.. } => 2,
+        _ => 0,
+    };
+    [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, xfl, 0xff]
+}
+
+/// CRC-32 and the length modulo 2³² of what was compressed.
+fn gzip_trailer(crc: u32, length: u64) -> [u8; 8] {
+    let mut trailer = [0; 8];
+    trailer[..4].copy_from_slice(&crc.to_le_bytes());
+    trailer[4..].copy_from_slice(&(length as u32).to_le_bytes());
+    trailer
+}
+
+/// Compresses a layer as one stream: one gzip member, one zstd frame, or nothing done at all.
+pub enum StreamEncoder<W: Write> {
+    /// As it comes.
+    Copy(W),
+    /// One gzip member. Not libdeflate, which can't stream.
+    Gzip {
+        /// Raw deflate.
+        deflate: DeflateEncoder<W>,
+        /// Of all bytes so far.
+        crc: flate2::Crc,
+    },
+    /// One zstd frame with a checksum, its length not said in front.
+    Zstd(zstd::stream::write::Encoder<'static, W>),
+}
+
+impl<W: Write> StreamEncoder<W> {
+    /// Starts the stream: a gzip header is written at once.
+    pub fn new(compression: &Compression, mut out: W) -> io::Result<StreamEncoder<W>> {
+        Ok(match compression.format {
+            Format::None => StreamEncoder::Copy(out),
+            Format::Gzip { level } => {
+                out.write_all(&gzip_header(compression.format))?;
+                let level = flate2::Compression::new(u32::from(level));
+                StreamEncoder::Gzip { deflate: DeflateEncoder::new(out, level), crc: flate2::Crc::new() }
+            }
+            Format::Zstd { level } => {
+                let mut encoder = zstd::stream::write::Encoder::new(out, i32::from(level))?;
+                encoder.include_checksum(true)?;
+                StreamEncoder::Zstd(encoder)
+            }
+        })
+    }
+
+    /// Takes in more of the layer.
+    pub fn write(&mut self, raw: &[u8]) -> io::Result<()> {
+        match self {
+            StreamEncoder::Copy(out) => out.write_all(raw),
+            StreamEncoder::Gzip { deflate, crc } => {
+                crc.update(raw);
+                deflate.write_all(raw)
+            }
+            StreamEncoder::Zstd(encoder) => encoder.write_all(raw),
+        }
+    }
+
+    /// Ends the stream and gives back what it was written to.
+    pub fn finish(self) -> io::Result<W> {
+        match self {
+            StreamEncoder::Copy(out) => Ok(out),
+            StreamEncoder::Gzip { deflate, crc } => {
+                let mut out = deflate.finish()?;
+                out.write_all(&gzip_trailer(crc.sum(), u64::from(crc.amount())))?;
+                Ok(out)
+            }
+            StreamEncoder::Zstd(encoder) => encoder.finish(),
+        }
+    }
+}

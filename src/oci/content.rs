@@ -1,0 +1,173 @@
+//! Reads a file's bytes from where its [`Content`] says they are, into a buffer that the caller has.
+//!
+//! Fails rather than give bytes that the caller's keys weren't made with. Knows nothing of tar or compression.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
+
+use crate::digest::Digest;
+use crate::oci::tree::Content;
+
+/// Why a file's bytes can't be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ContentError {
+    /// It is gone, unreadable, no longer a regular file, or the disk fails.
+    #[error("can't read `{path}`")]
+    Unreadable {
+        /// The file of the host.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// It has another size or other bytes than when its digest was taken.
+    #[error("file `{path}` changed while it was read")]
+    Changed {
+        /// The file of the host.
+        path: PathBuf,
+    },
+}
+
+/// Opens files, keeping the last archive open: members of one archive follow each other.
+#[derive(Debug, Default)]
+pub struct Reader {
+    archive: Option<(PathBuf, File)>,
+}
+
+impl Reader {
+    /// Puts a part of a content behind what `buffer` holds. Only a content that is read whole is compared with its digest:
+    /// who reads it in parts hashes the parts, and compares with [`verify`].
+    pub fn append(&mut self, buffer: &mut Vec<u8>, content: &Content, part: &Range<u64>) -> Result<(), ContentError> {
+        match content {
+            Content::Bytes(bytes) => {
+                buffer.extend_from_slice(&bytes[part.start as usize..part.end as usize]);
+                Ok(())
+            }
+            Content::File { path, size, digest } => append_file(buffer, path, *size, digest, part),
+            Content::Range { path, offset, .. } => {
+                let archive = self.archive(path).map_err(|source| unreadable(path, source))?;
+                append_range(buffer, archive, path, offset + part.start, part.end - part.start)
+            }
+        }
+    }
+
+    fn archive(&mut self, path: &Path) -> io::Result<&File> {
+        if self.archive.as_ref().is_some_and(|(open, _)| open != path) {
+            self.archive = None;
+        }
+        match &mut self.archive {
+            Some((_, file)) => Ok(file),
+            none => Ok(&none.insert((path.to_owned(), open(path)?)).1),
+        }
+    }
+}
+
+/// Compares the digest of all bytes that were read of a content with the one expected.
+pub fn verify(content: &Content, found: Digest) -> Result<(), ContentError> {
+    match content {
+        Content::File { path, digest, .. } if *digest != found => Err(ContentError::Changed { path: path.clone() }),
+        _ => Ok(()),
+    }
+}
+
+fn append_file(
+    buffer: &mut Vec<u8>,
+    path: &Path,
+    size: u64,
+    digest: &Digest,
+    part: &Range<u64>,
+) -> Result<(), ContentError> {
+    let start = buffer.len();
+    let file = open(path).map_err(|source| unreadable(path, source))?;
+    let wanted = part.end - part.start;
+    // At the end one byte more is asked for: a file that has it has grown.
+    let asked = if part.end == size { wanted + 1 } else { wanted };
+    let read = read_at(&file, part.start, asked, buffer).map_err(|source| unreadable(path, source))?;
+    let whole = *part == (0..size);
+    if read != wanted || (whole && Digest::of(&buffer[start..]) != *digest) {
+        return Err(ContentError::Changed { path: path.to_owned() });
+    }
+    Ok(())
+}
+
+fn read_at(mut file: &File, start: u64, length: u64, buffer: &mut Vec<u8>) -> io::Result<u64> {
+    if start > 0 {
+        io::Seek::seek(&mut file, io::SeekFrom::Start(start))?;
+    }
+    file.take(length).read_to_end(buffer).map(|read| read as u64)
+}
+
+/// The archive stays open between members, so no position is shared: each read says where.
+fn append_range(buffer: &mut Vec<u8>, file: &File, path: &Path, start: u64, length: u64) -> Result<(), ContentError> {
+    let from = buffer.len();
+    buffer.resize(from + length as usize, 0);
+    file.read_exact_at(&mut buffer[from..], start).map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => ContentError::Changed { path: path.to_owned() },
+        _ => unreadable(path, error),
+    })
+}
+
+fn unreadable(path: &Path, source: io::Error) -> ContentError {
+    ContentError::Unreadable { path: path.to_owned(), source }
+}
+
+/// Never through a symlink that has taken the file's place, and without waiting where a pipe has.
+fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    Ok(File::from(rustix::fs::open(path, flags, Mode::empty())?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(path: &Path, bytes: &[u8]) -> Content {
+        std::fs::write(path, bytes).unwrap();
+        Content::File { path: path.to_owned(), size: bytes.len() as u64, digest: Digest::of(bytes) }
+    }
+
+    fn read(content: &Content) -> Result<Vec<u8>, ContentError> {
+        let mut buffer = Vec::new();
+        Reader::default().append(&mut buffer, content, &(0..content.size())).map(|()| buffer)
+    }
+
+    #[test]
+    fn a_file_that_grew_shrank_or_was_rewritten_has_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        let content = file(&path, b"hello");
+        assert_eq!(read(&content).unwrap(), b"hello");
+        for other in [&b"hello!"[..], b"hell", b"jello", b""] {
+            std::fs::write(&path, other).unwrap();
+            assert!(matches!(read(&content), Err(ContentError::Changed { .. })), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_symlink_or_directory_or_nothing_in_the_files_place_is_unreadable() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        let content = file(&path, b"hello");
+        std::fs::rename(&path, dir.path().join("b")).unwrap();
+        assert!(matches!(read(&content), Err(ContentError::Unreadable { .. })), "nothing");
+        std::os::unix::fs::symlink("b", &path).unwrap();
+        assert!(matches!(read(&content), Err(ContentError::Unreadable { .. })), "a symlink");
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        assert!(matches!(read(&content), Err(ContentError::Unreadable { .. })), "a directory");
+    }
+
+    #[test]
+    fn a_range_beyond_the_archives_end_has_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        file(&path, b"hello");
+        let range = |offset, size| Content::Range { path: path.clone(), offset, size };
+        assert_eq!(read(&range(1, 3)).unwrap(), b"ell");
+        assert!(matches!(read(&range(3, 3)), Err(ContentError::Changed { .. })));
+    }
+}
