@@ -16,6 +16,8 @@ pub mod workspace;
 
 pub mod graph;
 
+pub mod action;
+
 pub mod rules;
 
 pub mod plan;

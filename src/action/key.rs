@@ -8,10 +8,14 @@
 use std::fmt::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::record::Output;
 use super::{Action, ActionId, Archive, FileEntry, FileKind, FilesLayer, ImageAction, Operation, TarLayer};
 use crate::digest::{Digest, Hasher};
+use crate::oci::canonical;
+use crate::oci::image_spec::ImageSpec;
+use std::collections::BTreeMap;
 
 /// Changes when the encoding or the meaning of a field changes: old records are then no longer found.
 const VERSION: &str = "layerbuild action 1";
@@ -156,7 +160,7 @@ fn image(image: &ImageAction, inputs: &dyn Inputs, sink: &mut dyn Sink) -> Optio
     for (index, layer) in image.layers.iter().enumerate() {
         upstream(&format!("layer {}", index + 1), *layer, inputs, sink)?;
     }
-    image.spec.fields(&mut |name, value| sink.plain(name, format_args!("{value}")));
+    spec(&image.spec, sink);
     Some(())
 }
 
@@ -164,4 +168,24 @@ fn upstream(name: &str, id: ActionId, inputs: &dyn Inputs, sink: &mut dyn Sink) 
     let digest = inputs.output(id)?.digest();
     sink.field(format_args!("{name}"), format_args!("{digest}"), &|| Some(inputs.label(id)));
     Some(())
+}
+
+/// Each field of the spec that says something, by name; a list or table as canonical JSON.
+fn spec(spec: &ImageSpec, sink: &mut dyn Sink) {
+    let Ok(Value::Object(fields)) = serde_json::to_value(spec) else {
+        unreachable!("a struct serialises to an object");
+    };
+    let fields: BTreeMap<String, Value> = fields.into_iter().collect();
+    for (name, value) in fields.iter().filter(|(_, value)| !is_empty(value)) {
+        let text = canonical::to_bytes(value);
+        sink.plain(name, format_args!("{}", String::from_utf8_lossy(&text)));
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Object(fields) => fields.is_empty(),
+        _ => false,
+    }
 }

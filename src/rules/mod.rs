@@ -7,6 +7,7 @@ pub mod image;
 pub mod tar;
 
 mod mode;
+mod shared;
 
 use camino::{Utf8Path, Utf8PathBuf};
 

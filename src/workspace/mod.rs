@@ -6,10 +6,10 @@
 pub mod attributes;
 pub mod check;
 mod declare;
-pub mod globs;
 mod discover;
 mod dollars;
 mod duplicate;
+pub mod globs;
 pub mod ignored;
 mod load;
 mod model;

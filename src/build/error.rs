@@ -1,0 +1,75 @@
+//! Why an action failed.
+
+use crate::digest::Digest;
+use crate::oci::image::ImageError;
+use crate::oci::layer::LayerError;
+use crate::oci::tar_read::TarError;
+use crate::store::StoreError;
+
+/// Why an action failed.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// A layer can't be made of its content.
+    #[error(transparent)]
+    Layer(#[from] LayerError),
+    /// An archive can't be taken as a layer.
+    #[error(transparent)]
+    Tar(#[from] TarError),
+    /// An image can't be made of its base and layers.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// Layers of an image contradict one another; one sentence each.
+    #[error("{}", .0.join("\n"))]
+    Conflicts(Vec<String>),
+    /// A listing in the store can't be read.
+    #[error("the listing {0} is damaged")]
+    Listing(Digest),
+    /// A file could not be fetched.
+    #[error("cannot fetch {url}: {why}")]
+    Fetch {
+        /// Where from.
+        url: String,
+        /// Why, as a phrase.
+        why: String,
+    },
+    /// Fetching is needed and `--offline` forbids it.
+    #[error("{url} is not in the store, and --offline forbids fetching it")]
+    Offline {
+        /// Where it would come from.
+        url: String,
+    },
+    /// What was fetched is not what was asked for.
+    #[error("{url} has digest {found}, but {expected} was asked for")]
+    OtherContent {
+        /// Where from.
+        url: String,
+        /// What it has.
+        found: Digest,
+        /// What the workspace says.
+        expected: Digest,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl BuildError {
+    /// Whether the machine or the network is to blame, not the workspace.
+    pub fn is_environment(&self) -> bool {
+        match self {
+            BuildError::Store(_) | BuildError::Fetch { .. } | BuildError::Offline { .. } => true,
+            BuildError::Layer(LayerError::Write(_)) => true,
+            _ => false,
+        }
+    }
+
+    /// What to do; `None` where the message says it all.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            BuildError::Offline { .. } => Some("run once without --offline"),
+            BuildError::OtherContent { .. } => Some("if the new content is meant, change `sha256`"),
+            BuildError::Layer(LayerError::Content { .. }) => Some("build again once nothing writes to the sources"),
+            _ => None,
+        }
+    }
+}

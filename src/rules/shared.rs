@@ -1,0 +1,49 @@
+//! What several rules have in common: the attributes of every layer, and small readers.
+
+use super::Target;
+use crate::diagnostic::Diagnostic;
+use crate::oci::compress::{Compression, Format};
+use crate::workspace::attributes::Attributes;
+use crate::workspace::schema::{Attribute, Type, optional};
+
+/// How a layer is compressed.
+pub const COMPRESSION: Attribute = optional(
+    "compression",
+    Type::Either(&[
+        Type::Enum(&["gzip", "zstd", "none"]),
+        Type::Table(&[
+            optional("format", Type::Enum(&["gzip", "zstd", "none"]), "Default: `gzip`."),
+            optional("level", Type::Integer, "gzip: 1 to 12, default 6. zstd: 1 to 19, default 3."),
+            optional(
+                "chunks",
+                Type::Boolean,
+                "Each chunk its own gzip member or zstd frame, so that an edit recompresses its chunk only. Default: true for gzip, false for zstd, which Docker 20.10 and umoci refuse in chunks.",
+            ),
+        ]),
+    ]),
+    "How the layer is compressed. Default: what `[workspace] compression` says, else gzip in chunks.",
+);
+
+/// The compression that a target says, or the workspace's.
+pub fn compression(target: &Target<'_>) -> Result<Compression, Diagnostic> {
+    let attributes = target.attributes;
+    let Some(span) = attributes.span("compression") else {
+        return Ok(target.defaults.compression);
+    };
+    let table = attributes.table("compression");
+    let format = table.map_or(attributes.str("compression"), |table| table.str("format")).unwrap_or("gzip");
+    compression_of(format, table.as_ref())
+        .map_err(|message| Diagnostic::error(message).at(span, "this compression does not exist"))
+}
+
+fn compression_of(format: &str, table: Option<&Attributes<'_>>) -> Result<Compression, String> {
+    let level = table.and_then(|table| table.integer("level"));
+    let level_or = |default: u8| u8::try_from(level.unwrap_or(default.into())).unwrap_or(u8::MAX);
+    let (format, chunks) = match format {
+        "zstd" => (Format::Zstd { level: level_or(3) }, false),
+        "none" => (Format::None, false),
+        _ => (Format::Gzip { level: level_or(6) }, true),
+    };
+    let chunks = table.and_then(|table| table.boolean("chunks")).unwrap_or(chunks);
+    Compression::new(format, chunks).map_err(|error| error.to_string())
+}
