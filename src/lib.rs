@@ -7,6 +7,7 @@ pub mod digest;
 pub mod label;
 pub mod layer_path;
 pub mod platform;
+pub mod reference;
 pub mod span;
 
 pub mod workspace;
