@@ -89,7 +89,7 @@ impl Session<'_> {
     /// Asks whether a registry is there; why not, where none is.
     async fn retrying_ping(&self) -> Result<Option<String>, RegistryError> {
         match self.retrying(async || self.ping().await).await {
-            // Nobody listens: trying again would only delay the message.
+            // Something listens that is no web server.
             Err(RegistryError::Broken { cause, .. }) => Ok(Some(cause)),
             answer => answer,
         }
@@ -100,7 +100,11 @@ impl Session<'_> {
         url.set_path("/v2/");
         let headers = HeaderMap::new();
         let request = Request { method: Method::GET, url, scope: None, headers, payload: Payload::Nothing };
-        let response = self.exchange(&request).await?;
+        let response = match self.exchange(&request).await {
+            // Nobody listens: trying again would only delay the message.
+            Err(RegistryError::NoConnection { cause, .. }) => return Ok(Some(cause)),
+            answer => answer?,
+        };
         match response.status() {
             StatusCode::UNAUTHORIZED => {
                 self.auth.learn(response.headers());
@@ -109,12 +113,79 @@ impl Session<'_> {
             status if status.is_success() || status == StatusCode::FORBIDDEN || names_itself(response.headers()) => {
                 Ok(None)
             }
-            status if status.is_client_error() => Ok(Some(format!("answers {status}, which no registry does"))),
-            _ => Err(self.refused(&request, response).await),
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Err(self.refused(&request, response).await),
+            status if status.is_server_error() => Err(self.refused(&request, response).await),
+            status => Ok(Some(format!("answers {status}, which no registry does"))),
         }
     }
 }
 
 fn names_itself(headers: &HeaderMap) -> bool {
     header(headers, "docker-distribution-api-version").is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::config::HostConfig;
+    use super::super::fake::{Fake, Reply};
+    use super::super::retry::RetryPolicy;
+    use super::*;
+
+    fn bases(config: &ClientConfig, registry: &str) -> Vec<(String, String)> {
+        let candidates = candidates(config, &registry.parse().expect("a registry"));
+        candidates.into_iter().map(|found| (found.registry.to_string(), found.base.to_string())).collect()
+    }
+
+    fn pair(registry: &str, base: &str) -> (String, String) {
+        (registry.to_owned(), base.to_owned())
+    }
+
+    #[test]
+    fn this_machine_is_plain_on_80_then_5000_and_all_others_are_https() {
+        let config = ClientConfig::default();
+        let expected = [
+            pair("registry.localhost", "http://registry.localhost/"),
+            pair("registry.localhost:5000", "http://registry.localhost:5000/"),
+        ];
+        assert_eq!(bases(&config, "registry.localhost"), expected);
+        assert_eq!(bases(&config, "[::1]:9"), [pair("[::1]:9", "http://[::1]:9/")]);
+        assert_eq!(bases(&config, "h.io"), [pair("h.io", "https://h.io/")]);
+        assert_eq!(bases(&config, "localhost.h.io:80"), [pair("localhost.h.io:80", "https://localhost.h.io:80/")]);
+    }
+
+    #[test]
+    fn insecure_holds_for_the_registry_named_and_no_other() {
+        let mut config = ClientConfig::default();
+        config.hosts.insert("h.io:5000".parse().expect("a registry"), HostConfig::insecure());
+        assert_eq!(bases(&config, "h.io:5000"), [pair("h.io:5000", "http://h.io:5000/")]);
+        assert_eq!(bases(&config, "h.io:5001"), [pair("h.io:5001", "https://h.io:5001/")]);
+    }
+
+    #[test]
+    fn addresses_are_shown_as_connected_to() {
+        let shown = |url: &str| address(&url.parse().expect("a URL"));
+        assert_eq!(shown("http://registry.localhost/"), "127.0.0.1:80");
+        assert_eq!(shown("http://[::1]:5000/"), "[::1]:5000");
+        assert_eq!(shown("https://h.io/"), "h.io:443");
+    }
+
+    #[test]
+    fn the_second_address_is_taken_when_the_first_is_no_registry() {
+        let page = Fake::start(|_| Reply::new(404));
+        let real = Fake::start(|_| Reply::new(200));
+        let candidate = |address: &str| {
+            let base = format!("http://{address}/").parse().expect("a URL");
+            Candidate { registry: address.parse().expect("a registry"), base }
+        };
+        let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+        let config = ClientConfig { retry: RetryPolicy::immediate(0), ..ClientConfig::default() };
+        let transport = Transport::new(config.timeouts).expect("a transport");
+        let credentials = Credentials::new(config.credentials.clone());
+        let shared = Shared { config, transport, credentials };
+        let candidates = [&nobody.to_string(), &page.address, &real.address].map(|address| candidate(address)).into();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let written = "registry.localhost".parse().expect("a registry");
+        let session = runtime.block_on(first(&shared, &written, candidates, &|_| {}));
+        assert_eq!(session.ok().map(|session| session.registry.to_string()), Some(real.address.clone()));
+    }
 }

@@ -102,6 +102,14 @@ pub enum RegistryError {
         /// How long it asks us to wait; `None` where it does not say.
         retry_after: Option<Duration>,
     },
+    /// No connection could be made.
+    #[error("{request}: no connection: {cause}: check that the registry runs, the network and the proxy")]
+    NoConnection {
+        /// The request.
+        request: RequestLine,
+        /// What happened.
+        cause: String,
+    },
     /// The connection broke, or no answer came in time.
     #[error("{request}: {cause}: the registry or the network between broke off, run the command again")]
     Broken {
@@ -147,7 +155,7 @@ impl RegistryError {
     pub(super) fn retry(&self) -> Option<Option<Duration>> {
         match self {
             RegistryError::Status { status: 408 | 429 | 500..=599, retry_after, .. } => Some(*retry_after),
-            RegistryError::Broken { .. } => Some(None),
+            RegistryError::NoConnection { .. } | RegistryError::Broken { .. } => Some(None),
             _ => None,
         }
     }
@@ -155,9 +163,10 @@ impl RegistryError {
     /// The error of a request that got no answer.
     pub(super) fn unanswered(request: RequestLine, error: &reqwest::Error) -> RegistryError {
         let cause = if error.is_timeout() { "no answer in time".to_owned() } else { deepest(error) };
-        match is_tls(error) {
-            true => RegistryError::Tls { request, cause },
-            false => RegistryError::Broken { request, cause },
+        match error {
+            error if is_tls(error) => RegistryError::Tls { request, cause },
+            error if error.is_connect() => RegistryError::NoConnection { request, cause },
+            _ => RegistryError::Broken { request, cause },
         }
     }
 }

@@ -15,6 +15,8 @@ mod endpoint;
 mod error;
 #[cfg(test)]
 mod fake;
+#[cfg(test)]
+mod faults;
 mod helper;
 mod manifest;
 mod push;
