@@ -19,7 +19,7 @@ pub(super) async fn refusal(request: RequestLine, response: Response, note: Stri
     let retry_after = retry_after.and_then(|text| parse_retry_after(text, SystemTime::now()));
     let challenges = response.headers().get_all(WWW_AUTHENTICATE).into_iter().filter_map(|value| value.to_str().ok());
     let too_small = is_insufficient_scope(challenges);
-    let message = message_of(&beginning(response).await);
+    let message = message(response).await;
     match status {
         StatusCode::UNAUTHORIZED if !too_small => RegistryError::Unauthorized { request, message, note },
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => RegistryError::Denied { request, message, note },
@@ -30,6 +30,11 @@ pub(super) async fn refusal(request: RequestLine, response: Response, note: Stri
 /// A header's text; `None` where it is absent or no text.
 pub(super) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
+}
+
+/// What the registry says about it; may be empty.
+pub(super) async fn message(response: Response) -> String {
+    message_of(&beginning(response).await)
 }
 
 /// The body's first 64 KiB; what was read so far where it breaks off: a message is welcome, not needed.

@@ -15,9 +15,9 @@ use tokio::sync::OnceCell;
 
 use super::answer::refusal;
 use super::challenge::{Challenge, choose};
-use super::credentials::{Credential, Credentials, Lookup};
+use super::credentials::{Credentials, Lookup};
 use super::error::{RegistryError, RequestLine};
-use super::secret::Secret;
+use super::secret::{Credential, Secret};
 use super::transport::{Authorization, Load, Message, Transport};
 use crate::reference::{Registry, RepositoryPath, is_loopback};
 

@@ -4,8 +4,6 @@
 //! it is noted, and the note is shown when a registry refuses us.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,8 +12,8 @@ use docker_credential::DockerCredential;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-use super::helper;
-use super::secret::Secret;
+use super::helper::{self, HelperEnvironment};
+use super::secret::{Credential, Secret};
 use crate::reference::{Registry, RepositoryPath};
 
 /// Where credentials come from.
@@ -34,36 +32,6 @@ impl Default for CredentialSources {
         let environment = HelperEnvironment::default();
         CredentialSources { files: Vec::new(), environment, helper_limit: Duration::from_secs(30) }
     }
-}
-
-/// Environment variables for credential helpers; `Debug` shows no value.
-#[derive(Clone, Default)]
-pub struct HelperEnvironment(Vec<(OsString, OsString)>);
-
-impl HelperEnvironment {
-    /// An environment of these variables.
-    pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> HelperEnvironment {
-        HelperEnvironment(variables.into_iter().collect())
-    }
-
-    pub(super) fn variables(&self) -> impl Iterator<Item = (&OsString, &OsString)> {
-        self.0.iter().map(|(name, value)| (name, value))
-    }
-}
-
-impl fmt::Debug for HelperEnvironment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "HelperEnvironment({} variables)", self.0.len())
-    }
-}
-
-/// Who we say we are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Credential {
-    /// User and password.
-    Password { user: String, password: Secret },
-    /// A refresh token, good at the token server only.
-    IdentityToken(Secret),
 }
 
 /// What is known about a registry, and what failed on the way.

@@ -3,7 +3,7 @@
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode, Url};
 
-use super::answer::header;
+use super::answer::{header, message};
 use super::auth::Authenticator;
 use super::config::ClientConfig;
 use super::credentials::Credentials;
@@ -70,10 +70,18 @@ fn candidates(config: &ClientConfig, registry: &Registry) -> Vec<Candidate> {
         all.push(registry.with_port(5000));
     }
     let candidate = |registry: Registry| {
-        let base = format!("{scheme}://{registry}/").parse().ok()?;
+        let base = format!("{scheme}://{}/", actual(&registry)).parse().ok()?;
         Some(Candidate { registry, base })
     };
     all.into_iter().filter_map(candidate).collect()
+}
+
+/// Where a registry is really found: Docker Hub's is not at the address that its images are named by.
+fn actual(registry: &Registry) -> String {
+    match registry.host() {
+        "docker.io" | "index.docker.io" => "registry-1.docker.io".to_owned(),
+        _ => registry.to_string(),
+    }
 }
 
 /// What is connected to, as `host:port`: names of this machine as the address they stand for.
@@ -115,7 +123,7 @@ impl Session<'_> {
             }
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Err(self.refused(&request, response).await),
             status if status.is_server_error() => Err(self.refused(&request, response).await),
-            status => Ok(Some(format!("answers {status}, which no registry does"))),
+            status => Ok(Some(format!("answers {status}, which no registry does: {}", message(response).await))),
         }
     }
 }
@@ -126,6 +134,9 @@ fn names_itself(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::net::TcpListener;
+
     use super::super::config::HostConfig;
     use super::super::fake::{Fake, Reply};
     use super::super::retry::RetryPolicy;
@@ -149,6 +160,7 @@ mod tests {
         ];
         assert_eq!(bases(&config, "registry.localhost"), expected);
         assert_eq!(bases(&config, "[::1]:9"), [pair("[::1]:9", "http://[::1]:9/")]);
+        assert_eq!(bases(&config, "docker.io"), [pair("docker.io", "https://registry-1.docker.io/")]);
         assert_eq!(bases(&config, "h.io"), [pair("h.io", "https://h.io/")]);
         assert_eq!(bases(&config, "localhost.h.io:80"), [pair("localhost.h.io:80", "https://localhost.h.io:80/")]);
     }
@@ -169,23 +181,43 @@ mod tests {
         assert_eq!(shown("https://h.io/"), "h.io:443");
     }
 
-    #[test]
-    fn the_second_address_is_taken_when_the_first_is_no_registry() {
-        let page = Fake::start(|_| Reply::new(404));
-        let real = Fake::start(|_| Reply::new(200));
-        let candidate = |address: &str| {
-            let base = format!("http://{address}/").parse().expect("a URL");
-            Candidate { registry: address.parse().expect("a registry"), base }
+    /// Which of several addresses is taken.
+    fn taken(bases: &[String]) -> Result<String, RegistryError> {
+        let candidate = |base: &String| {
+            let base: Url = base.parse().expect("a URL");
+            Candidate { registry: base.authority().parse().expect("a registry"), base }
         };
-        let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
         let config = ClientConfig { retry: RetryPolicy::immediate(0), ..ClientConfig::default() };
-        let transport = Transport::new(config.timeouts).expect("a transport");
+        let transport = Transport::new(config.timeouts)?;
         let credentials = Credentials::new(config.credentials.clone());
         let shared = Shared { config, transport, credentials };
-        let candidates = [&nobody.to_string(), &page.address, &real.address].map(|address| candidate(address)).into();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let written = "registry.localhost".parse().expect("a registry");
-        let session = runtime.block_on(first(&shared, &written, candidates, &|_| {}));
-        assert_eq!(session.ok().map(|session| session.registry.to_string()), Some(real.address.clone()));
+        let candidates = bases.iter().map(candidate).collect();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let session = runtime.block_on(first(&shared, &written, candidates, &|_| {}))?;
+        Ok(session.registry.to_string())
+    }
+
+    #[test]
+    fn the_first_address_that_is_a_registry_is_taken() {
+        let page = Fake::start(|_| Reply::new(404));
+        let real = Fake::start(|_| Reply::new(200));
+        let nobody = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+        let bases = [&nobody.to_string(), &page.address, &real.address].map(|address| format!("http://{address}/"));
+        assert_eq!(taken(&bases), Ok(real.address.clone()));
+    }
+
+    #[test]
+    fn a_server_that_fails_at_tls_is_told_apart_from_one_that_is_not_there() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").expect("an answer");
+            let _ = std::io::copy(&mut stream, &mut std::io::sink());
+        });
+        let error = taken(&[format!("https://{address}/")]).expect_err("no TLS there");
+        server.join().expect("the server ends");
+        assert!(matches!(error, RegistryError::Tls { .. }) && error.to_string().contains("SSL_CERT_FILE"), "{error}");
     }
 }

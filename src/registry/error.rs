@@ -176,17 +176,19 @@ pub(super) fn deepest(error: &(dyn Error + 'static)) -> String {
     causes(error).last().map_or_else(|| error.to_string(), ToString::to_string)
 }
 
+/// An error and its causes. An `io::Error`'s own `source` skips the error that it wraps, which is often the telling one.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error: &&'a (dyn Error + 'static)| (*error).source())
+    fn next<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+        match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(wrapped) => Some(wrapped),
+            None => error.source(),
+        }
+    }
+    std::iter::successors(Some(error), |error| next(*error))
 }
 
 fn is_tls(error: &reqwest::Error) -> bool {
-    // A TLS failure travels inside an `io::Error`, whose own source skips it.
-    let inner = |error: &(dyn Error + 'static)| {
-        let io = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        error.is::<rustls::Error>() || io.is_some_and(|inner| inner.is::<rustls::Error>())
-    };
-    causes(error).any(inner)
+    causes(error).any(|cause| cause.is::<rustls::Error>())
 }
 
 /// What a registry said in an error's body: its own JSON messages, or the text without markup; may be empty.

@@ -2,6 +2,8 @@
 //!
 //! Runs with the environment that it is given and is stopped when it takes too long. Knows nothing of files.
 
+use std::ffi::OsString;
+use std::fmt;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -9,8 +11,28 @@ use serde::Deserialize;
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 
-use super::credentials::{Credential, HelperEnvironment};
-use super::secret::Secret;
+use super::secret::{Credential, Secret};
+
+/// Environment variables for credential helpers; `Debug` shows no value.
+#[derive(Clone, Default)]
+pub struct HelperEnvironment(Vec<(OsString, OsString)>);
+
+impl HelperEnvironment {
+    /// An environment of these variables.
+    pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> HelperEnvironment {
+        HelperEnvironment(variables.into_iter().collect())
+    }
+
+    fn variables(&self) -> impl Iterator<Item = (&OsString, &OsString)> {
+        self.0.iter().map(|(name, value)| (name, value))
+    }
+}
+
+impl fmt::Debug for HelperEnvironment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HelperEnvironment({} variables)", self.0.len())
+    }
+}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]

@@ -29,9 +29,9 @@ mod upload;
 
 pub use blob::{BlobDescriptor, BlobSource};
 pub use config::{ClientConfig, HostConfig, Timeouts};
-pub use credentials::{CredentialSources, HelperEnvironment};
+pub use credentials::CredentialSources;
 pub use error::{RegistryError, RequestLine, Tried};
+pub use helper::HelperEnvironment;
 pub use push::{PushEvent, PushRequest, Pushed, Pusher};
 pub use retry::RetryPolicy;
-pub use secret::Secret;
 pub use session::Notice;

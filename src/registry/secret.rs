@@ -1,14 +1,14 @@
-//! A secret: passwords and tokens, which no message, log or debug output may show.
+//! Passwords and tokens, which no message, log or debug output may show, and who they make us.
 
 use std::fmt;
 
-/// A password or token. Neither `Debug` nor any error shows it; [`Secret::expose`] is for requests only.
+/// A password or token. Neither `Debug` nor any error shows it; its text leaves for requests only.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+pub(super) struct Secret(String);
 
 impl Secret {
     /// Wraps a password or token.
-    pub fn new(text: impl Into<String>) -> Secret {
+    pub(super) fn new(text: impl Into<String>) -> Secret {
         Secret(text.into())
     }
 
@@ -22,6 +22,15 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(redacted)")
     }
+}
+
+/// Who we say we are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Credential {
+    /// User and password.
+    Password { user: String, password: Secret },
+    /// A refresh token, good at the token server only.
+    IdentityToken(Secret),
 }
 
 #[cfg(test)]

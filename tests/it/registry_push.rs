@@ -8,7 +8,8 @@ use std::process::Command;
 use layerbuild::digest::Digest;
 use layerbuild::reference::Repository;
 use layerbuild::registry::{
-    BlobDescriptor, BlobSource, ClientConfig, PushEvent, PushRequest, Pushed, Pusher, RegistryError, RetryPolicy,
+    BlobDescriptor, BlobSource, ClientConfig, CredentialSources, PushEvent, PushRequest, Pushed, Pusher, RegistryError,
+    RetryPolicy,
 };
 
 use crate::support::{DockerRegistry, has};
@@ -63,8 +64,16 @@ impl Memory {
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 fn push(requests: &[PushRequest], blobs: &Memory) -> (Vec<Result<Pushed, RegistryError>>, Vec<PushEvent>) {
+    push_as(CredentialSources::default(), requests, blobs)
+}
+
+fn push_as(
+    credentials: CredentialSources,
+    requests: &[PushRequest],
+    blobs: &Memory,
+) -> (Vec<Result<Pushed, RegistryError>>, Vec<PushEvent>) {
     let events = RefCell::new(Vec::new());
-    let pusher = Pusher::new(ClientConfig { retry: RetryPolicy::immediate(2), ..ClientConfig::default() });
+    let pusher = Pusher::new(ClientConfig { credentials, retry: RetryPolicy::immediate(2), ..ClientConfig::default() });
     let results = pusher.expect("a pusher").push(requests, blobs, &|event| events.borrow_mut().push(event));
     (results, events.into_inner())
 }
@@ -165,4 +174,26 @@ fn an_empty_blob_can_be_pushed() {
     let (results, _) = push(&[request], &blobs);
     assert!(results[0].is_ok(), "{results:?}");
     assert!(registry.data().is_dir());
+}
+
+#[test]
+fn a_registry_with_passwords_takes_the_right_one_and_the_wrong_one_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let passwords = folder.path().join("htpasswd");
+    std::fs::write(&passwords, "bob:$2b$04$abcdefghijklmnopqrstuuV3duMsC0HpUex6N9qapiuOHHWkwRXVm\n").expect("a file");
+    let auth = format!("auth: {{htpasswd: {{realm: test, path: {}}}}}", passwords.display());
+    let Some(registry) = DockerRegistry::with(&auth) else { return };
+    let mut blobs = Memory::default();
+    let request = blobs.image(&registry.address, "a", "1", &[&tar(1)]);
+    let push_with = |auth: &str| {
+        let file = folder.path().join("config.json");
+        std::fs::write(&file, format!(r#"{{"auths":{{"{}":{{"auth":"{auth}"}}}}}}"#, registry.address))
+            .expect("a file");
+        let credentials = CredentialSources { files: vec![file], ..CredentialSources::default() };
+        push_as(credentials, std::slice::from_ref(&request), &blobs).0.remove(0)
+    };
+    let error = push_with("Ym9iOndyb25n").expect_err("bob:wrong");
+    assert!(matches!(error, RegistryError::Unauthorized { .. }), "{error}");
+    assert!(error.to_string().contains("bob") && !error.to_string().contains("wrong"), "{error}");
+    push_with("Ym9iOmh1bnRlcjI=").expect("bob:hunter2");
 }
