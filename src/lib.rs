@@ -10,6 +10,7 @@ pub mod label;
 pub mod layer_path;
 pub mod pattern;
 pub mod platform;
+pub mod reference;
 pub mod span;
 
 pub mod workspace;

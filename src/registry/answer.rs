@@ -1,0 +1,51 @@
+//! What an answer that isn't the hoped-for one means: its status, and what the registry says about it.
+
+use std::time::SystemTime;
+
+use reqwest::header::{HeaderMap, RETRY_AFTER, WWW_AUTHENTICATE};
+use reqwest::{Response, StatusCode};
+
+use super::challenge::is_insufficient_scope;
+use super::error::{RegistryError, RequestLine, message_of};
+use super::retry::parse_retry_after;
+
+/// How much of an error's body is read.
+const MESSAGE_LIMIT: usize = 64 * 1024;
+
+/// The error that an answer stands for. `note` says which credentials were used and what to do about them.
+pub(super) async fn refusal(request: RequestLine, response: Response, note: String) -> RegistryError {
+    let status = response.status();
+    let retry_after = header(response.headers(), RETRY_AFTER.as_str());
+    let retry_after = retry_after.and_then(|text| parse_retry_after(text, SystemTime::now()));
+    let challenges = response.headers().get_all(WWW_AUTHENTICATE).into_iter().filter_map(|value| value.to_str().ok());
+    let too_small = is_insufficient_scope(challenges);
+    let message = message(response).await;
+    match status {
+        StatusCode::UNAUTHORIZED if !too_small => RegistryError::Unauthorized { request, message, note },
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => RegistryError::Denied { request, message, note },
+        _ => RegistryError::Status { request, status: status.as_u16(), message, retry_after },
+    }
+}
+
+/// A header's text; `None` where it is absent or no text.
+pub(super) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// What the registry says about it; may be empty.
+pub(super) async fn message(response: Response) -> String {
+    message_of(&beginning(response).await)
+}
+
+/// The body's first 64 KiB; what was read so far where it breaks off: a message is welcome, not needed.
+async fn beginning(mut response: Response) -> Vec<u8> {
+    let mut body = Vec::new();
+    while let Ok(Some(chunk)) = response.chunk().await {
+        body.extend_from_slice(&chunk);
+        if body.len() >= MESSAGE_LIMIT {
+            body.truncate(MESSAGE_LIMIT);
+            break;
+        }
+    }
+    body
+}

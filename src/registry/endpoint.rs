@@ -1,0 +1,223 @@
+//! Finds the address at which a registry answers, and learns what it wants to know of us: one `GET /v2/` each.
+
+use reqwest::header::HeaderMap;
+use reqwest::{Method, StatusCode, Url};
+
+use super::answer::{header, message};
+use super::auth::Authenticator;
+use super::config::ClientConfig;
+use super::credentials::Credentials;
+use super::error::{RegistryError, Tried};
+use super::session::{Notice, Payload, Request, Session};
+use super::transport::Transport;
+use crate::reference::Registry;
+
+/// What all sessions of a process share.
+pub(super) struct Shared {
+    /// What the caller decided.
+    pub config: ClientConfig,
+    /// How requests are sent.
+    pub transport: Transport,
+    /// Who we are where.
+    pub credentials: Credentials,
+}
+
+/// An address that may be the registry's.
+struct Candidate {
+    registry: Registry,
+    base: Url,
+}
+
+/// Opens a session at the first address that answers as a registry.
+pub(super) async fn open<'a>(
+    shared: &'a Shared,
+    registry: &Registry,
+    notices: &'a dyn Fn(Notice),
+) -> Result<Session<'a>, RegistryError> {
+    first(shared, registry, candidates(&shared.config, registry), notices).await
+}
+
+async fn first<'a>(
+    shared: &'a Shared,
+    registry: &Registry,
+    candidates: Vec<Candidate>,
+    notices: &'a dyn Fn(Notice),
+) -> Result<Session<'a>, RegistryError> {
+    let mut tried = Vec::new();
+    for candidate in candidates {
+        let address = address(&candidate.base);
+        let session = session(shared, candidate, notices);
+        match session.retrying_ping().await? {
+            None => return Ok(session),
+            Some(cause) => tried.push(Tried { address, cause }),
+        }
+    }
+    Err(RegistryError::Unreachable { registry: registry.clone(), tried })
+}
+
+fn session<'a>(shared: &'a Shared, candidate: Candidate, notices: &'a dyn Fn(Notice)) -> Session<'a> {
+    let Candidate { registry, base } = candidate;
+    let auth = Authenticator::new(registry.clone(), &shared.transport, &shared.credentials);
+    Session { registry, base, auth, transport: &shared.transport, retry: &shared.config.retry, notices }
+}
+
+/// The addresses of a registry, in the order in which they are tried. A registry on this machine that is written
+/// without a port is on 80, else on 5000, where Docker's own listens.
+fn candidates(config: &ClientConfig, registry: &Registry) -> Vec<Candidate> {
+    let scheme = if config.is_plain(registry) { "http" } else { "https" };
+    let mut all = vec![registry.clone()];
+    if registry.is_loopback() && registry.port.is_none() {
+        all.push(registry.with_port(5000));
+    }
+    let candidate = |registry: Registry| {
+        let base = format!("{scheme}://{}/", actual(&registry)).parse().ok()?;
+        Some(Candidate { registry, base })
+    };
+    all.into_iter().filter_map(candidate).collect()
+}
+
+/// Where a registry is really found: Docker Hub's is not at the address that its images are named by.
+fn actual(registry: &Registry) -> String {
+    match registry.host() {
+        "docker.io" | "index.docker.io" => "registry-1.docker.io".to_owned(),
+        _ => registry.to_string(),
+    }
+}
+
+/// What is connected to, as `host:port`: names of this machine as the address they stand for.
+fn address(base: &Url) -> String {
+    let host = match base.host_str() {
+        Some(host) if crate::reference::is_loopback(host) && !host.starts_with('[') => "127.0.0.1",
+        host => host.unwrap_or_default(),
+    };
+    format!("{host}:{}", base.port_or_known_default().unwrap_or_default())
+}
+
+impl Session<'_> {
+    /// Asks whether a registry is there; why not, where none is.
+    async fn retrying_ping(&self) -> Result<Option<String>, RegistryError> {
+        match self.retrying(async || self.ping().await).await {
+            // Something listens that is no web server.
+            Err(RegistryError::Broken { cause, .. }) => Ok(Some(cause)),
+            answer => answer,
+        }
+    }
+
+    async fn ping(&self) -> Result<Option<String>, RegistryError> {
+        let mut url = self.base.clone();
+        url.set_path("/v2/");
+        let headers = HeaderMap::new();
+        let request = Request { method: Method::GET, url, scope: None, headers, payload: Payload::Nothing };
+        let response = match self.exchange(&request).await {
+            // Nobody listens: trying again would only delay the message.
+            Err(RegistryError::NoConnection { cause, .. }) => return Ok(Some(cause)),
+            answer => answer?,
+        };
+        match response.status() {
+            StatusCode::UNAUTHORIZED => {
+                self.auth.learn(response.headers());
+                Ok(None)
+            }
+            status if status.is_success() || status == StatusCode::FORBIDDEN || names_itself(response.headers()) => {
+                Ok(None)
+            }
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Err(self.refused(&request, response).await),
+            status if status.is_server_error() => Err(self.refused(&request, response).await),
+            status => Ok(Some(format!("answers {status}, which no registry does: {}", message(response).await))),
+        }
+    }
+}
+
+fn names_itself(headers: &HeaderMap) -> bool {
+    header(headers, "docker-distribution-api-version").is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::TcpListener;
+
+    use super::super::config::HostConfig;
+    use super::super::fake::{Fake, Reply};
+    use super::super::retry::RetryPolicy;
+    use super::*;
+
+    fn bases(config: &ClientConfig, registry: &str) -> Vec<(String, String)> {
+        let candidates = candidates(config, &registry.parse().expect("a registry"));
+        candidates.into_iter().map(|found| (found.registry.to_string(), found.base.to_string())).collect()
+    }
+
+    fn pair(registry: &str, base: &str) -> (String, String) {
+        (registry.to_owned(), base.to_owned())
+    }
+
+    #[test]
+    fn this_machine_is_plain_on_80_then_5000_and_all_others_are_https() {
+        let config = ClientConfig::default();
+        let expected = [
+            pair("registry.localhost", "http://registry.localhost/"),
+            pair("registry.localhost:5000", "http://registry.localhost:5000/"),
+        ];
+        assert_eq!(bases(&config, "registry.localhost"), expected);
+        assert_eq!(bases(&config, "[::1]:9"), [pair("[::1]:9", "http://[::1]:9/")]);
+        assert_eq!(bases(&config, "docker.io"), [pair("docker.io", "https://registry-1.docker.io/")]);
+        assert_eq!(bases(&config, "h.io"), [pair("h.io", "https://h.io/")]);
+        assert_eq!(bases(&config, "localhost.h.io:80"), [pair("localhost.h.io:80", "https://localhost.h.io:80/")]);
+    }
+
+    #[test]
+    fn insecure_holds_for_the_registry_named_and_no_other() {
+        let mut config = ClientConfig::default();
+        config.hosts.insert("h.io:5000".parse().expect("a registry"), HostConfig::insecure());
+        assert_eq!(bases(&config, "h.io:5000"), [pair("h.io:5000", "http://h.io:5000/")]);
+        assert_eq!(bases(&config, "h.io:5001"), [pair("h.io:5001", "https://h.io:5001/")]);
+    }
+
+    #[test]
+    fn addresses_are_shown_as_connected_to() {
+        let shown = |url: &str| address(&url.parse().expect("a URL"));
+        assert_eq!(shown("http://registry.localhost/"), "127.0.0.1:80");
+        assert_eq!(shown("http://[::1]:5000/"), "[::1]:5000");
+        assert_eq!(shown("https://h.io/"), "h.io:443");
+    }
+
+    /// Which of several addresses is taken.
+    fn taken(bases: &[String]) -> Result<String, RegistryError> {
+        let candidate = |base: &String| {
+            let base: Url = base.parse().expect("a URL");
+            Candidate { registry: base.authority().parse().expect("a registry"), base }
+        };
+        let config = ClientConfig { retry: RetryPolicy::immediate(0), ..ClientConfig::default() };
+        let transport = Transport::new(config.timeouts)?;
+        let credentials = Credentials::new(config.credentials.clone());
+        let shared = Shared { config, transport, credentials };
+        let written = "registry.localhost".parse().expect("a registry");
+        let candidates = bases.iter().map(candidate).collect();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let session = runtime.block_on(first(&shared, &written, candidates, &|_| {}))?;
+        Ok(session.registry.to_string())
+    }
+
+    #[test]
+    fn the_first_address_that_is_a_registry_is_taken() {
+        let page = Fake::start(|_| Reply::new(404));
+        let real = Fake::start(|_| Reply::new(200));
+        let nobody = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+        let bases = [&nobody.to_string(), &page.address, &real.address].map(|address| format!("http://{address}/"));
+        assert_eq!(taken(&bases), Ok(real.address.clone()));
+    }
+
+    #[test]
+    fn a_server_that_fails_at_tls_is_told_apart_from_one_that_is_not_there() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").expect("an answer");
+            let _ = std::io::copy(&mut stream, &mut std::io::sink());
+        });
+        let error = taken(&[format!("https://{address}/")]).expect_err("no TLS there");
+        server.join().expect("the server ends");
+        assert!(matches!(error, RegistryError::Tls { .. }) && error.to_string().contains("SSL_CERT_FILE"), "{error}");
+    }
+}

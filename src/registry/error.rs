@@ -1,0 +1,265 @@
+//! What can go wrong with a registry: which request, what was answered, what to do.
+//!
+//! Data that can be cloned (several images may share one failure) and never holds a secret: URLs are shown without
+//! user and query, and what a registry said is cut at 64 KiB.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+use oci_distribution::errors::OciEnvelope;
+use reqwest::{Method, Url};
+
+use crate::digest::Digest;
+use crate::reference::Registry;
+
+/// Method and address of a request, without user and query: `PUT https://host/v2/a/blobs/uploads/…`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RequestLine(Box<str>);
+
+impl RequestLine {
+    pub(super) fn new(method: &Method, url: &Url) -> RequestLine {
+        RequestLine(format!("{method} {}", redacted(url)).into())
+    }
+}
+
+/// A URL without user, password, query and fragment: each may hold a secret.
+pub(super) fn redacted(url: &Url) -> String {
+    format!("{}{}", url.origin().ascii_serialization(), url.path())
+}
+
+impl fmt::Display for RequestLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for RequestLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// An address that was tried, and why it did not do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tried {
+    /// `host:port`, as connected to.
+    pub address: String,
+    /// Why it did not do.
+    pub cause: String,
+}
+
+/// A registry failed us. Each of these is a failure of the environment (exit code 36).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RegistryError {
+    /// No address of the registry answers as a registry.
+    #[error("registry `{registry}` can't be reached: {}: {}", tried_text(.tried), unreachable_help(.registry))]
+    Unreachable {
+        /// The registry as written.
+        registry: Registry,
+        /// What was tried, in order; never empty.
+        tried: Vec<Tried>,
+    },
+    /// The TLS handshake failed.
+    #[error(
+        "{request}: no trusted connection: {cause}: if the registry's certificate comes from an authority of your own, name its file in SSL_CERT_FILE; if it speaks plain HTTP, say `insecure = true` for it in the workspace"
+    )]
+    Tls {
+        /// The request.
+        request: RequestLine,
+        /// What TLS said.
+        cause: String,
+    },
+    /// The registry wants to know who we are (401), or refused who we said we are.
+    #[error("{request}: not authorised{}: {note}", said(.message))]
+    Unauthorized {
+        /// The request.
+        request: RequestLine,
+        /// The registry's own message; may be empty.
+        message: String,
+        /// Which credentials were used and what to do.
+        note: String,
+    },
+    /// The registry knows us and says no (403).
+    #[error("{request}: denied{}: {note}", said(.message))]
+    Denied {
+        /// The request.
+        request: RequestLine,
+        /// The registry's own message; may be empty.
+        message: String,
+        /// Which credentials were used and what to do.
+        note: String,
+    },
+    /// The registry answered with a status that the request does not allow.
+    #[error("{request}: answered {status}{}{}", said(.message), status_help(*.status))]
+    Status {
+        /// The request.
+        request: RequestLine,
+        /// The HTTP status.
+        status: u16,
+        /// The registry's own message, at most 64 KiB; may be empty.
+        message: String,
+        /// How long it asks us to wait; `None` where it does not say.
+        retry_after: Option<Duration>,
+    },
+    /// No connection could be made.
+    #[error("{request}: no connection: {cause}: check that the registry runs, the network and the proxy")]
+    NoConnection {
+        /// The request.
+        request: RequestLine,
+        /// What happened.
+        cause: String,
+    },
+    /// The connection broke, or no answer came in time.
+    #[error("{request}: {cause}: the registry or the network between broke off, run the command again")]
+    Broken {
+        /// The request.
+        request: RequestLine,
+        /// What happened.
+        cause: String,
+    },
+    /// The answer is not one that a registry gives.
+    #[error("{request}: {what}: this does not look like a registry, or a proxy changes its answers")]
+    Protocol {
+        /// The request.
+        request: RequestLine,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The bytes to send are not those of their digest; nothing was committed.
+    #[error("blob {digest} is corrupt: its bytes have the digest {found}: build again to replace it")]
+    DigestMismatch {
+        /// The digest promised.
+        digest: Digest,
+        /// The digest of the bytes read.
+        found: Digest,
+    },
+    /// A blob to send could not be read; nothing was committed.
+    #[error("blob {digest} can't be read: {cause}: build again to replace it")]
+    Source {
+        /// The blob.
+        digest: Digest,
+        /// Why it could not be read.
+        cause: String,
+    },
+    /// The client itself could not be set up.
+    #[error("registries can't be talked to: {cause}")]
+    Client {
+        /// Why not.
+        cause: String,
+    },
+}
+
+impl RegistryError {
+    /// Whether trying again may help (`Some`), and how long the registry asks us to wait.
+    pub(super) fn retry(&self) -> Option<Option<Duration>> {
+        match self {
+            RegistryError::Status { status: 408 | 429 | 500..=599, retry_after, .. } => Some(*retry_after),
+            RegistryError::NoConnection { .. } | RegistryError::Broken { .. } => Some(None),
+            _ => None,
+        }
+    }
+
+    /// The error of a request that got no answer.
+    pub(super) fn unanswered(request: RequestLine, error: &reqwest::Error) -> RegistryError {
+        let cause = if error.is_timeout() { "no answer in time".to_owned() } else { deepest(error) };
+        match error {
+            error if is_tls(error) => RegistryError::Tls { request, cause },
+            error if error.is_connect() => RegistryError::NoConnection { request, cause },
+            _ => RegistryError::Broken { request, cause },
+        }
+    }
+}
+
+/// The innermost cause, the one that says something ("Connection refused").
+pub(super) fn deepest(error: &(dyn Error + 'static)) -> String {
+    causes(error).last().map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+/// An error and its causes. An `io::Error`'s own `source` skips the error that it wraps, which is often the telling one.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    fn next<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+        match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(wrapped) => Some(wrapped),
+            None => error.source(),
+        }
+    }
+    std::iter::successors(Some(error), |error| next(*error))
+}
+
+fn is_tls(error: &reqwest::Error) -> bool {
+    causes(error).any(|cause| cause.is::<rustls::Error>())
+}
+
+/// What a registry said in an error's body: its own JSON messages, or the text without markup; may be empty.
+pub(super) fn message_of(body: &[u8]) -> String {
+    if let Ok(envelope) = serde_json::from_slice::<OciEnvelope>(body) {
+        let messages = envelope.errors.iter().map(|error| {
+            let code = serde_json::to_value(&error.code).ok();
+            let code = code.as_ref().and_then(|code| code.as_str()).unwrap_or("UNKNOWN");
+            format!("{code}: {}", error.message)
+        });
+        return messages.collect::<Vec<_>>().join("; ");
+    }
+    let text = String::from_utf8_lossy(body);
+    if text.trim_start().starts_with('<') {
+        return "a page of HTML".to_owned();
+    }
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn said(message: &str) -> String {
+    if message.is_empty() { String::new() } else { format!(" ({message})") }
+}
+
+fn tried_text(tried: &[Tried]) -> String {
+    let each: Vec<String> = tried.iter().map(|tried| format!("{} ({})", tried.address, tried.cause)).collect();
+    format!("nothing usable answers on {}", each.join(" and "))
+}
+
+fn unreachable_help(registry: &Registry) -> &'static str {
+    match registry.is_loopback() {
+        true => "start one with `docker-registry serve CONFIG`, or name another with --registry",
+        false => "check the name, the network and the proxy, or name another with --registry",
+    }
+}
+
+fn status_help(status: u16) -> &'static str {
+    match status {
+        413 => ": the registry, or a proxy before it, limits the size of an upload: raise that limit",
+        429 => ": it limits the rate of requests: run the command again later",
+        404 | 405 => ": check that this address is a registry and that it takes pushes to this repository",
+        507 => ": its disk is full",
+        500..=599 => ": the registry failed: look at its log, then run the command again",
+        _ => ": look at the registry's log",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn request_lines_show_neither_user_nor_query() {
+        let url: Url = "https://bob:hunter2@h.io:8443/v2/a/?_state=hunter3#x".parse().expect("a URL");
+        assert_eq!(RequestLine::new(&Method::PUT, &url).to_string(), "PUT https://h.io:8443/v2/a/");
+    }
+
+    #[test]
+    fn messages_come_from_json_even_with_unknown_codes_and_html_is_named() {
+        let json = br#"{"errors":[{"code":"DENIED","message":"no"},{"code":"OWN","message":"never"}]}"#;
+        assert_eq!(message_of(json), "DENIED: no; OWN: never");
+        assert_eq!(message_of(b"<html><h1>It works"), "a page of HTML");
+        assert_eq!(message_of(b" quota\n exceeded "), "quota exceeded");
+    }
+
+    #[test]
+    fn an_unreachable_registry_names_what_was_tried_in_order_and_what_to_do() {
+        let tried = ["127.0.0.1:80", "127.0.0.1:5000"];
+        let tried = tried.map(|address| Tried { address: address.into(), cause: "Connection refused".into() }).to_vec();
+        let registry = "registry.localhost".parse().expect("a registry");
+        let text = RegistryError::Unreachable { registry, tried }.to_string();
+        let order = [text.find("127.0.0.1:80 "), text.find("127.0.0.1:5000 "), text.find("docker-registry serve")];
+        assert!(order.is_sorted() && order.iter().all(Option::is_some), "{text}");
+    }
+}

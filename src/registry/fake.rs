@@ -1,0 +1,130 @@
+//! A tiny HTTP server for tests: answers each request as a closure says, remembers them all. One request a connection.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+/// A request as it came in.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Seen {
+    /// `METHOD /path?query`
+    pub line: String,
+    /// Header lines, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body, as much of it as came.
+    pub body: Vec<u8>,
+    /// Whether the body was all that its length promised.
+    pub whole: bool,
+}
+
+impl Seen {
+    /// A header's value.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// What to answer.
+#[derive(Debug, Clone)]
+pub(super) struct Reply {
+    status: u16,
+    headers: Vec<(&'static str, String)>,
+    body: String,
+    cut: bool,
+}
+
+impl Reply {
+    /// An answer without body.
+    pub fn new(status: u16) -> Reply {
+        Reply { status, headers: Vec::new(), body: String::new(), cut: false }
+    }
+
+    /// No answer: the connection is closed.
+    pub fn cut() -> Reply {
+        Reply { cut: true, ..Reply::new(0) }
+    }
+
+    /// Adds a header.
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Reply {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Sets the body.
+    pub fn body(mut self, body: impl Into<String>) -> Reply {
+        self.body = body.into();
+        self
+    }
+}
+
+/// A server that ends with the test.
+pub(super) struct Fake {
+    /// `127.0.0.1:PORT`
+    pub address: String,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+impl Fake {
+    /// Starts a server on a free port. `answer` is called for each request, one at a time.
+    pub fn start(answer: impl FnMut(&Seen) -> Reply + Send + 'static) -> Fake {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("an address").to_string();
+        let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
+        let (log, answer) = (seen.clone(), Arc::new(Mutex::new(answer)));
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let (log, answer) = (log.clone(), answer.clone());
+                std::thread::spawn(move || {
+                    let Some(request) = read(&stream) else { return };
+                    log.lock().expect("the log").push(request.clone());
+                    let reply = answer.lock().expect("the closure")(&request);
+                    write(&stream, &reply, request.line.starts_with("HEAD"));
+                });
+            }
+        });
+        Fake { address, seen }
+    }
+
+    /// All requests so far.
+    pub fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().expect("the log").clone()
+    }
+
+    /// How many requests so far begin with `start`.
+    pub fn count(&self, start: &str) -> usize {
+        self.seen().iter().filter(|seen| seen.line.starts_with(start)).count()
+    }
+}
+
+fn read(stream: &TcpStream) -> Option<Seen> {
+    let mut reader = BufReader::new(stream);
+    let mut seen = Seen { line: line(&mut reader)?, ..Seen::default() };
+    seen.line.truncate(seen.line.rfind(' ')?);
+    while let Some(line) = line(&mut reader).filter(|line| !line.is_empty()) {
+        let (name, value) = line.split_once(':')?;
+        seen.headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
+    let length = seen.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+    let _ = reader.take(length).read_to_end(&mut seen.body);
+    seen.whole = seen.body.len() as u64 == length;
+    Some(seen)
+}
+
+fn line(reader: &mut impl BufRead) -> Option<String> {
+    let mut line = String::new();
+    let size = reader.read_line(&mut line).ok()?;
+    (size > 0).then(|| line.trim_end().to_owned())
+}
+
+fn write(mut stream: &TcpStream, reply: &Reply, head: bool) {
+    if !reply.cut {
+        let mut text = format!("HTTP/1.1 {} Whatever\r\nconnection: close\r\n", reply.status);
+        for (name, value) in &reply.headers {
+            text += &format!("{name}: {value}\r\n");
+        }
+        text += &format!("content-length: {}\r\n\r\n", reply.body.len());
+        let body = if head { "" } else { &reply.body };
+        let _ = stream.write_all(format!("{text}{body}").as_bytes());
+    }
+    let _ = stream.shutdown(Shutdown::Both);
+}

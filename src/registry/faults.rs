@@ -1,0 +1,324 @@
+//! Tests of a push against a registry that misbehaves: `fake` answers as each test says.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use super::fake::{Fake, Reply, Seen};
+use super::*;
+use crate::digest::Digest;
+use crate::reference::{Registry, Repository};
+
+/// Blobs in memory; a blob may be stored under a digest that isn't its own.
+#[derive(Default)]
+struct Memory(BTreeMap<Digest, Vec<u8>>);
+
+impl BlobSource for Memory {
+    fn open(&self, digest: &Digest) -> io::Result<Box<dyn Read + Send>> {
+        let bytes = self.0.get(digest).cloned().ok_or(io::ErrorKind::NotFound)?;
+        Ok(Box::new(io::Cursor::new(bytes)))
+    }
+}
+
+const LAYER: &[u8] = b"a layer";
+
+fn memory() -> Memory {
+    Memory(BTreeMap::from([(Digest::of(LAYER), LAYER.to_vec())]))
+}
+
+fn request(address: &str, path: &str) -> PushRequest {
+    let registry: Registry = address.parse().expect("a registry");
+    let repository = Repository { registry, path: path.parse().expect("a path") };
+    let blobs = vec![BlobDescriptor { digest: Digest::of(LAYER), size: LAYER.len() as u64 }];
+    let (manifest, media_type) = (format!("{{\"{path}\":1}}").into(), "application/x".to_owned());
+    PushRequest {
+        repository,
+        tags: vec!["t".parse().expect("a tag")],
+        manifest,
+        media_type,
+        blobs,
+        mount_from: Vec::new(),
+    }
+}
+
+fn config() -> ClientConfig {
+    ClientConfig { retry: RetryPolicy::immediate(2), parallel: 1, ..ClientConfig::default() }
+}
+
+fn push_with(
+    config: ClientConfig,
+    requests: &[PushRequest],
+    blobs: &Memory,
+) -> (Vec<Result<Pushed, RegistryError>>, Vec<PushEvent>) {
+    let events = RefCell::new(Vec::new());
+    let pusher = Pusher::new(config).expect("a pusher");
+    let results = pusher.push(requests, blobs, &|event| events.borrow_mut().push(event));
+    (results, events.into_inner())
+}
+
+fn push(fake: &Fake) -> Result<Pushed, RegistryError> {
+    push_with(config(), &[request(&fake.address, "a/b")], &memory()).0.remove(0)
+}
+
+/// What an empty registry answers when all goes well.
+fn well(seen: &Seen) -> Reply {
+    let (method, path) = seen.line.split_once(' ').expect("a request line");
+    match method {
+        "GET" => Reply::new(200),
+        "HEAD" => Reply::new(404),
+        "POST" => Reply::new(202).with("location", "/upload/1?_state=s%2F1"),
+        "PUT" if path.starts_with("/upload/") && !seen.whole => Reply::cut(),
+        _ => Reply::new(201),
+    }
+}
+
+/// Answers the first requests that begin with `start` with `replies`, all others well.
+fn stumbling(start: &'static str, replies: Vec<Reply>) -> Fake {
+    let mut replies = replies.into_iter();
+    Fake::start(move |seen| match seen.line.starts_with(start) {
+        true => replies.next().unwrap_or_else(|| well(seen)),
+        false => well(seen),
+    })
+}
+
+#[test]
+fn order_is_blob_then_manifest_then_tag_and_the_locations_query_is_kept() {
+    let fake = Fake::start(well);
+    push(&fake).expect("pushed");
+    let puts: Vec<String> =
+        fake.seen().into_iter().map(|seen| seen.line).filter(|line| line.starts_with("PUT")).collect();
+    assert_eq!(puts.len(), 3, "{puts:?}");
+    let digest = format!("digest=sha256%3A{}", Digest::of(LAYER).hex());
+    assert_eq!(puts[0], format!("PUT /upload/1?_state=s%2F1&{digest}"));
+    assert!(puts[1].starts_with("PUT /v2/a/b/manifests/sha256:") && puts[2].ends_with("/manifests/t"), "{puts:?}");
+}
+
+#[test]
+fn passing_failures_of_each_step_are_tried_again() {
+    for start in [
+        "GET /v2/",
+        "HEAD /v2/a/b/manifests/t",
+        "HEAD /v2/a/b/blobs",
+        "POST",
+        "PUT /upload",
+        "PUT /v2/a/b/manifests/sha256",
+        "PUT /v2/a/b/manifests/t",
+    ] {
+        for reply in [Reply::new(503), Reply::new(429).with("retry-after", "0"), Reply::new(408), Reply::cut()] {
+            let fake = stumbling(start, vec![reply.clone(); 2]);
+            push(&fake).unwrap_or_else(|error| panic!("{start} {reply:?}: {error}"));
+        }
+    }
+}
+
+#[test]
+fn lasting_failures_are_told_and_no_tag_is_put() {
+    for start in ["HEAD /v2/a/b/blobs", "POST", "PUT /upload", "PUT /v2/a/b/manifests/sha256"] {
+        let fake =
+            stumbling(start, vec![Reply::new(503).body("{\"errors\":[{\"code\":\"X\",\"message\":\"disk\"}]}"); 9]);
+        let error = push(&fake).expect_err(start);
+        assert!(matches!(error, RegistryError::Status { status: 503, .. }), "{start}: {error}");
+        assert_eq!(fake.count(start), 3, "{start}: one attempt and two retries");
+        assert_eq!(fake.count("PUT /v2/a/b/manifests/t"), 0, "{start}");
+    }
+}
+
+#[test]
+fn what_will_not_pass_is_not_tried_again() {
+    let fake = stumbling("POST", vec![Reply::new(413).body("too big"); 9]);
+    let error = push(&fake).expect_err("refused").to_string();
+    assert!(error.contains("413") && error.contains("too big") && error.contains("limit"), "{error}");
+    assert_eq!(fake.count("POST"), 1);
+}
+
+#[test]
+fn a_wait_longer_than_allowed_is_a_failure_at_once() {
+    let fake = stumbling("POST", vec![Reply::new(429).with("retry-after", "3600")]);
+    let error = push(&fake).expect_err("too long");
+    let hour = Some(Duration::from_secs(3600));
+    assert!(matches!(error, RegistryError::Status { status: 429, retry_after, .. } if retry_after == hour), "{error}");
+}
+
+#[test]
+fn wrong_bytes_never_complete_an_upload() {
+    for wrong in [b"a layeR".to_vec(), b"a lay".to_vec(), b"a layer and more".to_vec(), Vec::new()] {
+        let fake = Fake::start(well);
+        let blobs = Memory(BTreeMap::from([(Digest::of(LAYER), wrong)]));
+        let (results, _) = push_with(config(), &[request(&fake.address, "a/b")], &blobs);
+        assert!(matches!(results[0], Err(RegistryError::DigestMismatch { .. })), "{results:?}");
+        let complete = fake.seen().iter().any(|seen| seen.line.starts_with("PUT") && seen.whole);
+        assert!(!complete, "no PUT was complete");
+    }
+}
+
+#[test]
+fn a_blob_that_cannot_be_opened_is_told() {
+    let fake = Fake::start(well);
+    let (results, _) = push_with(config(), &[request(&fake.address, "a/b")], &Memory::default());
+    assert!(matches!(results[0], Err(RegistryError::Source { .. })), "{results:?}");
+    assert_eq!(fake.count("PUT"), 0);
+}
+
+#[test]
+fn a_shared_layer_is_sent_once_and_mounted_and_each_refusal_of_a_mount_falls_back() {
+    for (status, posts, sent) in [(201, 0, 1), (202, 0, 2), (401, 1, 2), (403, 1, 2), (404, 1, 2)] {
+        let reply = Reply::new(status).with("location", "/upload/mount");
+        let fake = stumbling("POST /v2/c/blobs/uploads/?mount=", vec![reply]);
+        let requests = [request(&fake.address, "a/b"), request(&fake.address, "c")];
+        let (results, events) = push_with(config(), &requests, &memory());
+        assert!(results.iter().all(Result::is_ok), "{status}: {results:?}");
+        assert_eq!(fake.count("PUT /upload/"), sent, "{status}");
+        assert_eq!(fake.count("POST /v2/c/blobs/uploads/?mount="), 1, "{status}");
+        assert_eq!(fake.count("POST /v2/c/blobs/uploads/") - 1, posts, "{status}");
+        let mounted = events.iter().any(|event| matches!(event, PushEvent::BlobMounted { .. }));
+        assert_eq!(mounted, status == 201);
+        assert!(fake.seen().iter().all(|seen| seen.line.contains("mount=") == seen.line.contains("from=")));
+    }
+}
+
+#[test]
+fn a_base_images_repository_is_mounted_from() {
+    let fake = Fake::start(|seen| match seen.line.as_str() {
+        line if line.starts_with("HEAD /v2/base/blobs/") => Reply::new(200),
+        line if line.contains("?mount=") && line.contains("from=base") => Reply::new(201),
+        _ => well(seen),
+    });
+    let requests = [PushRequest { mount_from: vec!["base".parse().expect("a path")], ..request(&fake.address, "a/b") }];
+    push_with(config(), &requests, &memory()).0.remove(0).expect("pushed");
+    assert_eq!(fake.count("PUT /upload"), 0);
+}
+
+#[test]
+fn one_image_that_fails_does_not_keep_the_others() {
+    let fake = stumbling("POST /v2/bad/", vec![Reply::new(403); 9]);
+    let requests = [request(&fake.address, "bad"), request(&fake.address, "good")];
+    let (results, _) = push_with(config(), &requests, &memory());
+    assert!(matches!(results[0], Err(RegistryError::Denied { .. })), "{results:?}");
+    assert!(results[1].is_ok(), "{results:?}");
+}
+
+#[test]
+fn an_unchanged_image_costs_one_head_a_tag() {
+    let image = request("h.io", "a/b");
+    let digest = Digest::of(&image.manifest).to_string();
+    let fake = Fake::start(move |seen| match seen.line.starts_with("HEAD") {
+        true => Reply::new(200).with("docker-content-digest", digest.clone()),
+        false => well(seen),
+    });
+    let (results, events) = push_with(config(), &[request(&fake.address, "a/b")], &Memory::default());
+    assert!(results[0].as_ref().expect("pushed").unchanged);
+    assert!(matches!(events[..], [PushEvent::Unchanged(..)]), "{events:?}");
+    assert_eq!((fake.count("HEAD"), fake.seen().len()), (1, 2), "one HEAD beside the first GET /v2/");
+}
+
+#[test]
+fn a_registry_that_is_none_or_is_not_there_is_named_with_what_was_tried() {
+    let page = stumbling("GET /v2/", vec![Reply::new(404).body("<html>It works!")]);
+    let nobody =
+        std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").to_string();
+    for address in [page.address.clone(), nobody] {
+        let (results, _) = push_with(config(), &[request(&address, "a/b")], &memory());
+        let Err(RegistryError::Unreachable { tried, .. }) = &results[0] else { panic!("{results:?}") };
+        assert_eq!(tried[0].address, address);
+    }
+}
+
+/// A registry that wants tokens from its own `/token`, and what it was asked.
+fn token_registry(own: &'static Mutex<String>) -> Fake {
+    let fake = Fake::start(move |seen| {
+        let realm = format!("Bearer realm=\"http://{}/token\",service=\"s\"", own.lock().expect("an address"));
+        match seen.line.as_str() {
+            line if line.starts_with("GET /token") => Reply::new(200).body(r#"{"token":"tok3n","expires_in":300}"#),
+            _ if seen.header("authorization") != Some("Bearer tok3n") => {
+                Reply::new(401).with("www-authenticate", realm)
+            }
+            _ => well(seen),
+        }
+    });
+    own.lock().expect("an address").clone_from(&fake.address);
+    fake
+}
+
+fn with_credentials(address: &str) -> (tempfile::TempDir, ClientConfig) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("config.json");
+    let text =
+        format!(r#"{{"auths":{{"{address}":{{"username":"bob","password":"hunter2","auth":"Ym9iOmh1bnRlcjI="}}}}}}"#);
+    std::fs::write(&file, text).expect("a file");
+    let credentials = CredentialSources { files: vec![file], ..CredentialSources::default() };
+    (folder, ClientConfig { credentials, ..config() })
+}
+
+#[test]
+fn a_token_is_asked_for_once_a_scope_with_the_users_password() {
+    static OWN: Mutex<String> = Mutex::new(String::new());
+    let fake = token_registry(&OWN);
+    let (_folder, config) = with_credentials(&fake.address);
+    let (results, _) = push_with(config, &[request(&fake.address, "a/b")], &memory());
+    results[0].as_ref().expect("pushed");
+    let asked: Vec<Seen> = fake.seen().into_iter().filter(|seen| seen.line.starts_with("GET /token")).collect();
+    assert_eq!(asked.len(), 1);
+    assert_eq!(asked[0].line, "GET /token?service=s&scope=repository%3Aa%2Fb%3Apull%2Cpush");
+    assert_eq!(asked[0].header("authorization"), Some("Basic Ym9iOmh1bnRlcjI="));
+    assert_eq!(fake.count("HEAD /v2/a/b/manifests/t"), 1, "the challenge was learnt before");
+}
+
+#[test]
+fn basic_credentials_are_sent_only_after_they_were_asked_for_and_never_shown() {
+    let fake = Fake::start(|seen| match seen.header("authorization") {
+        None => Reply::new(401).with("www-authenticate", "Basic realm=\"r\""),
+        Some("Basic Ym9iOmh1bnRlcjI=") if !seen.line.starts_with("POST") => well(seen),
+        Some(_) => Reply::new(401).with("www-authenticate", "Basic realm=\"r\""),
+    });
+    let (_folder, config) = with_credentials(&fake.address);
+    assert!(!format!("{config:?}").contains("hunter2"));
+    let (results, events) = push_with(config, &[request(&fake.address, "a/b")], &memory());
+    let error = results[0].as_ref().expect_err("POST is refused");
+    assert!(matches!(error, RegistryError::Unauthorized { .. }) && error.to_string().contains("bob"), "{error}");
+    let shown = format!("{results:?} {events:?} {error}");
+    assert!(!shown.contains("hunter2") && !shown.contains("Ym9i"), "{shown}");
+    assert_eq!(fake.seen()[0].header("authorization"), None);
+}
+
+#[test]
+fn without_credentials_the_error_says_how_to_log_in() {
+    let fake = Fake::start(|_| Reply::new(401).with("www-authenticate", "Basic realm=\"r\""));
+    let error = push(&fake).expect_err("refused").to_string();
+    assert!(error.contains(&format!("docker login {}", fake.address)), "{error}");
+}
+
+#[test]
+fn upload_locations_and_redirects_elsewhere_get_no_credentials() {
+    let other = Fake::start(|seen| if seen.line.starts_with("HEAD") { Reply::new(404) } else { Reply::new(201) });
+    let elsewhere = format!("http://{}/elsewhere?sig=1", other.address);
+    let fake = Fake::start(move |seen| match (seen.header("authorization"), seen.line.split(' ').next()) {
+        (None, _) => Reply::new(401).with("www-authenticate", "Basic realm=\"r\""),
+        (_, Some("POST")) => Reply::new(202).with("location", elsewhere.clone()),
+        (_, Some("HEAD")) if seen.line.contains("/blobs/") => Reply::new(307).with("location", elsewhere.clone()),
+        _ => well(seen),
+    });
+    let (_folder, config) = with_credentials(&fake.address);
+    push_with(config, &[request(&fake.address, "a/b")], &memory()).0.remove(0).expect("pushed");
+    let seen = other.seen();
+    assert_eq!(seen.len(), 2, "{seen:?}");
+    assert!(seen.iter().all(|seen| seen.header("authorization").is_none()), "{seen:?}");
+    assert_eq!(seen[1].body, LAYER);
+}
+
+#[test]
+fn a_redirect_in_circles_ends() {
+    let fake = stumbling("HEAD /v2/a/b/manifests/", vec![Reply::new(307).with("location", "/v2/a/b/manifests/t"); 99]);
+    let error = push(&fake).expect_err("circles");
+    assert!(matches!(error, RegistryError::Protocol { .. }), "{error}");
+}
+
+#[test]
+fn a_name_below_localhost_is_this_machine() {
+    let fake = Fake::start(well);
+    let port = fake.address.rsplit_once(':').expect("a port").1.to_owned();
+    let (results, _) = push_with(config(), &[request(&format!("registry.localhost:{port}"), "a/b")], &memory());
+    let pushed = results[0].as_ref().expect("pushed");
+    assert!(pushed.reference().to_string().starts_with(&format!("registry.localhost:{port}/a/b:t@sha256:")));
+}

@@ -1,0 +1,104 @@
+//! Real programs for tests: Debian's `docker-registry` on a free loopback port.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+/// Whether the programs are there. Outside CI their lack is shouted about; in CI (`CI=true`) it is a failure.
+pub fn has(programs: &[&str]) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_there = |program: &&&str| std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    let missing: Vec<&&str> = programs.iter().filter(|program| !is_there(program)).collect();
+    if missing.is_empty() {
+        return true;
+    }
+    assert!(std::env::var_os("CI").is_none_or(|value| value != "true"), "missing in CI: {missing:?}");
+    // Written past the test harness, which would show the output of failed tests only.
+    let _ = writeln!(std::io::stderr(), "\n*** SKIPPED: {missing:?} not installed, run `make setup` ***\n");
+    false
+}
+
+/// A `docker-registry` with an empty root of its own; it is stopped when dropped.
+pub struct DockerRegistry {
+    child: Child,
+    root: tempfile::TempDir,
+    /// `127.0.0.1:PORT`
+    pub address: String,
+}
+
+impl DockerRegistry {
+    /// Starts one and waits until it answers. `None` where the program is missing (see [`has`]).
+    pub fn start() -> Option<DockerRegistry> {
+        DockerRegistry::with("")
+    }
+
+    /// As [`DockerRegistry::start`], with more lines for its configuration.
+    pub fn with(more: &str) -> Option<DockerRegistry> {
+        if !has(&["docker-registry"]) {
+            return None;
+        }
+        // Between finding a free port and listening on it another process may take it: then we try another.
+        let started = (0..5).find_map(|_| DockerRegistry::attempt(more));
+        assert!(started.is_some(), "docker-registry did not start");
+        started
+    }
+
+    fn attempt(more: &str) -> Option<DockerRegistry> {
+        let address =
+            TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").to_string();
+        let root = tempfile::tempdir().expect("a folder");
+        let config = root.path().join("config.yml");
+        let storage = format!("storage: {{filesystem: {{rootdirectory: {}}}}}", root.path().join("data").display());
+        let text = format!("version: 0.1\nlog: {{level: error}}\n{storage}\nhttp: {{addr: \"{address}\"}}\n{more}\n");
+        std::fs::write(&config, text).expect("a configuration");
+        let child = Command::new("docker-registry")
+            .args(["serve".into(), config])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("docker-registry runs");
+        let mut registry = DockerRegistry { child, root, address };
+        registry.answers().then_some(registry)
+    }
+
+    /// Whether it comes up: polled a bounded number of times, and no longer once it has ended.
+    fn answers(&mut self) -> bool {
+        for _ in 0..500 {
+            if self.get("/v2/").starts_with("HTTP/1.") {
+                return true;
+            }
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return false;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        false
+    }
+
+    /// The raw answer to a GET; empty where nobody answers.
+    pub fn get(&self, path: &str) -> String {
+        let mut answer = Vec::new();
+        if let Ok(mut stream) = TcpStream::connect(&self.address) {
+            let request = format!(
+                "GET {path} HTTP/1.0\r\nHost: {}\r\nAccept: application/vnd.oci.image.manifest.v1+json\r\n\r\n",
+                self.address
+            );
+            let _ = stream.write_all(request.as_bytes());
+            let _ = stream.read_to_end(&mut answer);
+        }
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// Where it keeps its data.
+    pub fn data(&self) -> PathBuf {
+        self.root.path().join("data")
+    }
+}
+
+impl Drop for DockerRegistry {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
