@@ -12,6 +12,7 @@ pub mod pattern;
 pub mod platform;
 pub mod reference;
 pub mod span;
+pub mod tls;
 
 pub mod workspace;
 

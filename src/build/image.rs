@@ -6,7 +6,9 @@ use crate::action::ImageAction;
 use crate::action::record::{Blob, ImageOutput, LayerOutput, Output};
 use crate::oci::descriptor::{Descriptor, Layer};
 use crate::oci::image::{Base, Image, NewLayer};
-use crate::oci::listing::{Conflict, Listing, conflicts};
+use crate::oci::listing::{Listed, Listing};
+use crate::oci::overlay::{Conflict, ConflictKind, conflicts};
+use crate::oci::tree::Kind;
 
 /// A layer of the image or of what it stands on, and the target that made it.
 pub struct Below<'a> {
@@ -66,18 +68,41 @@ fn check(parts: &Parts<'_>, shop: &Workshop<'_>) -> Result<(), BuildError> {
     let listings: Vec<&Listing> = listings.iter().collect();
     let found: Vec<String> = conflicts(&listings)
         .iter()
-        .filter(|conflict| conflict.upper >= parts.below.len())
+        .filter(|conflict| conflict.upper.layer >= parts.below.len())
         .map(|conflict| sentence(conflict, &layers))
         .collect();
     if found.is_empty() { Ok(()) } else { Err(BuildError::Conflicts(found)) }
 }
 
 fn listing(layer: &LayerOutput, shop: &Workshop<'_>) -> Result<Listing, BuildError> {
+    let damaged = || BuildError::Listing(layer.listing.digest);
     let bytes = shop.store.blobs().read_verified(&layer.listing.digest, layer.listing.size)?;
-    Listing::parse(&bytes).map_err(|_| BuildError::Listing(layer.listing.digest))
+    Listing::parse(&String::from_utf8(bytes).map_err(|_| damaged())?).map_err(|_| damaged())
 }
 
-fn sentence(conflict: &Conflict, layers: &[&Below<'_>]) -> String {
-    let (lower, upper) = (&layers[conflict.lower].label, &layers[conflict.upper].label);
-    format!("{conflict}: {upper} contradicts {lower}")
+/// What is wrong, between whom, and what to write instead.
+fn sentence(conflict: &Conflict<'_>, layers: &[&Below<'_>]) -> String {
+    let (lower, upper) = (conflict.lower.entry, conflict.upper.entry);
+    let (below, above) = (&layers[conflict.lower.layer].label, &layers[conflict.upper.layer].label);
+    let path = &lower.path;
+    match conflict.kind {
+        ConflictKind::TypeChange => {
+            format!("{path} is {} in {above}, but {} in {below}", said(upper), said(lower))
+        }
+        ConflictKind::ThroughSymlink => format!(
+            "{above} has a directory {path}, but {path} is {} in {below}: write the path that the link leads to",
+            said(lower)
+        ),
+        ConflictKind::ImpliedDirectory => format!(
+            "{above} would change {path} from {below} to mode {:04o} owner {}:{}: say dirs = {{ \"{path}\" = {{ mode = \"{:04o}\", owner = \"{}:{}\" }} }} in {above}",
+            upper.mode, upper.uid, upper.gid, lower.mode, lower.uid, lower.gid
+        ),
+    }
+}
+
+fn said(entry: &Listed) -> String {
+    match entry.kind {
+        Kind::Symlink => format!("a symbolic link to {}", String::from_utf8_lossy(&entry.target)),
+        kind => format!("a {kind}"),
+    }
 }

@@ -4,7 +4,7 @@ use super::Workshop;
 use super::error::BuildError;
 use crate::action::record::{Blob, LayerOutput, Output};
 use crate::oci::compress::Compression;
-use crate::oci::layer::{ChunkKey, ChunkMemory, LayerBytes, write_layer};
+use crate::oci::layer::{ChunkKey, ChunkMemory, LayerBytes, LayerError, write_layer};
 use crate::oci::listing::Listing;
 use crate::oci::media_type;
 use crate::oci::tree::Tree;
@@ -18,8 +18,8 @@ pub fn make(tree: &Tree, compression: &Compression, shop: &Workshop<'_>) -> Resu
     let (digest, size) = writer.finish()?;
     let blob = Blob { digest, size };
     remember(&blob, &bytes, shop)?;
-    let listing = Listing::of(tree).to_bytes();
-    let listing = Blob { digest: shop.store.blobs().put_bytes(&listing)?, size: listing.len() as u64 };
+    let listing = Listing::of(tree).map_err(LayerError::from)?.to_text();
+    let listing = Blob { digest: shop.store.blobs().put_bytes(listing.as_bytes())?, size: listing.len() as u64 };
     Ok(Output::Layer(LayerOutput {
         blob,
         diff_id: bytes.diff_id,

@@ -1,1 +1,30 @@
 //! Runs actions. Knows nothing of TOML, rules or the target graph.
+//!
+//! `scheduler` decides when, one file per kind of action does it. Takes a plan's states, gives outputs and failures.
+
+pub mod error;
+pub mod fetch;
+pub mod files;
+pub mod image;
+pub mod layer;
+pub mod probe;
+pub mod scheduler;
+pub mod tar;
+
+use camino::Utf8Path;
+use rayon::ThreadPool;
+
+use crate::store::Store;
+
+/// What running actions takes.
+#[derive(Clone, Copy)]
+pub struct Workshop<'a> {
+    /// The workspace's root, absolute.
+    pub root: &'a Utf8Path,
+    /// Where outputs go.
+    pub store: &'a Store,
+    /// Does the reading and compressing.
+    pub workers: &'a ThreadPool,
+    /// Fetch nothing.
+    pub offline: bool,
+}

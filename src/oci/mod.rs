@@ -22,11 +22,14 @@ pub mod listing;
 pub mod manifest;
 pub mod media_type;
 pub mod ordered;
+pub mod overlay;
 pub mod raw_json;
+pub mod tar_members;
 pub mod tar_read;
 pub mod tar_write;
 pub mod timestamp;
 pub mod tree;
+pub mod unpack;
 pub mod validate;
 
 #[cfg(test)]

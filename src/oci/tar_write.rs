@@ -135,7 +135,7 @@ fn ustar(path: &LayerPath, entry: &Entry) -> [u8; BLOCK as usize] {
     let name = member_name(path, entry);
     let (prefix, name) = split_name(&name).unwrap_or((b"", &name));
     let mut block = Block::new(type_flag(&entry.kind), name, prefix);
-    block.numbers(mode(entry), entry.uid, entry.gid, content_size(entry), entry.mtime);
+    block.numbers(u64::from(mode(entry)), entry.uid, entry.gid, content_size(entry), entry.mtime);
     match &entry.kind {
         EntryKind::Symlink(target) => block.text(157, 100, target),
         EntryKind::HardLink(target) => block.text(157, 100, target.as_bytes()),
@@ -160,11 +160,11 @@ fn type_flag(kind: &EntryKind) -> u8 {
     }
 }
 
-/// A symlink's own mode means nothing, and hosts differ in what they report.
-fn mode(entry: &Entry) -> u64 {
+/// The mode as it is written: a symlink's own means nothing, and hosts differ in what they report.
+pub fn mode(entry: &Entry) -> u32 {
     match entry.kind {
         EntryKind::Symlink(_) => 0o777,
-        _ => u64::from(entry.mode & 0o7777),
+        _ => entry.mode & 0o7777,
     }
 }
 

@@ -4,6 +4,7 @@
 //! is here and nothing else is: no `stat` of the host enters.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -63,6 +64,87 @@ pub enum EntryKind {
     },
     /// A named pipe.
     Fifo,
+}
+
+/// What an entry is, without what is in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// A directory.
+    Directory,
+    /// A regular file.
+    File,
+    /// A symbolic link.
+    Symlink,
+    /// Another name of a file.
+    HardLink,
+    /// A character device.
+    CharDevice,
+    /// A block device.
+    BlockDevice,
+    /// A named pipe.
+    Fifo,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::Directory => "directory",
+            Kind::File => "file",
+            Kind::Symlink => "symlink",
+            Kind::HardLink => "hard link",
+            Kind::CharDevice => "character device",
+            Kind::BlockDevice => "block device",
+            Kind::Fifo => "named pipe",
+        })
+    }
+}
+
+impl EntryKind {
+    /// What it is, without what is in it.
+    pub fn kind(&self) -> Kind {
+        match self {
+            EntryKind::Directory => Kind::Directory,
+            EntryKind::File(_) => Kind::File,
+            EntryKind::Symlink(_) => Kind::Symlink,
+            EntryKind::HardLink(_) => Kind::HardLink,
+            EntryKind::CharDevice { .. } => Kind::CharDevice,
+            EntryKind::BlockDevice { .. } => Kind::BlockDevice,
+            EntryKind::Fifo => Kind::Fifo,
+        }
+    }
+}
+
+/// An entry that would have to be a directory, because something stands below it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{path}` is a {kind}, not a directory")]
+pub struct NotADirectory {
+    /// The entry.
+    pub path: LayerPath,
+    /// What it is.
+    pub kind: Kind,
+}
+
+impl Tree {
+    /// Adds the directories above a path that aren't there yet: implied, 0755, owned by 0:0.
+    pub fn imply_parents(&mut self, path: &LayerPath, mtime: u64) -> Result<(), NotADirectory> {
+        let above = std::iter::successors(path.parent(), LayerPath::parent);
+        for path in above.take_while(|path| !path.is_root()) {
+            match self.entries.get(&path).map(|entry| entry.kind.kind()) {
+                Some(Kind::Directory) => break,
+                Some(kind) => return Err(NotADirectory { path, kind }),
+                None => self.entries.insert(path, Entry::implied_directory(mtime)),
+            };
+        }
+        Ok(())
+    }
+}
+
+impl Entry {
+    /// A directory that nobody asked for by name.
+    pub fn implied_directory(mtime: u64) -> Entry {
+        let (kind, xattrs) = (EntryKind::Directory, BTreeMap::new());
+        Entry { mode: 0o755, uid: 0, gid: 0, mtime, xattrs, kind, implied: true }
+    }
 }
 
 /// Where a file's bytes are.

@@ -4,4 +4,3 @@
 //! target is made of without anything built.
 
 pub mod lower;
-pub mod probe;

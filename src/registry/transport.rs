@@ -66,8 +66,7 @@ pub(super) enum Load {
 impl Transport {
     /// Sets up TLS and both clients.
     pub fn new(timeouts: Timeouts) -> Result<Transport, RegistryError> {
-        // The first to install a provider wins; that one is already there is what we want.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        crate::tls::install_provider();
         let near = build(&timeouts, ClientBuilder::no_proxy)?;
         let far = build(&timeouts, |builder| builder)?;
         Ok(Transport { near, far, timeouts })
