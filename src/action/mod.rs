@@ -41,6 +41,15 @@ impl ActionGraph {
         &self.actions[id.index()]
     }
 
+    /// The name under which the last build of an action is noted: a target may stand for several.
+    pub fn note_name(&self, id: ActionId) -> String {
+        let action = self.get(id);
+        match action.operation {
+            Operation::Fetch(_) => format!("{} fetch", action.label),
+            _ => action.label.to_string(),
+        }
+    }
+
     /// All ids, in order.
     pub fn ids(&self) -> impl Iterator<Item = ActionId> + use<> {
         (0..self.actions.len()).map(|index| ActionId(index as u32))

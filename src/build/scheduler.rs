@@ -9,12 +9,12 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::error::BuildError;
+use super::probe::{Recalled, State, recall};
 use super::{Workshop, fetch, files, image, tar};
 use crate::action::key::{self, Inputs};
 use crate::action::record::{ImageOutput, Output, Record};
 use crate::action::{Action, ActionGraph, ActionId, Archive, FileKind, ImageAction, Operation};
 use crate::event::{Event, Listener, Outcome, Step};
-use super::probe::{Recalled, State, recall};
 
 /// How a build is run.
 #[derive(Debug, Clone, Copy)]
@@ -184,7 +184,11 @@ impl Board {
         });
         Built {
             skipped: skipped.collect(),
-            outputs: self.phases.into_iter().map(|phase| if let Phase::Done(output) = phase { Some(output) } else { None }).collect(),
+            outputs: self
+                .phases
+                .into_iter()
+                .map(|phase| if let Phase::Done(output) = phase { Some(output) } else { None })
+                .collect(),
             keys: self.keys,
             failures: self.failures,
             ran: self.ran,
@@ -205,10 +209,14 @@ impl Board {
 /// Bytes of sources: the biggest action starts first, so that it isn't what all wait for in the end.
 fn weight(operation: &Operation) -> u64 {
     match operation {
-        Operation::Files(layer) => layer.entries.values().map(|entry| match &entry.kind {
-            FileKind::Source(source) => source.size,
-            _ => 0,
-        }).sum(),
+        Operation::Files(layer) => layer
+            .entries
+            .values()
+            .map(|entry| match &entry.kind {
+                FileKind::Source(source) => source.size,
+                _ => 0,
+            })
+            .sum(),
         Operation::Tar(layer) => match &layer.archive {
             Archive::Source(source) => source.size,
             Archive::Fetched(_) => 0,
@@ -226,9 +234,8 @@ fn critical_path(graph: &ActionGraph, times: &[Duration]) -> Vec<(ActionId, Dura
         total(*id, graph, times, &mut totals);
     }
     let last = busy.into_iter().max_by_key(|id| totals[id.index()].map(|(total, _)| total));
-    let mut chain: Vec<_> = std::iter::successors(last, |id| totals[id.index()]?.1)
-        .map(|id| (id, times[id.index()]))
-        .collect();
+    let mut chain: Vec<_> =
+        std::iter::successors(last, |id| totals[id.index()]?.1).map(|id| (id, times[id.index()])).collect();
     chain.reverse();
     chain
 }
@@ -298,7 +305,12 @@ impl Shared<'_> {
         }
     }
 
-    fn perform(&self, id: ActionId, inputs: &Upstream, step: &Step) -> Result<(Output, Outcome, crate::digest::Digest), BuildError> {
+    fn perform(
+        &self,
+        id: ActionId,
+        inputs: &Upstream,
+        step: &Step,
+    ) -> Result<(Output, Outcome, crate::digest::Digest), BuildError> {
         let action = self.graph.get(id);
         let key = key::key(action, inputs).expect("an action is ready when its inputs are built");
         if let Recalled::Known(output) = recall(&key, self.shop.store)? {

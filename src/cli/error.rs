@@ -6,6 +6,7 @@ use std::io;
 
 use crate::exit::Exit;
 use crate::query::error::{ErrorKind, QueryError};
+use crate::store::StoreError;
 use crate::ui::stream::Stream;
 use crate::ui::style::Style;
 
@@ -99,6 +100,13 @@ fn reason(error: &io::Error) -> String {
 impl From<io::Error> for CliError {
     fn from(error: io::Error) -> CliError {
         CliError::io("cannot write the output", &error)
+    }
+}
+
+impl From<StoreError> for CliError {
+    fn from(error: StoreError) -> CliError {
+        let exit = if matches!(error, StoreError::Locked { .. }) { Exit::Locked } else { Exit::Environment };
+        CliError::new(exit, error.to_string())
     }
 }
 

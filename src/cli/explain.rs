@@ -1,19 +1,128 @@
-//! `explain`: why a target would be built, or wasn't: the component that changed and the root cause.
+//! `explain`: why a target would be built again, or was built last, with the component that changed and the root cause.
+
+use std::io::Write;
 
 use super::context::Context;
 use super::error::CliError;
-use super::patterns;
+use super::explanation::{Explainer, Reason};
+use super::project;
+use super::work::Work;
+use crate::action::ActionId;
+use crate::build::probe::State;
 use crate::exit::Exit;
+use crate::plan::why::Change;
 
-/// Say why a target is built again: what changed since the last build, and where it began
+/// Say why a target is built again: what changed since the last build, old and new, and the target to blame
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// A target
-    #[arg(value_name = "LABEL", value_parser = patterns::read)]
+    /// The target.
+    #[arg(value_name = "LABEL")]
     pub label: String,
 }
 
-/// Explains the target.
-pub fn run(_args: &Args, _cx: &mut Context) -> Result<(), CliError> {
-    Err(CliError::new(Exit::Bug, "`explain` is not wired yet"))
+/// Changes shown of one action before the rest is only counted.
+const SHOWN: usize = 10;
+
+/// Explains one target.
+pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
+    let project = project::open(std::slice::from_ref(&args.label), cx)?;
+    let selected = project.select()?;
+    let [target] = selected.targets[..] else {
+        return Err(CliError::usage(format!(
+            "`{}` names {} targets; explain takes one",
+            args.label,
+            selected.targets.len()
+        )));
+    };
+    let store = project::open_store(cx)?;
+    let lowered = project.lower(&selected, cx)?;
+    let work = Work { project: &project, selected: &selected, lowered: &lowered, store: &store };
+    let listener = cx.listener();
+    let states = work.probe(&*listener)?;
+    drop(listener);
+    let explainer = Explainer::new(&work, &states)?;
+    let id = lowered.action(target).ok_or_else(|| CliError::new(Exit::Bug, "the target has no action"))?;
+    let lines = Lines { explainer: &explainer, states: &states, work: &work };
+    for line in lines.of(id)? {
+        writeln!(cx.out, "{line}")?;
+    }
+    Ok(())
+}
+
+struct Lines<'a> {
+    explainer: &'a Explainer<'a>,
+    states: &'a [State],
+    work: &'a Work<'a>,
+}
+
+impl Lines<'_> {
+    fn of(&self, id: ActionId) -> Result<Vec<String>, CliError> {
+        match &self.states[id.index()] {
+            State::Hit { key, output } => {
+                let mut lines = vec![format!("{} is up to date: {}", self.label(id), output.digest())];
+                lines.push(format!("  action key {}", key.hex()));
+                lines.extend(self.last(id)?);
+                Ok(lines)
+            }
+            _ => self.pending(id),
+        }
+    }
+
+    /// Of what is up to date: what its last rebuild came from.
+    fn last(&self, id: ActionId) -> Result<Vec<String>, CliError> {
+        let Some(mut changes) = self.explainer.last_change(id)? else {
+            return Ok(vec!["  it was built once and has not changed since".into()]);
+        };
+        let mut lines = vec!["its last rebuild:".to_owned()];
+        let mut at = id;
+        loop {
+            lines.push(format!("  {}", self.label(at)));
+            lines.extend(shown(&changes));
+            let next = changes.iter().find_map(|change| self.explainer.input_of(at, change));
+            let Some(next) = next else { break };
+            let Some(below) = self.explainer.last_change(next)? else { break };
+            (at, changes) = (next, below);
+        }
+        lines.push(format!("root cause: {}", self.label(at)));
+        Ok(lines)
+    }
+
+    /// Of what would be built: the chain down to the first action whose own inputs are all known.
+    fn pending(&self, id: ActionId) -> Result<Vec<String>, CliError> {
+        let mut lines = vec![format!("{} would be built", self.label(id))];
+        let mut at = id;
+        loop {
+            let reason = self.explainer.reason(at)?;
+            lines.push(format!("  {}", self.label(at)));
+            match &reason {
+                Reason::Changed(changes) if !changes.is_empty() => lines.extend(shown(changes)),
+                other => lines.push(format!("    {}", other.headline())),
+            }
+            match (reason, self.explainer.open_inputs(at).next()) {
+                (Reason::Waits(_), Some(next)) => at = next,
+                (Reason::Changed(changes), _) => {
+                    let next = changes.iter().find_map(|change| self.explainer.input_of(at, change));
+                    let Some(next) = next else { break };
+                    lines.extend(self.last(next)?);
+                    return Ok(lines);
+                }
+                _ => break,
+            }
+        }
+        lines.push(format!("root cause: {}", self.label(at)));
+        Ok(lines)
+    }
+
+    fn label(&self, id: ActionId) -> String {
+        self.work.lowered.graph.get(id).label.to_string()
+    }
+}
+
+fn shown(changes: &[Change]) -> Vec<String> {
+    let mut lines: Vec<String> =
+        changes.iter().take(SHOWN).map(|change| format!("    {}", change.sentence())).collect();
+    if changes.len() > SHOWN {
+        lines.push(format!("    and {} more", changes.len() - SHOWN));
+    }
+    lines
 }

@@ -4,9 +4,11 @@
 
 pub mod build;
 pub mod context;
+pub mod dry_run;
 pub mod environment;
 pub mod error;
 pub mod explain;
+pub mod explanation;
 pub mod export;
 pub mod global;
 pub mod init;
@@ -14,8 +16,10 @@ pub mod ls;
 pub mod parse;
 pub mod patterns;
 pub mod process;
+pub mod project;
 pub mod push;
 pub mod query;
+pub mod work;
 
 use std::ffi::OsString;
 use std::io::Write;

@@ -4,3 +4,5 @@
 //! target is made of without anything built.
 
 pub mod lower;
+pub mod sources;
+pub mod why;

@@ -1,0 +1,31 @@
+//! `--dry-run`: for each action what would be done and why, from the caches as they are. Runs nothing.
+
+use std::io::Write;
+
+use super::context::Context;
+use super::error::CliError;
+use super::explanation::Explainer;
+use super::work::Work;
+use crate::build::probe::State;
+use crate::build::scheduler::what;
+
+/// Prints one line an action: `HIT`, `RUN` with the reason, or `WAIT` with what it waits for.
+pub fn run(work: &Work<'_>, cx: &mut Context) -> Result<(), CliError> {
+    let listener = cx.listener();
+    let states = work.probe(&*listener)?;
+    drop(listener);
+    let explainer = Explainer::new(work, &states)?;
+    let graph = &work.lowered.graph;
+    let mut ids: Vec<_> = graph.ids().collect();
+    ids.sort_by_key(|id| (&graph.get(*id).label, *id));
+    for id in ids {
+        let action = graph.get(id);
+        let (verdict, reason) = match &states[id.index()] {
+            State::Hit { output, .. } => ("HIT", output.digest().to_string()),
+            State::Run { .. } => ("RUN", explainer.reason(id)?.headline()),
+            State::Waits => ("WAIT", explainer.reason(id)?.headline()),
+        };
+        writeln!(cx.out, "{verdict:<4} {} {}  {reason}", action.label, what(&action.operation))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,162 @@
+//! What most verbs begin with: the workspace, its graph, the targets asked for, and their actions.
+//!
+//! Everything that is wrong with the workspace is reported at once, whichever stage found it.
+
+use std::collections::HashSet;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::context::Context;
+use super::error::CliError;
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::exit::Exit;
+use crate::graph::{self, SelectError, TargetGraph, TargetId};
+use crate::oci::compress::{Compression, Format};
+use crate::pattern::TargetPattern;
+use crate::plan::lower::{Lowered, World, lower};
+use crate::plan::sources::Direct;
+use crate::rules::{self, Defaults};
+use crate::store::{OpenMode, Store, StoreError};
+use crate::workspace::globs::SourceTree;
+use crate::workspace::settings::{CompressionFormat, Settings, SourceDateEpoch};
+use crate::workspace::{self, Workspace};
+
+/// A workspace as far as some patterns reach.
+pub struct Project {
+    /// What was read.
+    pub workspace: Workspace,
+    /// The patterns.
+    pub patterns: Vec<TargetPattern>,
+    diagnostics: Vec<Diagnostic>,
+    color: bool,
+}
+
+/// The graph of a project and the targets that its patterns mean.
+pub struct Selected<'w> {
+    /// The graph.
+    pub graph: TargetGraph<'w>,
+    /// The targets, in the order of their labels.
+    pub targets: Vec<TargetId>,
+}
+
+/// Reads the workspace around the current folder, as far as the patterns reach.
+pub fn open(texts: &[String], cx: &Context) -> Result<Project, CliError> {
+    let root = workspace::root::find_root(cx.directory())
+        .map_err(|error| CliError::usage(error.to_string()).hint(error.hint()))?;
+    let skip = [cx.globals.cache_dir.clone()];
+    let schemas = rules::schemas();
+    let options = workspace::Options { schemas: &schemas, profile: cx.globals.profile.as_deref(), skip: &skip };
+    let opened = workspace::open(&root, options);
+    let here = opened.settings().package_at(cx.directory().strip_prefix(&root).unwrap_or(Utf8Path::new("")));
+    let patterns = TargetPattern::parse_all(texts, &here).map_err(|errors| {
+        let shown = errors.iter().map(|error| {
+            Diagnostic::error(error.to_string()).help(error.hint.clone())
+        });
+        CliError::diagnosed(
+            Exit::Usage,
+            shown.map(|diagnostic| diagnostic.render(&Default::default(), false)).collect(),
+        )
+    })?;
+    let (workspace, diagnostics) = opened.load(&patterns);
+    Ok(Project { workspace, patterns, diagnostics, color: cx.err_style().color })
+}
+
+/// Opens the store; says so when it has to wait for another process.
+pub fn open_store(cx: &Context) -> Result<Store, CliError> {
+    let path = cx.globals.cache_dir.as_std_path();
+    match Store::open(path, OpenMode { wait: false }) {
+        Err(StoreError::Locked { .. }) if !cx.globals.no_wait => {
+            cx.err.line("waiting for another layerbuild to release the store");
+            Ok(Store::open(path, OpenMode { wait: true })?)
+        }
+        result => Ok(result?),
+    }
+}
+
+impl Project {
+    /// The graph, and the targets that the patterns mean.
+    pub fn select(&self) -> Result<Selected<'_>, CliError> {
+        let (graph, found) = graph::build(&self.workspace);
+        let mut errors: Vec<Diagnostic> = self.diagnostics.iter().chain(&found).cloned().collect();
+        let selected = graph.select(&self.patterns);
+        match selected {
+            Ok(selection) if !has_errors(&errors) => Ok(Selected { graph, targets: selection.targets }),
+            Ok(_) => Err(self.diagnosed(Exit::Usage, &errors)),
+            Err(select) => {
+                let only_empty = select.iter().all(|error| matches!(error, SelectError::NothingBeneath { .. }));
+                let exit = if only_empty && !has_errors(&errors) { Exit::NothingMatched } else { Exit::Usage };
+                // With broken files, that a target isn't there is most likely their fault.
+                errors.extend(select.iter().map(SelectError::diagnostic));
+                Err(self.diagnosed(exit, &errors))
+            }
+        }
+    }
+
+    /// Diagnostics as the end of a command.
+    pub fn diagnosed(&self, exit: Exit, diagnostics: &[Diagnostic]) -> CliError {
+        let mut seen = HashSet::new();
+        let shown: Vec<String> = diagnostics
+            .iter()
+            .map(|diagnostic| diagnostic.render(&self.workspace.sources, self.color))
+            .filter(|text| seen.insert(text.clone()))
+            .collect();
+        let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
+        let mut error = CliError::diagnosed(exit, shown);
+        if errors > 1 {
+            error.message = format!("{errors} errors");
+        }
+        error
+    }
+
+    /// What the workspace says for all targets.
+    pub fn defaults(&self, cx: &Context) -> Result<Defaults, CliError> {
+        let settings = &self.workspace.settings;
+        Ok(Defaults {
+            compression: compression(settings)?,
+            platform: settings.platform.clone(),
+            epoch: epoch(settings, cx)?,
+        })
+    }
+
+    /// The actions of the selected targets and all that they need.
+    pub fn lower(&self, selected: &Selected<'_>, cx: &Context) -> Result<Lowered, CliError> {
+        let tree = SourceTree::new(&self.workspace.root, vec![cx.globals.cache_dir.clone()]);
+        let world = World { tree: &tree, files: &Direct(&self.workspace.root) };
+        let defaults = self.defaults(cx)?;
+        lower(&selected.graph, &selected.targets, &defaults, &world)
+            .map_err(|errors| self.diagnosed(Exit::Usage, &errors))
+    }
+
+    /// The workspace's root.
+    pub fn root(&self) -> &Utf8PathBuf {
+        &self.workspace.root
+    }
+}
+
+fn has_errors(diagnostics: &[Diagnostic]) -> bool {
+    diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+}
+
+fn compression(settings: &Settings) -> Result<Compression, CliError> {
+    let Some(written) = &settings.compression else { return Ok(Compression::default()) };
+    let level = written.level.map(|level| u8::try_from(level).unwrap_or(u8::MAX));
+    let (format, chunks) = match written.format {
+        CompressionFormat::Gzip => (Format::Gzip { level: level.unwrap_or(6) }, true),
+        CompressionFormat::Zstd => (Format::Zstd { level: level.unwrap_or(3) }, false),
+    };
+    Compression::new(format, written.chunks.unwrap_or(chunks))
+        .map_err(|error| CliError::usage(format!("[workspace] compression: {error}")))
+}
+
+fn epoch(settings: &Settings, cx: &Context) -> Result<u64, CliError> {
+    match settings.source_date_epoch {
+        SourceDateEpoch::Fixed(seconds) => Ok(seconds),
+        SourceDateEpoch::Env => {
+            let what = "a number of seconds since 1970";
+            cx.environment.parsed("SOURCE_DATE_EPOCH", what)?.ok_or_else(|| {
+                CliError::usage("SOURCE_DATE_EPOCH is not set")
+                    .hint("[workspace] source-date-epoch = \"env\" asks for it")
+            })
+        }
+    }
+}

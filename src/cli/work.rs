@@ -1,0 +1,181 @@
+//! Building, as every verb that needs results does it: probe, dry run or run, notes for `explain`, the closing line.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use super::context::Context;
+use super::error::CliError;
+use super::project::{Project, Selected};
+use crate::action::ActionId;
+use crate::action::record::Output;
+use crate::build::error::BuildError;
+use crate::build::probe::{self, State};
+use crate::build::scheduler::{self, Built, Failure};
+use crate::build::{Workshop, probe::Probed};
+use crate::diagnostic::Diagnostic;
+use crate::event::{Event, Listener, Summary};
+use crate::exit::Exit;
+use crate::graph::TargetId;
+use crate::plan::lower::Lowered;
+use crate::store::Store;
+
+/// Results of a build, by target.
+pub struct Results {
+    outputs: Vec<Option<Output>>,
+    /// How many actions ran, for verbs that say what they did.
+    pub summary: Summary,
+}
+
+impl Results {
+    /// What an action gave; `None` where it failed.
+    pub fn output(&self, id: ActionId) -> Option<&Output> {
+        self.outputs[id.index()].as_ref()
+    }
+
+    /// What a target gave.
+    pub fn of(&self, target: TargetId, lowered: &Lowered) -> Option<&Output> {
+        self.output(lowered.action(target)?)
+    }
+}
+
+/// A build's surroundings.
+pub struct Work<'a> {
+    /// The workspace.
+    pub project: &'a Project,
+    /// The targets.
+    pub selected: &'a Selected<'a>,
+    /// Their actions.
+    pub lowered: &'a Lowered,
+    /// Where results are kept.
+    pub store: &'a Store,
+}
+
+impl Work<'_> {
+    /// What is known before anything runs; damage is told.
+    pub fn probe(&self, listener: &dyn Listener) -> Result<Vec<State>, CliError> {
+        let Probed { states, warnings } = probe::probe(&self.lowered.graph, self.store)?;
+        warnings.into_iter().for_each(|warning| listener.event(Event::Warning(warning)));
+        tell_damage(self.store, listener);
+        Ok(states)
+    }
+
+    /// Builds whatever is missing. With `--keep-going`, an error comes with all results that there are.
+    pub fn build(&self, cx: &Context, listener: &dyn Listener) -> Result<(Results, Option<CliError>), CliError> {
+        let start = Instant::now();
+        let states = self.probe(listener)?;
+        let actions = states.len();
+        let hits = states.iter().filter(|state| state.output().is_some()).count();
+        listener.event(Event::Planned { actions, cached: hits });
+        let built = self.run(states, cx, listener)?;
+        self.note(&built)?;
+        tell_damage(self.store, listener);
+        let summary = self.summary(&built, actions, start);
+        let error = self.failed(&built.failures);
+        Ok((Results { outputs: built.outputs, summary }, error))
+    }
+
+    fn run(&self, states: Vec<State>, cx: &Context, listener: &dyn Listener) -> Result<Built, CliError> {
+        if states.iter().all(|state| state.output().is_some()) {
+            return Ok(done(states));
+        }
+        let workers = rayon::ThreadPoolBuilder::new().num_threads(cx.globals.jobs.get()).build();
+        let workers = workers.map_err(|error| CliError::environment(format!("cannot start threads: {error}")))?;
+        let shop =
+            Workshop { root: self.project.root(), store: self.store, workers: &workers, offline: cx.globals.offline };
+        let options = scheduler::Options { jobs: cx.globals.jobs, keep_going: cx.globals.keep_going };
+        let built = scheduler::run(&self.lowered.graph, states, options, &shop, listener);
+        self.store.actions().flush()?;
+        Ok(built)
+    }
+
+    /// Notes which action each target's last build was, for `explain`.
+    fn note(&self, built: &Built) -> Result<(), CliError> {
+        let last = self.store.last_builds(self.project.root().as_std_path());
+        let known = last.load()?;
+        let mut names = BTreeMap::new();
+        for id in self.lowered.graph.ids() {
+            let (Some(key), Some(_)) = (built.keys[id.index()], &built.outputs[id.index()]) else { continue };
+            let name = self.lowered.graph.note_name(id);
+            match known.get(&name) {
+                Some(before) if *before == key => {}
+                Some(before) => {
+                    names.insert(format!("{name} before"), *before);
+                    names.insert(name, key);
+                }
+                None => {
+                    names.insert(name, key);
+                }
+            }
+        }
+        if !names.is_empty() {
+            last.record(names.iter().map(|(name, key)| (name.as_str(), *key)))?;
+        }
+        Ok(())
+    }
+
+    fn summary(&self, built: &Built, actions: usize, start: Instant) -> Summary {
+        let label = |id: ActionId| self.lowered.graph.get(id).label.to_string();
+        Summary {
+            verb: "built",
+            ran: built.ran,
+            cached: actions - built.ran - built.failures.len() - built.skipped.len() - unfinished(built),
+            failed: built.failures.len(),
+            skipped: built.skipped.len() + unfinished(built),
+            elapsed: start.elapsed(),
+            critical_path: built.critical_path.iter().map(|(id, time)| (label(*id), *time)).collect(),
+        }
+    }
+
+    /// Failures as one error, each underlined at its target.
+    fn failed(&self, failures: &[Failure]) -> Option<CliError> {
+        if failures.is_empty() {
+            return None;
+        }
+        let environment = failures.iter().any(|failure| failure.error.is_environment());
+        let exit = if environment { Exit::Environment } else { Exit::Failed };
+        let shown: Vec<Diagnostic> = failures.iter().map(|failure| self.diagnostic(failure)).collect();
+        Some(self.project.diagnosed(exit, &shown))
+    }
+
+    fn diagnostic(&self, failure: &Failure) -> Diagnostic {
+        let label = &self.lowered.graph.get(failure.id).label;
+        let mut diagnostic = Diagnostic::error(format!("{label} failed: {}", chain(&failure.error)));
+        if let Some(target) = self.selected.graph.id(label) {
+            diagnostic = diagnostic.at(self.selected.graph.target(target).span, "this target");
+        }
+        failure.error.hint().into_iter().fold(diagnostic, Diagnostic::help)
+    }
+}
+
+/// An error with its causes, each said once.
+fn chain(error: &BuildError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// Actions that were neither tried nor skipped: the build stopped before.
+fn unfinished(built: &Built) -> usize {
+    let open = built.outputs.iter().filter(|output| output.is_none()).count();
+    open - built.failures.len() - built.skipped.len()
+}
+
+/// Everything was known.
+fn done(states: Vec<State>) -> Built {
+    let keys = states.iter().map(State::key).collect();
+    let output = |state: State| if let State::Hit { output, .. } = state { Some(output) } else { None };
+    Built { keys, outputs: states.into_iter().map(output).collect(), ..Built::default() }
+}
+
+fn tell_damage(store: &Store, listener: &dyn Listener) {
+    for warning in store.take_warnings() {
+        listener.event(Event::Warning(warning.to_string()));
+    }
+}
