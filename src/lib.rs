@@ -26,6 +26,8 @@ pub mod plan;
 
 pub mod build;
 
+pub mod effect;
+
 pub mod store;
 
 pub mod oci;

@@ -19,6 +19,11 @@ impl FromIterator<(OsString, OsString)> for Environment {
 }
 
 impl Environment {
+    /// All variables, for programs that are started with them.
+    pub fn iter(&self) -> impl Iterator<Item = (OsString, OsString)> {
+        self.0.iter().map(|(name, value)| (name.clone(), value.clone()))
+    }
+
     /// A variable's value, as the system has it; `None` where it is not set or empty.
     pub fn get(&self, name: &str) -> Option<&OsStr> {
         self.0.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())

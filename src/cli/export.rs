@@ -1,9 +1,25 @@
-//! `export`: build an image, then write it as one archive or folder that other tools read.
+//! `export`: images as files that other tools read.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use camino::Utf8Path;
 
 use super::context::Context;
 use super::error::CliError;
+use super::images::{self, BuiltImage};
 use super::patterns::Patterns;
+use super::work::{Results, Work};
+use super::{dry_run, project};
+use crate::action::record::Output;
+use crate::build::scheduler::layers_of;
+use crate::digest::DiffId;
+use crate::effect::blobs::StoreBlobs;
+use crate::event::{Event, Listener};
 use crate::exit::Exit;
+use crate::oci::descriptor::Descriptor;
+use crate::oci::docker_archive::{self, Loadable};
+use crate::oci::layout::{self, Listed};
 
 /// Build images and write them as files that other tools read
 #[derive(Debug, Clone, clap::Args)]
@@ -29,6 +45,146 @@ pub enum Format {
 }
 
 /// Writes what the patterns name.
-pub fn run(_args: &Args, _cx: &mut Context) -> Result<(), CliError> {
-    Err(CliError::new(Exit::Bug, "`export` is not wired yet"))
+pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
+    let project = project::open(&args.patterns.patterns, cx)?;
+    let mut selected = project.select()?;
+    images::only_images(&project, &mut selected, "exported")?;
+    if args.to == "-" && cx.out.is_terminal() {
+        return Err(
+            CliError::usage("stdout is a terminal: an archive would garble it").hint("add `> FILE`, or `--to FILE`")
+        );
+    }
+    let store = project::open_store(cx)?;
+    let lowered = project.lower(&selected, cx)?;
+    let work = Work { project: &project, selected: &selected, lowered: &lowered, store: &store };
+    if cx.globals.dry_run {
+        return dry_run::run(&work, cx);
+    }
+    let listener = cx.listener();
+    let outcome = export(args, &work, cx, &*listener);
+    drop(listener);
+    outcome?;
+    Ok(store.finish()?)
+}
+
+/// Builds and writes; where a blob of the store turns out damaged, both once more, unless stdout has got a part.
+fn export(args: &Args, work: &Work<'_>, cx: &mut Context, listener: &dyn Listener) -> Result<(), CliError> {
+    let mut again = args.to != "-";
+    if args.to == "-" {
+        // What was sent can't be taken back: look first.
+        let (results, error) = work.build(cx, listener)?;
+        error.map_or(Ok(()), Err)?;
+        images::was_damaged(&images::built(work, &results), work, listener)?;
+    }
+    loop {
+        let (results, error) = work.build(cx, listener)?;
+        error.map_or(Ok(()), Err)?;
+        let built = images::built(work, &results);
+        let written = write(args, &built, work, &results, cx);
+        if written.is_err() && std::mem::take(&mut again) && images::was_damaged(&built, work, listener)? {
+            continue;
+        }
+        listener.event(Event::Done(results.summary.clone()));
+        return written;
+    }
+}
+
+fn write(
+    args: &Args,
+    images: &[BuiltImage<'_>],
+    work: &Work<'_>,
+    results: &Results,
+    cx: &mut Context,
+) -> Result<(), CliError> {
+    let names = names(images, work, cx)?;
+    let blobs = StoreBlobs(work.store);
+    let to = cx.path(&args.to);
+    match args.format {
+        Format::Oci => {
+            let listed = listed(images, &names, work);
+            if args.to != "-" {
+                return layout::write_dir(to.as_std_path(), &listed, &blobs).map_err(|error| failed(&to, &error));
+            }
+            layout::write_tar(&mut cx.out, &listed, &blobs).map(drop).map_err(|error| failed("stdout".into(), &error))
+        }
+        Format::DockerArchive => {
+            let loadable: Vec<Loadable> = images
+                .iter()
+                .zip(&names)
+                .map(|(image, name)| Loadable { manifest: descriptor(image), tags: vec![name.clone()] })
+                .collect();
+            let sizes = sizes(images, work, results);
+            if args.to != "-" {
+                return to_file(&to, |file| {
+                    docker_archive::write(file, &loadable, &sizes, &blobs)
+                        .map(drop)
+                        .map_err(|error| failed(&to, &error))
+                });
+            }
+            docker_archive::write(&mut cx.out, &loadable, &sizes, &blobs)
+                .map(drop)
+                .map_err(|error| failed("stdout".into(), &error))
+        }
+    }
+}
+
+/// A file that is there whole or not at all.
+fn to_file(to: &Utf8Path, write: impl FnOnce(&mut dyn Write) -> Result<(), CliError>) -> Result<(), CliError> {
+    let folder = to.parent().unwrap_or(Utf8Path::new("."));
+    let failed = |error: &io::Error| CliError::io(format!("cannot write {to}"), error);
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|error| failed(&error))?;
+    let mut buffered = io::BufWriter::with_capacity(1 << 20, &mut file);
+    write(&mut buffered)?;
+    buffered.flush().map_err(|error| failed(&error))?;
+    drop(buffered);
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    file.as_file().set_permissions(mode).map_err(|error| failed(&error))?;
+    file.persist(to).map(drop).map_err(|error| failed(&error.error))
+}
+
+fn failed(to: &Utf8Path, error: &dyn std::error::Error) -> CliError {
+    CliError::new(Exit::Environment, format!("cannot write {to}: {error}"))
+}
+
+fn descriptor(image: &BuiltImage<'_>) -> Descriptor {
+    Descriptor {
+        media_type: image.output.media_type.clone(),
+        digest: image.output.manifest.digest,
+        size: image.output.manifest.size,
+        annotations: BTreeMap::new(),
+    }
+}
+
+fn listed(images: &[BuiltImage<'_>], names: &[String], work: &Work<'_>) -> Vec<Listed> {
+    let platform = |image: &BuiltImage<'_>| match &work.lowered.graph.get(image.action).operation {
+        crate::action::Operation::Image(action) => Some(action.spec.platform.clone()),
+        _ => None,
+    };
+    images
+        .iter()
+        .zip(names)
+        .map(|(image, name)| Listed {
+            descriptor: descriptor(image),
+            platform: platform(image),
+            name: Some(name.clone()),
+        })
+        .collect()
+}
+
+/// The whole references under which the images would be published.
+fn names(images: &[BuiltImage<'_>], work: &Work<'_>, cx: &Context) -> Result<Vec<String>, CliError> {
+    let registry = images::registry(work.project, cx)?;
+    let tag = &work.project.workspace.settings.tag;
+    let name = |image: &BuiltImage<'_>| Ok(format!("{}:{tag}", images::repository(image.label, &registry)?));
+    images.iter().map(name).collect()
+}
+
+/// Uncompressed sizes of all layers of the images.
+fn sizes(images: &[BuiltImage<'_>], work: &Work<'_>, results: &Results) -> BTreeMap<DiffId, u64> {
+    let layers = images.iter().flat_map(|image| layers_of(Some(image.action), &work.lowered.graph));
+    let size = |id| match results.output(id) {
+        Some(Output::Layer(layer)) => Some((layer.diff_id, layer.uncompressed)),
+        _ => None,
+    };
+    layers.filter_map(size).collect()
 }

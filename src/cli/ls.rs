@@ -1,9 +1,17 @@
-//! `ls`: what a layer or image holds.
+//! `ls`: every path of a layer or image, with mode, owner, size, and the layer that brought it.
 
 use super::context::Context;
 use super::error::CliError;
-use super::patterns;
+use super::work::{Results, Work};
+use super::{patterns, project};
+use crate::action::record::Output;
+use crate::action::{ActionId, Operation};
+use crate::build::scheduler::layers_of;
 use crate::exit::Exit;
+use crate::oci::listing::{Listed, Listing};
+use crate::oci::overlay::overlay;
+use crate::oci::tree::Kind;
+use crate::ui::table::{Align, Table};
 
 /// List every path of a layer or image: mode, owner, size, the layer that brought it
 #[derive(Debug, Clone, clap::Args)]
@@ -14,6 +22,81 @@ pub struct Args {
 }
 
 /// Lists what the target holds.
-pub fn run(_args: &Args, _cx: &mut Context) -> Result<(), CliError> {
-    Err(CliError::new(Exit::Bug, "`ls` is not wired yet"))
+pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
+    let project = project::open(std::slice::from_ref(&args.label), cx)?;
+    let selected = project.select()?;
+    let [target] = selected.targets[..] else {
+        let count = selected.targets.len();
+        return Err(CliError::usage(format!("`{}` names {count} targets; ls takes one", args.label)));
+    };
+    let store = project::open_store(cx)?;
+    let lowered = project.lower(&selected, cx)?;
+    let work = Work { project: &project, selected: &selected, lowered: &lowered, store: &store };
+    let listener = cx.listener();
+    let (results, error) = work.build(cx, &*listener)?;
+    drop(listener);
+    error.map_or(Ok(()), Err)?;
+    let id = lowered.action(target).ok_or_else(|| CliError::new(Exit::Bug, "the target has no action"))?;
+    table(id, &work, &results)?.write(&mut cx.out)?;
+    Ok(store.finish()?)
+}
+
+fn table(id: ActionId, work: &Work<'_>, results: &Results) -> Result<Table<5>, CliError> {
+    let graph = &work.lowered.graph;
+    let layers = match graph.get(id).operation {
+        Operation::Image(_) => layers_of(Some(id), graph),
+        _ => vec![id],
+    };
+    let listings = layers.iter().map(|id| listing(*id, work, results)).collect::<Result<Vec<_>, _>>()?;
+    let listings: Vec<&Listing> = listings.iter().collect();
+    let mut table = Table::new([Align::Left, Align::Right, Align::Right, Align::Left, Align::Left]);
+    for placed in overlay(&listings) {
+        let entry = placed.entry;
+        let owner = format!("{}:{}", entry.uid, entry.gid);
+        let label = graph.get(layers[placed.layer]).label.to_string();
+        table.row([mode(entry), owner, entry.size.to_string(), path(entry), label]);
+    }
+    Ok(table)
+}
+
+fn listing(id: ActionId, work: &Work<'_>, results: &Results) -> Result<Listing, CliError> {
+    let Some(Output::Layer(layer)) = results.output(id) else {
+        return Err(CliError::new(Exit::Bug, "a layer without an output"));
+    };
+    let bytes = work.store.blobs().read_verified(&layer.listing.digest, layer.listing.size)?;
+    let damaged = || CliError::environment(format!("the listing {} is damaged", layer.listing.digest));
+    Listing::parse(&String::from_utf8(bytes).map_err(|_| damaged())?).map_err(|_| damaged())
+}
+
+/// As `ls -l` writes it: `drwxr-xr-x`.
+fn mode(entry: &Listed) -> String {
+    let kind = match entry.kind {
+        Kind::Directory => 'd',
+        Kind::Symlink => 'l',
+        Kind::CharDevice => 'c',
+        Kind::BlockDevice => 'b',
+        Kind::Fifo => 'p',
+        Kind::File | Kind::HardLink => '-',
+    };
+    let mut text = String::from(kind);
+    for (shift, special, letter) in [(6, 0o4000, 's'), (3, 0o2000, 's'), (0, 0o1000, 't')] {
+        let bits = entry.mode >> shift;
+        text.push(if bits & 4 != 0 { 'r' } else { '-' });
+        text.push(if bits & 2 != 0 { 'w' } else { '-' });
+        text.push(match (bits & 1 != 0, entry.mode & special != 0) {
+            (true, true) => letter,
+            (false, true) => letter.to_ascii_uppercase(),
+            (true, false) => 'x',
+            (false, false) => '-',
+        });
+    }
+    text
+}
+
+fn path(entry: &Listed) -> String {
+    match entry.kind {
+        Kind::Symlink => format!("{} -> {}", entry.path, String::from_utf8_lossy(&entry.target)),
+        Kind::HardLink => format!("{} link to /{}", entry.path, String::from_utf8_lossy(&entry.target)),
+        _ => entry.path.to_string(),
+    }
 }

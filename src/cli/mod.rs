@@ -11,6 +11,7 @@ pub mod explain;
 pub mod explanation;
 pub mod export;
 pub mod global;
+pub mod images;
 pub mod init;
 pub mod ls;
 pub mod parse;
@@ -19,6 +20,7 @@ pub mod process;
 pub mod project;
 pub mod push;
 pub mod query;
+pub mod query_graph;
 pub mod work;
 
 use std::ffi::OsString;

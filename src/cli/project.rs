@@ -11,11 +11,13 @@ use super::error::CliError;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::exit::Exit;
 use crate::graph::{self, SelectError, TargetGraph, TargetId};
+use crate::label::PackagePath;
 use crate::oci::compress::{Compression, Format};
-use crate::pattern::TargetPattern;
+use crate::pattern::{PatternError, TargetPattern};
 use crate::plan::lower::{Lowered, World, lower};
 use crate::plan::sources::Direct;
 use crate::rules::{self, Defaults};
+use crate::span::Sources;
 use crate::store::{OpenMode, Store, StoreError};
 use crate::workspace::globs::SourceTree;
 use crate::workspace::settings::{CompressionFormat, Settings, SourceDateEpoch};
@@ -27,6 +29,8 @@ pub struct Project {
     pub workspace: Workspace,
     /// The patterns.
     pub patterns: Vec<TargetPattern>,
+    /// The package of the current folder.
+    pub here: PackagePath,
     diagnostics: Vec<Diagnostic>,
     color: bool,
 }
@@ -41,6 +45,21 @@ pub struct Selected<'w> {
 
 /// Reads the workspace around the current folder, as far as the patterns reach.
 pub fn open(texts: &[String], cx: &Context) -> Result<Project, CliError> {
+    open_with(cx, |here| TargetPattern::parse_all(texts, here).map_err(|errors| malformed(&errors, cx)))
+}
+
+fn malformed(errors: &[PatternError], cx: &Context) -> CliError {
+    let shown = errors.iter().map(|error| Diagnostic::error(error.to_string()).help(error.hint.clone()));
+    let color = cx.err_style().color;
+    CliError::diagnosed(Exit::Usage, shown.map(|diagnostic| diagnostic.render(&Sources::default(), color)).collect())
+}
+
+/// Reads the workspace around the current folder, as far as the patterns reach that are made for the package that
+/// relative ones are relative to.
+pub fn open_with(
+    cx: &Context,
+    patterns: impl FnOnce(&PackagePath) -> Result<Vec<TargetPattern>, CliError>,
+) -> Result<Project, CliError> {
     let root = workspace::root::find_root(cx.directory())
         .map_err(|error| CliError::usage(error.to_string()).hint(error.hint()))?;
     let skip = [cx.globals.cache_dir.clone()];
@@ -48,17 +67,9 @@ pub fn open(texts: &[String], cx: &Context) -> Result<Project, CliError> {
     let options = workspace::Options { schemas: &schemas, profile: cx.globals.profile.as_deref(), skip: &skip };
     let opened = workspace::open(&root, options);
     let here = opened.settings().package_at(cx.directory().strip_prefix(&root).unwrap_or(Utf8Path::new("")));
-    let patterns = TargetPattern::parse_all(texts, &here).map_err(|errors| {
-        let shown = errors.iter().map(|error| {
-            Diagnostic::error(error.to_string()).help(error.hint.clone())
-        });
-        CliError::diagnosed(
-            Exit::Usage,
-            shown.map(|diagnostic| diagnostic.render(&Default::default(), false)).collect(),
-        )
-    })?;
+    let patterns = patterns(&here)?;
     let (workspace, diagnostics) = opened.load(&patterns);
-    Ok(Project { workspace, patterns, diagnostics, color: cx.err_style().color })
+    Ok(Project { workspace, patterns, here, diagnostics, color: cx.err_style().color })
 }
 
 /// Opens the store; says so when it has to wait for another process.
@@ -74,6 +85,13 @@ pub fn open_store(cx: &Context) -> Result<Store, CliError> {
 }
 
 impl Project {
+    /// The graph alone, for queries.
+    pub fn graph(&self) -> Result<TargetGraph<'_>, CliError> {
+        let (graph, found) = graph::build(&self.workspace);
+        let errors: Vec<Diagnostic> = self.diagnostics.iter().chain(&found).cloned().collect();
+        if has_errors(&errors) { Err(self.diagnosed(Exit::Usage, &errors)) } else { Ok(graph) }
+    }
+
     /// The graph, and the targets that the patterns mean.
     pub fn select(&self) -> Result<Selected<'_>, CliError> {
         let (graph, found) = graph::build(&self.workspace);

@@ -1,9 +1,19 @@
-//! `push`: build images, then publish each by digest, then its tags.
+//! `push`: build, then publish by digest, then tags.
+
+use std::io::Write;
+use std::path::PathBuf;
 
 use super::context::Context;
 use super::error::CliError;
+use super::images::{self, BuiltImage};
 use super::patterns::Patterns;
+use super::work::Work;
+use super::{dry_run, project};
+use crate::effect::push::{PushError, Pushable, push};
+use crate::event::{Event, Listener};
 use crate::exit::Exit;
+use crate::reference::{RegistryBase, Tag};
+use crate::registry::{ClientConfig, CredentialSources, HelperEnvironment, Pushed, RegistryError};
 
 /// Build images and publish them; prints one line `LABEL REFERENCE@DIGEST` a target
 #[derive(Debug, Clone, clap::Args)]
@@ -17,6 +27,116 @@ pub struct Args {
 }
 
 /// Publishes what the patterns name.
-pub fn run(_args: &Args, _cx: &mut Context) -> Result<(), CliError> {
-    Err(CliError::new(Exit::Bug, "`push` is not wired yet"))
+pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
+    let project = project::open(&args.patterns.patterns, cx)?;
+    let mut selected = project.select()?;
+    images::only_images(&project, &mut selected, "pushed")?;
+    let to = Destination { registry: images::registry(&project, cx)?, tags: images::tags(&args.tags, &project)? };
+    if cx.globals.offline && !cx.globals.dry_run {
+        return Err(CliError::usage("--offline forbids pushing"));
+    }
+    let store = project::open_store(cx)?;
+    let lowered = project.lower(&selected, cx)?;
+    let work = Work { project: &project, selected: &selected, lowered: &lowered, store: &store };
+    if cx.globals.dry_run {
+        dry_run::run(&work, cx)?;
+        return to.announce(&work, cx);
+    }
+    let listener = cx.listener();
+    let outcome = publish(&work, &to, cx, &*listener);
+    drop(listener);
+    let (lines, error) = outcome?;
+    for line in lines {
+        writeln!(cx.out, "{line}")?;
+    }
+    store.finish()?;
+    error.map_or(Ok(()), Err)
+}
+
+struct Destination {
+    registry: RegistryBase,
+    tags: Vec<Tag>,
+}
+
+impl Destination {
+    fn announce(&self, work: &Work<'_>, cx: &mut Context) -> Result<(), CliError> {
+        for target in &work.selected.targets {
+            let label = &work.selected.graph.target(*target).label;
+            let repository = images::repository(label, &self.registry)?;
+            let tags: Vec<String> = self.tags.iter().map(|tag| format!("{repository}:{tag}")).collect();
+            writeln!(cx.out, "PUSH {label} {}", tags.join(" "))?;
+        }
+        Ok(())
+    }
+
+    fn pushable(&self, image: &BuiltImage<'_>, work: &Work<'_>) -> Result<Pushable, CliError> {
+        Ok(Pushable {
+            label: image.label.to_string(),
+            image: image.output.clone(),
+            repository: images::repository(image.label, &self.registry)?,
+            tags: self.tags.clone(),
+            mount_from: images::below(image.action, work, &self.registry),
+        })
+    }
+}
+
+type Outcome = (Vec<String>, Option<CliError>);
+
+/// Builds and pushes; where a blob of the store turns out damaged, both once more.
+fn publish(work: &Work<'_>, to: &Destination, cx: &Context, listener: &dyn Listener) -> Result<Outcome, CliError> {
+    let mut again = true;
+    loop {
+        let (results, build_error) = work.build(cx, listener)?;
+        let built = images::built(work, &results);
+        let pushables = built.iter().map(|image| to.pushable(image, work)).collect::<Result<Vec<_>, _>>()?;
+        let (lines, error) = match push(&pushables, client(cx), work.store, listener) {
+            Ok(pushed) => said(&pushables, pushed),
+            Err(error) => (Vec::new(), Some(CliError::from(error))),
+        };
+        if error.is_some() && std::mem::take(&mut again) && images::was_damaged(&built, work, listener)? {
+            continue;
+        }
+        listener.event(Event::Done(results.summary.clone()));
+        return Ok((lines, build_error.or(error)));
+    }
+}
+
+fn said(pushables: &[Pushable], pushed: Vec<Result<Pushed, RegistryError>>) -> Outcome {
+    let mut lines = Vec::new();
+    let mut failed = Vec::new();
+    for (image, result) in pushables.iter().zip(pushed) {
+        match result {
+            Ok(pushed) => lines.push(format!("{} {}", image.label, pushed.reference())),
+            Err(error) => failed.push(format!("{} was not pushed: {error}", image.label)),
+        }
+    }
+    // One dead registry fails every image in the same way: the others are only named.
+    let error = failed.first().map(|first| {
+        let error = CliError::new(Exit::Environment, first.clone());
+        failed[1..].iter().fold(error, |error, other| error.hint(other.clone()))
+    });
+    (lines, error)
+}
+
+/// How registries are talked to, from the variables that Docker and podman read too.
+fn client(cx: &Context) -> ClientConfig {
+    let path = |name: &str| cx.environment.get(name).map(PathBuf::from);
+    let docker = path("DOCKER_CONFIG").or_else(|| Some(path("HOME")?.join(".docker")));
+    let podman = path("REGISTRY_AUTH_FILE")
+        .or_else(|| Some(path("XDG_RUNTIME_DIR")?.join("containers/auth.json")))
+        .into_iter()
+        .chain(path("HOME").map(|home| home.join(".config/containers/auth.json")));
+    let files = docker.map(|folder| folder.join("config.json")).into_iter().chain(podman).collect();
+    let environment = HelperEnvironment::new(cx.environment.iter());
+    let credentials = CredentialSources { files, environment, ..CredentialSources::default() };
+    ClientConfig { credentials, ..ClientConfig::default() }
+}
+
+impl From<PushError> for CliError {
+    fn from(error: PushError) -> CliError {
+        match error {
+            PushError::Store(error) => error.into(),
+            PushError::Registry(error) => CliError::environment(error.to_string()),
+        }
+    }
 }

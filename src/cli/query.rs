@@ -2,8 +2,9 @@
 
 use super::context::Context;
 use super::error::CliError;
-use super::patterns;
-use crate::exit::Exit;
+use super::query_graph::Targets;
+use super::{patterns, project};
+use crate::pattern::TargetPattern;
 use crate::query::ast::Expr;
 use crate::query::{self, QueryGraph};
 
@@ -30,8 +31,14 @@ pub enum Output {
 /// Evaluates the expression.
 pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     // What is no query is said before anything is read.
-    let _expression = parse(args, cx)?;
-    Err(CliError::new(Exit::Bug, "`query` is not wired yet"))
+    let expression = parse(args, cx)?;
+    let project = project::open_with(cx, |here| {
+        // A word that is no pattern is reported where it stands, once the query is evaluated.
+        let patterns = expression.patterns().into_iter().filter_map(|text| TargetPattern::parse(text, here).ok());
+        Ok(patterns.collect())
+    })?;
+    let graph = project.graph()?;
+    answer(args, &expression, &Targets::new(&graph, &project.here), cx)
 }
 
 /// The expression as a tree.

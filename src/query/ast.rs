@@ -70,3 +70,34 @@ pub enum Argument {
     /// A whole number.
     Number(usize),
 }
+
+impl Expr {
+    /// Every label and target pattern in the expression: what has to be known before it can be evaluated.
+    pub fn patterns(&self) -> Vec<&str> {
+        let mut found = Vec::new();
+        // The parser bounds the depth.
+        self.collect(&mut found);
+        found
+    }
+
+    fn collect<'a>(&'a self, found: &mut Vec<&'a str>) {
+        match &self.node {
+            Node::Pattern(text) => found.push(text),
+            Node::Variable(_) => {}
+            Node::Set(words) => found.extend(words.iter().map(|word| word.text.as_str())),
+            Node::Operations(first, rest) => {
+                first.collect(found);
+                rest.iter().for_each(|(_, operand)| operand.collect(found));
+            }
+            Node::Let { value, body, .. } => {
+                value.collect(found);
+                body.collect(found);
+            }
+            Node::Call { arguments, .. } => arguments.iter().for_each(|argument| {
+                if let Argument::Expr(expression) = argument {
+                    expression.collect(found);
+                }
+            }),
+        }
+    }
+}
