@@ -294,3 +294,131 @@ impl<W: Write> StreamEncoder<W> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+    use crate::digest::Digest;
+
+    fn sample() -> Vec<u8> {
+        (0..60_000u32).flat_map(|number| (number.wrapping_mul(2_654_435_761) >> 20).to_le_bytes()).collect()
+    }
+
+    fn chunk(compression: Compression, raw: &[u8]) -> Vec<u8> {
+        ChunkEncoder::new(&compression).unwrap().encode(raw).unwrap()
+    }
+
+    fn stream(compression: Compression, raw: &[u8]) -> Vec<u8> {
+        let mut encoder = StreamEncoder::new(&compression, Vec::new()).unwrap();
+        raw.chunks(10_000).for_each(|part| encoder.write(part).unwrap());
+        encoder.finish().unwrap()
+    }
+
+    fn with(format: Format, chunks: bool) -> Compression {
+        Compression::new(format, chunks).unwrap()
+    }
+
+    #[test]
+    fn every_level_of_gzip_is_read_back() {
+        for level in 1..=12 {
+            let packed = chunk(with(Format::Gzip { level }, true), &sample());
+            assert_eq!(packed[..4], [0x1f, 0x8b, 8, 0]);
+            let mut raw = Vec::new();
+            flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut raw).unwrap();
+            assert!(raw == sample(), "{level}");
+        }
+    }
+
+    #[test]
+    fn an_encoder_forgets_the_chunk_before() {
+        for format in [Format::Gzip { level: 6 }, Format::Zstd { level: 3 }] {
+            let compression = with(format, true);
+            let mut encoder = ChunkEncoder::new(&compression).unwrap();
+            encoder.encode(&sample()).unwrap();
+            assert_eq!(encoder.encode(b"short").unwrap(), chunk(compression, b"short"));
+        }
+    }
+
+    #[test]
+    fn a_stream_does_not_depend_on_how_it_is_fed() {
+        for format in [Format::Gzip { level: 6 }, Format::Zstd { level: 3 }, Format::None] {
+            let compression = with(format, false);
+            let mut encoder = StreamEncoder::new(&compression, Vec::new()).unwrap();
+            encoder.write(&sample()).unwrap();
+            assert!(encoder.finish().unwrap() == stream(compression, &sample()), "{compression}");
+        }
+    }
+
+    #[test]
+    fn zstd_carries_a_checksum() {
+        for chunks in [true, false] {
+            let compression = with(Format::Zstd { level: 3 }, chunks);
+            let packed = if chunks { chunk(compression, &sample()) } else { stream(compression, &sample()) };
+            // RFC 8878, 3.1.1.1.1: bit 2 of the frame header descriptor.
+            assert_eq!(packed[4] & 4, 4);
+            assert!(zstd::decode_all(&packed[..]).unwrap() == sample());
+        }
+    }
+
+    #[test]
+    fn levels_that_a_format_lacks_are_refused_also_when_read_back() {
+        for (format, chunks) in [
+            (Format::Gzip { level: 0 }, true),
+            (Format::Gzip { level: 13 }, true),
+            (Format::Gzip { level: 10 }, false),
+            (Format::Zstd { level: 0 }, true),
+            (Format::Zstd { level: 20 }, false),
+        ] {
+            assert!(Compression::new(format, chunks).is_err(), "{format:?}");
+        }
+        let error = Compression::new(Format::Gzip { level: 10 }, false).unwrap_err();
+        assert_eq!(error.to_string(), "gzip has no level 10 as one stream: choose 1 to 9");
+        let read = serde_json::from_str::<Compression>(r#"{"format":{"gzip":{"level":13}},"chunks":true}"#);
+        assert!(read.is_err());
+    }
+
+    #[test]
+    fn a_choice_survives_json() {
+        for compression in [Compression::default(), Compression::NONE, Compression::zstd(3).unwrap()] {
+            let text = serde_json::to_string(&compression).unwrap();
+            assert_eq!(serde_json::from_str::<Compression>(&text).unwrap(), compression);
+        }
+    }
+
+    #[test]
+    fn identities_name_all_that_decides_the_bytes() {
+        let identities = [Compression::default(), Compression::zstd(3).unwrap(), Compression::NONE];
+        let texts = identities.map(|compression| compression.identity());
+        let expected = ["gzip libdeflater-1.26.1 level=6 chunks=v1", "zstd libzstd-1.5.7 level=3", "none"];
+        assert_eq!(texts, expected);
+    }
+
+    #[test]
+    fn the_versions_named_are_those_linked() {
+        let lock = include_str!("../../Cargo.lock");
+        for encoder in [LIBDEFLATE, MINIZ] {
+            let (name, version) = encoder.rsplit_once('-').unwrap();
+            let entry = format!("name = \"{name}\"\nversion = \"{version}\"\n");
+            assert_eq!(lock.matches(&entry).count(), 1, "{encoder}");
+            assert_eq!(lock.matches(&format!("name = \"{name}\"\n")).count(), 1, "{encoder}");
+        }
+        assert_eq!(format!("libzstd-{}", zstd::zstd_safe::version_string()), LIBZSTD);
+    }
+
+    /// Another encoder than the one named (flate2 takes whichever a dependency switches on) shows here.
+    #[test]
+    fn the_bytes_are_those_of_the_encoders_named() {
+        let gzip = Format::Gzip { level: 6 };
+        let zstd = Format::Zstd { level: 3 };
+        let packed = [
+            chunk(with(gzip, true), &sample()),
+            stream(with(gzip, false), &sample()),
+            chunk(with(zstd, true), &sample()),
+            stream(with(zstd, false), &sample()),
+        ];
+        let digests = packed.map(|bytes| Digest::of(&bytes).hex()[..16].to_owned());
+        assert_eq!(digests, ["36a55e629be3b80b", "8202b8c1d38879a3", "4400967a9dc6fe34", "89f50b356d7318dd"]);
+    }
+}

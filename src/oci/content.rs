@@ -3,7 +3,7 @@
 //! Fails rather than give bytes that the caller's keys weren't made with. Knows nothing of tar or compression.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -83,10 +83,11 @@ fn append_file(
 ) -> Result<(), ContentError> {
     let start = buffer.len();
     let file = open(path).map_err(|source| unreadable(path, source))?;
-    let wanted = part.end - part.start;
+    let wanted = (part.end - part.start) as usize;
     // At the end one byte more is asked for: a file that has it has grown.
-    let asked = if part.end == size { wanted + 1 } else { wanted };
-    let read = read_at(&file, part.start, asked, buffer).map_err(|source| unreadable(path, source))?;
+    buffer.resize(start + wanted + usize::from(part.end == size), 0);
+    let read = read_at(&file, part.start, &mut buffer[start..], wanted).map_err(|source| unreadable(path, source))?;
+    buffer.truncate(start + wanted);
     let whole = *part == (0..size);
     if read != wanted || (whole && Digest::of(&buffer[start..]) != *digest) {
         return Err(ContentError::Changed { path: path.to_owned() });
@@ -94,11 +95,20 @@ fn append_file(
     Ok(())
 }
 
-fn read_at(mut file: &File, start: u64, length: u64, buffer: &mut Vec<u8>) -> io::Result<u64> {
-    if start > 0 {
-        io::Seek::seek(&mut file, io::SeekFrom::Start(start))?;
+/// Reads until what is wanted is there or the file ends: one call for most files.
+fn read_at(file: &File, at: u64, buffer: &mut [u8], wanted: usize) -> io::Result<usize> {
+    let mut read = 0;
+    loop {
+        match file.read_at(&mut buffer[read..], at + read as u64) {
+            Ok(0) => return Ok(read),
+            Ok(more) => read += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        if read >= wanted {
+            return Ok(read);
+        }
     }
-    file.take(length).read_to_end(buffer).map(|read| read as u64)
 }
 
 /// The archive stays open between members, so no position is shared: each read says where.

@@ -170,8 +170,8 @@ impl<'f> Members<'f> {
         Ok(RawMember {
             type_flag,
             mode: header.number(block.mode(), "mode")?,
-            uid: extension.uid.map_or_else(|| header.number(block.uid(), "uid"), Ok)?,
-            gid: extension.gid.map_or_else(|| header.number(block.gid(), "gid"), Ok)?,
+            uid: extension.uid.map_or_else(|| header.number_or_blank(108, block.uid(), "uid"), Ok)?,
+            gid: extension.gid.map_or_else(|| header.number_or_blank(116, block.gid(), "gid"), Ok)?,
             device: device(&header, &extension)?,
             offset: self.skip(&header, size)?,
             size,
@@ -208,6 +208,13 @@ impl RawHeader {
     fn number<T>(&self, field: io::Result<T>, name: &str) -> Result<T, FormatError> {
         field.map_err(|_| self.corrupt(format!("its {name} is no number")))
     }
+
+    /// A field of eight bytes that some writers leave blank when it is zero.
+    fn number_or_blank<T: Default>(&self, at: usize, field: io::Result<T>, name: &str) -> Result<T, FormatError> {
+        let bytes = &self.block.as_bytes()[at..at + 8];
+        let blank = bytes.iter().all(|byte| matches!(byte, 0 | b' '));
+        if blank { Ok(T::default()) } else { self.number(field, name) }
+    }
 }
 
 /// Device numbers, of devices only: other members' fields hold anything.
@@ -216,8 +223,8 @@ fn device(header: &RawHeader, extension: &Extension) -> Result<(u32, u32), Forma
         return Ok((0, 0));
     }
     let (major, minor) = (header.block.device_major(), header.block.device_minor());
-    let major = header.number(major, "device number")?.unwrap_or(0);
-    let minor = header.number(minor, "device number")?.unwrap_or(0);
+    let major = header.number_or_blank(329, major, "device number")?.unwrap_or(0);
+    let minor = header.number_or_blank(337, minor, "device number")?.unwrap_or(0);
     Ok((extension.major.unwrap_or(major), extension.minor.unwrap_or(minor)))
 }
 

@@ -1,7 +1,8 @@
 //! A tree's entries as tar: which members in which order, and the header bytes of each.
 //!
 //! Pure: takes values, gives bytes, reads no file. Headers come from our model only, so that nothing of the host enters.
-//! POSIX ustar with PAX extended headers where ustar has no room (POSIX.1-2017, pax, "ustar Interchange Format").
+//! POSIX ustar with PAX extended headers where ustar has no room (POSIX.1-2017, pax, "ustar Interchange Format"). Names are
+//! bytes: where they fit they stand in ustar whatever they are, which every reader takes unchanged.
 //! Doesn't know compression or where chunks end.
 
 use std::borrow::Cow;
@@ -218,9 +219,11 @@ fn digits(number: usize) -> usize {
 fn pax_records(path: &LayerPath, entry: &Entry) -> Records {
     let mut records = Records::default();
     let name = member_name(path, entry);
-    let path = (split_name(&name).is_none() || foreign(&name)).then_some(&*name);
-    let link = link_text(&entry.kind).filter(|link| link.len() > 100 || foreign(link));
-    if [path, link].into_iter().flatten().any(|text| std::str::from_utf8(text).is_err()) {
+    let path = split_name(&name).is_none().then_some(&*name);
+    let link = link_text(&entry.kind).filter(|link| link.len() > 100);
+    if [path, link].into_iter().flatten().any(|text| !text.is_ascii()) {
+        // Bytes as they are: bsdtar would compose decomposed characters, and fails on what is no UTF-8. GNU tar says that it
+        // doesn't know the record, and takes the bytes all the same.
         records.add(b"hdrcharset", b"BINARY");
     }
     for (key, text) in [("path", path), ("linkpath", link)] {
@@ -252,12 +255,6 @@ fn link_text(kind: &EntryKind) -> Option<&[u8]> {
         EntryKind::HardLink(target) => Some(target.as_bytes()),
         _ => None,
     }
-}
-
-/// Text in UTF-8 beyond ASCII belongs into PAX, which says that it is UTF-8. Bytes that are no UTF-8 can't be said
-/// better than as they are, and all readers take them so from ustar.
-fn foreign(text: &[u8]) -> bool {
-    !text.is_ascii() && std::str::from_utf8(text).is_ok()
 }
 
 /// The extended header's own name, which no reader keeps: the member's last component, as ASCII.
@@ -315,5 +312,240 @@ impl Block {
         let sum = self.0.iter().map(|byte| u64::from(*byte)).sum();
         self.octal(148, 7, sum);
         self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::process::Command;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::oci::tree::Content;
+
+    fn path(bytes: impl AsRef<[u8]>) -> LayerPath {
+        LayerPath::new(bytes).unwrap()
+    }
+
+    fn entry(mode: u32, kind: EntryKind) -> Entry {
+        Entry { mode, kind, implied: false, ..Entry::implied_directory(1) }
+    }
+
+    fn file(text: &str) -> EntryKind {
+        EntryKind::File(Content::Bytes(Arc::from(text.as_bytes())))
+    }
+
+    fn add(tree: &mut Tree, name: impl AsRef<[u8]>, entry: Entry) {
+        let path = path(name);
+        tree.imply_parents(&path, 1).unwrap();
+        tree.entries.insert(path, entry);
+    }
+
+    /// The tar of a tree whose contents are in memory.
+    fn tar(tree: &Tree) -> Vec<u8> {
+        let mut tar = Vec::new();
+        for Member { path, entry } in members(tree).unwrap() {
+            tar.extend(header(path, &entry));
+            assert_eq!(tar.len() % 512, 0);
+            if let EntryKind::File(Content::Bytes(bytes)) = &entry.kind {
+                tar.extend_from_slice(bytes);
+                tar.resize(tar.len() + padding(bytes.len() as u64) as usize, 0);
+            }
+        }
+        [tar, END.to_vec()].concat()
+    }
+
+    /// Names of 101, 256 and 4,000 bytes, both Unicode forms, all types, all special bits.
+    fn edge_cases() -> Tree {
+        let mut tree = Tree::default();
+        let long = |letter, length| (0..length).map(|at| if at % 90 == 89 { '/' } else { letter }).collect::<String>();
+        for name in ["a".repeat(100), "b".repeat(101), long('c', 200), long('d', 256), long('e', 4000), long('f', 101)]
+        {
+            add(&mut tree, name, entry(0o644, file("content")));
+        }
+        add(&mut tree, "nfc-\u{e9}", entry(0o644, file("composed")));
+        add(&mut tree, "nfd-e\u{301}", entry(0o644, file("decomposed")));
+        add(&mut tree, "e\u{301}".repeat(80), entry(0o644, file("long and decomposed")));
+        add(&mut tree, "special/setuid", entry(0o4755, file("")));
+        add(&mut tree, "special/sticky", entry(0o1777, EntryKind::Directory));
+        add(
+            &mut tree,
+            "special/owner",
+            Entry { uid: 3_000_000, gid: u64::from(u32::MAX) - 1, ..entry(0o600, file("x")) },
+        );
+        add(&mut tree, "special/symlink", entry(0o600, EntryKind::Symlink("\u{e9}/".repeat(60).into_bytes())));
+        add(&mut tree, "special/a-link", entry(0o644, EntryKind::HardLink(path("special/setuid"))));
+        add(&mut tree, "special/z-link", entry(0o644, EntryKind::HardLink(path("special/a-link"))));
+        add(&mut tree, "special/fifo", entry(0o644, EntryKind::Fifo));
+        add(&mut tree, "special/null", entry(0o666, EntryKind::CharDevice { major: 1, minor: 3 }));
+        add(&mut tree, "special/disk", entry(0o660, EntryKind::BlockDevice { major: 8, minor: 1 }));
+        let xattrs = [("user.note".to_owned(), b"line\nline\x00\xff".to_vec())].into();
+        add(&mut tree, "special/xattr", Entry { xattrs, ..entry(0o644, file("x")) });
+        tree
+    }
+
+    /// Names that are no text. Apart, because tools show them in ways of their own.
+    fn raw_names() -> Tree {
+        let mut tree = Tree::default();
+        add(&mut tree, b"raw-\xff", entry(0o644, file("short")));
+        add(&mut tree, [&[0xfe; 200][..], b"/x"].concat(), entry(0o644, file("long")));
+        tree
+    }
+
+    #[test]
+    fn the_tar_crate_reads_what_is_written() {
+        for tree in [edge_cases(), raw_names()] {
+            let tar = tar(&tree);
+            let mut archive = tar::Archive::new(&tar[..]);
+            let mut members = members(&tree).unwrap().into_iter();
+            for found in archive.entries().unwrap() {
+                let (mut found, Member { path, entry }) = (found.unwrap(), members.next().unwrap());
+                assert_eq!(found.path_bytes(), member_name(path, &entry));
+                let header = found.header();
+                assert_eq!(header.entry_type().as_byte(), type_flag(&entry.kind));
+                assert_eq!(header.mode().unwrap(), mode(&entry));
+                assert_eq!((header.uid().unwrap(), header.gid().unwrap()), (entry.uid, entry.gid));
+                assert_eq!(header.mtime().unwrap(), 1);
+                assert_eq!(found.link_name_bytes().as_deref(), link_text(&entry.kind));
+                let mut content = Vec::new();
+                found.read_to_end(&mut content).unwrap();
+                assert_eq!(content.len() as u64, content_size(&entry));
+            }
+            assert!(members.next().is_none());
+        }
+    }
+
+    #[test]
+    fn plain_entries_need_no_extended_header() {
+        for name in ["a".repeat(100), format!("{}/{}", "p".repeat(155), "n".repeat(100)), "usr/bin/x".to_owned()] {
+            let plain = header(&path(&name), &entry(0o755, file("x")));
+            assert_eq!(plain.len(), 512, "{name}");
+        }
+        let directory = format!("{}/{}", "p".repeat(155), "n".repeat(99));
+        assert_eq!(header(&path(&directory), &entry(0o755, EntryKind::Directory)).len(), 512);
+        assert_eq!(header(&path(format!("{directory}n")), &entry(0o755, EntryKind::Directory)).len(), 1536);
+    }
+
+    #[test]
+    fn the_length_is_known_without_making_the_header() {
+        for tree in [edge_cases(), raw_names()] {
+            for (path, entry) in &tree.entries {
+                assert_eq!(header_len(path, entry), header(path, entry).len() as u64, "{path}");
+            }
+        }
+    }
+
+    #[test]
+    fn sizes_over_8_gib_and_owners_over_21_bits_stand_in_pax() {
+        let content = |size| EntryKind::File(Content::Range { path: "/nowhere".into(), offset: 0, size });
+        for (size, uid) in [(MAX_11_DIGITS, MAX_7_DIGITS), (MAX_11_DIGITS + 1, MAX_7_DIGITS + 1), (1 << 62, 1 << 40)] {
+            let header = header(&path("huge"), &Entry { uid, ..entry(0o644, content(size)) });
+            assert_eq!(header.len() > 512, size > MAX_11_DIGITS);
+            let mut archive = tar::Archive::new(&header[..]);
+            let found = archive.entries().unwrap().next().unwrap().unwrap();
+            assert_eq!((found.size(), found.header().uid().unwrap()), (size, uid));
+        }
+    }
+
+    #[test]
+    fn a_records_length_counts_its_own_digits() {
+        for length in [1, 80, 88, 89, 90, 91, 92, 980, 990, 991, 9_990] {
+            let mut records = Records::default();
+            records.add(b"key", &vec![b'v'; length]);
+            let text = String::from_utf8(records.0.clone()).unwrap();
+            assert_eq!(text.split(' ').next().unwrap().parse(), Ok(records.0.len()), "{length}");
+        }
+    }
+
+    #[test]
+    fn the_first_name_of_a_file_carries_its_content_and_the_others_its_mode() {
+        let tree = edge_cases();
+        let members = members(&tree).unwrap();
+        let find = |name| &members.iter().find(|member| *member.path == path(name)).unwrap().entry;
+        assert!(matches!(find("special/a-link").kind, EntryKind::File(_)));
+        for name in ["special/setuid", "special/z-link"] {
+            assert_eq!(find(name).kind, EntryKind::HardLink(path("special/a-link")));
+            assert_eq!(find(name).mode, 0o4755);
+        }
+    }
+
+    #[test]
+    fn hard_links_to_nothing_to_a_directory_and_in_circles_are_errors() {
+        for target in ["missing", "directory", "link"] {
+            let mut tree = Tree::default();
+            add(&mut tree, "directory", entry(0o755, EntryKind::Directory));
+            add(&mut tree, "link", entry(0o644, EntryKind::HardLink(path(target))));
+            let error = members(&tree).unwrap_err();
+            assert_eq!(error, BadHardLink { path: path("link"), target: path(target) });
+        }
+    }
+
+    /// Runs a reader of other people on an archive: what it prints. `None`, said aloud, where there is no such program;
+    /// in CI all are there.
+    fn ask(program: &str, arguments: &[&str], tree: &Tree) -> Option<String> {
+        let dir = tempfile::tempdir().unwrap();
+        let archive = dir.path().join("layer.tar");
+        std::fs::write(&archive, tar(tree)).unwrap();
+        let output = Command::new(program).args(arguments).arg(&archive).env("LC_ALL", "C.UTF-8").output();
+        let Ok(output) = output else {
+            assert!(std::env::var_os("CI").is_none(), "{program} is missing");
+            println!("SKIPPED: {program} is missing, so it was not asked");
+            return None;
+        };
+        let errors = String::from_utf8_lossy(&output.stderr);
+        // GNU tar tells of the record that bsdtar needs.
+        let fine = errors.lines().all(|line| line.ends_with("keyword 'hdrcharset'"));
+        assert!(output.status.success() && fine, "{program}: {errors}");
+        Some(String::from_utf8(output.stdout).unwrap())
+    }
+
+    fn names(tree: &Tree) -> Vec<String> {
+        let name = |(path, entry)| String::from_utf8_lossy(&member_name(path, entry)).into_owned();
+        tree.entries.iter().map(name).collect()
+    }
+
+    #[test]
+    fn gnu_tar_and_bsdtar_list_the_same_names() {
+        let tree = edge_cases();
+        for (program, arguments) in [("tar", &["--quoting-style=literal", "-tf"][..]), ("bsdtar", &["-tf"][..])] {
+            if let Some(listed) = ask(program, arguments, &tree) {
+                for (listed, name) in listed.lines().zip(names(&tree)) {
+                    assert_eq!(listed, name, "{program}");
+                }
+                assert_eq!(listed.lines().count(), tree.entries.len(), "{program}");
+            }
+            ask(program, &["-tf"], &raw_names());
+        }
+    }
+
+    #[test]
+    fn gnu_tar_sees_modes_owners_and_link_targets() {
+        let Some(listed) = ask("tar", &["--numeric-owner", "-tvf"], &edge_cases()) else { return };
+        for expected in
+            ["drwxrwxrwt 0/0", "-rwsr-xr-x 0/0", "3000000/4294967294", "crw-rw-rw- 0/0", "link to special/a-link"]
+        {
+            assert!(listed.contains(expected), "{expected} in {listed}");
+        }
+    }
+
+    #[test]
+    fn python_reads_names_types_owners_xattrs_and_content() {
+        const SCRIPT: &str = "
+import sys, tarfile
+for m in tarfile.open(sys.argv[1]):
+    xattr = m.pax_headers.get('SCHILY.xattr.user.note', '')
+    size = len(tarfile.open(sys.argv[1]).extractfile(m).read()) if m.isreg() else 0
+    print(m.name, m.type.decode(), oct(m.mode), m.uid, m.gid, m.mtime, size, len(xattr))
+";
+        let tree = edge_cases();
+        let Some(listed) = ask("python3", &["-c", SCRIPT], &tree) else { return };
+        let line = |Member { path, entry }: &Member<'_>| {
+            let name = String::from_utf8_lossy(path.as_bytes()).into_owned();
+            let (flag, size) = (char::from(type_flag(&entry.kind)), content_size(entry));
+            let xattr = entry.xattrs.values().map(Vec::len).sum::<usize>();
+            format!("{name} {flag} 0o{:o} {} {} 1 {size} {xattr}", mode(entry), entry.uid, entry.gid)
+        };
+        assert_eq!(listed.lines().collect::<Vec<_>>(), members(&tree).unwrap().iter().map(line).collect::<Vec<_>>());
     }
 }
