@@ -46,7 +46,7 @@ bench-setup: ## install what the comparison with other builders needs (apt)
 bench: ## run our own benchmarks
 	cargo bench --locked --workspace
 
-compare: bench-setup ## build the same six images with other builders, side by side (an hour; see bench/README.md)
+compare: bench-setup ## build the same six images with other builders, side by side (half an hour; see bench/README.md)
 	cargo build --locked --release
 	LB=$(abspath $(release))/layerbuild bench/compare
 
