@@ -1,7 +1,7 @@
 //! The command line: arguments, one call each, exit codes.
 //!
 //! Takes the environment as a lookup and the output as a writer. Doesn't know which variables there are
-//! (`environment`), nor how a report looks (`report`).
+//! (`variables`), nor how a report looks (`report`).
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -19,7 +19,7 @@ pub const CANNOT_WRITE: u8 = 36;
 
 /// Copies SQL Server tables into the bronze warehouse.
 #[derive(Debug, Parser)]
-#[command(version, about, arg_required_else_help = true)]
+#[command(version, arg_required_else_help = true)]
 pub struct Arguments {
     #[command(subcommand)]
     command: Command,

@@ -134,7 +134,7 @@ fn plain(value: &str) -> Result<(), Problem> {
     secret(value)
 }
 
-/// A password: whatever can be sent. A line break at its end, as `$(cat file)` never but a mounted file often has, is named.
+/// A password: whatever can be sent. A line break at the end comes from a file that was read whole: no server takes it.
 pub fn secret(value: &str) -> Result<(), Problem> {
     if value.ends_with(['\n', '\r']) {
         return Err("it ends with a line break".to_owned());

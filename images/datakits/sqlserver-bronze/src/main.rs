@@ -6,6 +6,7 @@ mod cli;
 mod environment;
 mod format;
 mod report;
+mod variables;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

@@ -6,7 +6,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::environment::{Finding, Need, Provider, State};
+use crate::environment::{Finding, State};
+use crate::variables::{Need, Provider};
 
 /// Writes a line for each finding, three more under one that needs attention, and a closing line.
 pub fn text(findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
