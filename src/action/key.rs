@@ -15,6 +15,7 @@ use super::{Action, ActionId, Archive, FileEntry, FileKind, FilesLayer, ImageAct
 use crate::digest::{Digest, Hasher};
 use crate::oci::canonical;
 use crate::oci::image_spec::ImageSpec;
+use crate::oci::tar_write;
 use std::collections::BTreeMap;
 
 /// Changes when the encoding or the meaning of a field changes: old records are then no longer found.
@@ -114,6 +115,7 @@ fn walk(operation: &Operation, inputs: &dyn Inputs, sink: &mut dyn Sink) -> Opti
 
 fn files(layer: &FilesLayer, sink: &mut dyn Sink) {
     sink.plain("operation", format_args!("files"));
+    sink.plain("format", format_args!("{}", tar_write::FORMAT));
     sink.plain("compression", format_args!("{}", layer.compression.identity()));
     sink.plain("mtime", format_args!("{}", layer.mtime));
     for (path, entry) in &layer.entries {
@@ -142,6 +144,7 @@ impl fmt::Display for EntryText<'_> {
 
 fn tar(layer: &TarLayer, inputs: &dyn Inputs, sink: &mut dyn Sink) -> Option<()> {
     sink.plain("operation", format_args!("tar"));
+    sink.plain("format", format_args!("{}", tar_write::FORMAT));
     sink.plain("compression", format_args!("{}", layer.compression.identity()));
     sink.plain("mtime", format_args!("{}", layer.mtime));
     let (digest, origin) = match &layer.archive {
