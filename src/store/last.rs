@@ -1,0 +1,129 @@
+//! The last finished build of each target of one workspace: what `explain` compares with.
+//!
+//! Takes names (a label, with its platform where it has several) and action keys; keeps them in one sealed file a workspace:
+//! `length u32 | name | key`, sorted by name. Knows nothing of what a name or a key means.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::digest::Digest;
+
+use super::error::StoreError;
+use super::folder::Folder;
+
+/// The last builds of one workspace.
+#[derive(Debug)]
+pub struct LastBuilds {
+    folder: Arc<Folder>,
+    path: PathBuf,
+}
+
+impl LastBuilds {
+    pub(super) fn new(folder: Arc<Folder>, workspace: &Path) -> LastBuilds {
+        let path = folder.path.join("last").join(file_name(workspace));
+        LastBuilds { folder, path }
+    }
+
+    /// Every target that was ever built, with the action key of its last finished build.
+    pub fn load(&self) -> Result<HashMap<String, Digest>, StoreError> {
+        let bytes = self.folder.read_sealed(&self.path)?;
+        let entries = bytes.as_deref().map_or_else(BTreeMap::new, decode);
+        Ok(entries.into_iter().map(|(name, key)| (name.to_owned(), key)).collect())
+    }
+
+    /// Notes targets whose build finished; others stay as they are. Writes only where that changes something.
+    pub fn record<'a>(&self, built: impl IntoIterator<Item = (&'a str, Digest)>) -> Result<(), StoreError> {
+        let before = self.folder.read_sealed(&self.path)?;
+        let before = before.as_deref().unwrap_or_default();
+        let mut entries = decode(before);
+        for (name, key) in built {
+            entries.insert(name, key);
+        }
+        let after = encode(&entries);
+        if after == before { Ok(()) } else { self.folder.write_sealed(&self.path, after) }
+    }
+}
+
+/// The file of a workspace's root folder, in `last/` and `files/`.
+pub(super) fn file_name(workspace: &Path) -> String {
+    let hash = blake3::hash(workspace.as_os_str().as_encoded_bytes()).to_hex();
+    hash[..32].to_owned()
+}
+
+fn encode(entries: &BTreeMap<&str, Digest>) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(entries.len() * 96);
+    for (name, key) in entries {
+        bytes.extend_from_slice(&(name.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(name.as_bytes());
+        bytes.extend_from_slice(key.as_bytes());
+    }
+    bytes
+}
+
+/// The checksum was right, so the bytes are what [`encode`] made.
+fn decode(bytes: &[u8]) -> BTreeMap<&str, Digest> {
+    let mut rest = bytes;
+    // Sorted already: collecting is one pass.
+    std::iter::from_fn(|| {
+        let entry;
+        (entry, rest) = decode_one(rest)?;
+        Some(entry)
+    })
+    .collect()
+}
+
+fn decode_one(bytes: &[u8]) -> Option<((&str, Digest), &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    let (name, rest) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
+    let (key, rest) = rest.split_first_chunk::<32>()?;
+    Some(((std::str::from_utf8(name).ok()?, Digest::from_bytes(*key)), rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::MetadataExt as _;
+
+    use super::*;
+    use crate::store::lock::Sharing;
+
+    fn open(dir: &Path, workspace: &str) -> LastBuilds {
+        LastBuilds::new(Arc::new(Folder::open(dir, Sharing::Shared, true).unwrap()), Path::new(workspace))
+    }
+
+    #[test]
+    fn later_builds_win_and_others_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let (a, b) = (Digest::of(b"a"), Digest::of(b"b"));
+        open(dir.path(), "/w").record([("//:x", a), ("//:y [linux/arm64]", a)]).unwrap();
+        open(dir.path(), "/w").record([("//:x", b)]).unwrap();
+        let loaded = open(dir.path(), "/w").load().unwrap();
+        assert_eq!(loaded, HashMap::from([("//:x".to_owned(), b), ("//:y [linux/arm64]".to_owned(), a)]));
+        assert!(open(dir.path(), "/other").load().unwrap().is_empty());
+    }
+
+    #[test]
+    fn nothing_is_written_where_nothing_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let last = open(dir.path(), "/w");
+        last.record([("//:x", Digest::of(b"a"))]).unwrap();
+        let inode = fs::metadata(&last.path).unwrap().ino();
+        last.record([("//:x", Digest::of(b"a"))]).unwrap();
+        assert_eq!(fs::metadata(&last.path).unwrap().ino(), inode);
+        last.record([("//:x", Digest::of(b"b"))]).unwrap();
+        assert_ne!(fs::metadata(&last.path).unwrap().ino(), inode);
+    }
+
+    #[test]
+    fn a_damaged_file_is_begun_anew_with_a_warning() {
+        let dir = tempfile::tempdir().unwrap();
+        let last = open(dir.path(), "/w");
+        last.record([("//:x", Digest::of(b"a"))]).unwrap();
+        fs::write(&last.path, "nonsense").unwrap();
+        assert!(last.load().unwrap().is_empty());
+        assert_eq!(last.folder.take_warnings().len(), 1);
+        last.record([("//:x", Digest::of(b"a"))]).unwrap();
+        assert_eq!(last.load().unwrap().len(), 1);
+    }
+}
