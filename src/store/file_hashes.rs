@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::ops::Range;
 use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -23,7 +24,6 @@ use super::beneath::Root;
 use super::error::StoreError;
 use super::file_identity::{FileError, FileIdentity, FileKind};
 use super::folder::{Folder, locked};
-use super::last::file_name;
 use super::stat_table::{FileStat, StatKey, StatTable};
 
 /// How far to believe that an unchanged stat means unchanged content.
@@ -66,7 +66,7 @@ enum Look {
 
 impl FileHashes {
     pub(super) fn open(folder: Arc<Folder>, workspace: &Path, trust: Trust) -> Result<FileHashes, StoreError> {
-        let path = folder.path.join("files").join(file_name(workspace));
+        let path = folder.of_workspace("files", workspace);
         let root = Root::open(workspace).map_err(|error| StoreError::io("open", workspace, error))?;
         let known = StatTable::new(folder.read_sealed(&path)?);
         Ok(FileHashes { folder, path, root, trust, known, fresh: Mutex::default(), began: OnceLock::new() })
@@ -194,11 +194,18 @@ impl FileIdentity {
     }
 }
 
-/// A path's folder and its name there; a path that ends in `..` or is empty is a folder itself.
+/// A path's folder and its name there; a path that ends in `..` or `/` is a folder itself. By bytes: `Path` takes paths
+/// apart from the front, which would cost as much as a look at the file.
 fn split(path: &Path) -> (&Path, &OsStr) {
-    match (path.parent(), path.file_name()) {
-        (Some(dir), Some(name)) => (dir, name),
-        _ => (path, OsStr::new(".")),
+    let bytes = path.as_os_str().as_bytes();
+    let (dir, name) = match bytes.iter().rposition(|byte| *byte == b'/') {
+        Some(0) => (&bytes[..1], &bytes[1..]),
+        Some(slash) => (&bytes[..slash], &bytes[slash + 1..]),
+        None => (&bytes[..0], bytes),
+    };
+    match name {
+        b"" | b".." => (path, OsStr::new(".")),
+        _ => (Path::new(OsStr::from_bytes(dir)), OsStr::from_bytes(name)),
     }
 }
 

@@ -25,7 +25,6 @@ pub(super) struct FileStat {
 
 /// `device u64 | inode u64 | size u64 | mtime i128 | ctime i128 | mode u32`.
 pub(super) type StatKey = [u8; 60];
-const INODE: usize = 16;
 const STAT: usize = size_of::<StatKey>();
 /// The key, the digest, and the day (since 1970, u32) on which a build last used it and wrote the table.
 const ENTRY: usize = STAT + 32 + 4;
@@ -83,7 +82,7 @@ impl StatTable {
     /// The digest of a file that looks exactly so.
     pub(super) fn find(&self, key: &StatKey) -> Option<Digest> {
         let entries = self.entries();
-        let at = entries.partition_point(|entry| entry[..STAT] < key[..]);
+        let at = entries.partition_point(|entry| inode(entry) < inode(key));
         let entry = entries.get(at).filter(|entry| entry[..STAT] == key[..])?;
         self.used[at].store(true, Ordering::Relaxed);
         entry[STAT..].first_chunk().map(|digest| Digest::from_bytes(*digest))
@@ -101,10 +100,15 @@ impl StatTable {
             entries.extend(unused.iter().map(|(entry, _)| **entry).filter(young));
         }
         // Stable: of one inode's entries the newest comes first, and stays.
-        entries.sort_by(|a, b| a[..INODE].cmp(&b[..INODE]));
-        entries.dedup_by(|later, first| later[..INODE] == first[..INODE]);
+        entries.sort_by_key(|entry| inode(entry));
+        entries.dedup_by_key(|entry| inode(entry));
         entries.concat()
     }
+}
+
+/// Device and inode, which a table has once each and is sorted by.
+fn inode(entry: &[u8]) -> u128 {
+    entry.first_chunk().map_or(0, |inode| u128::from_be_bytes(*inode))
 }
 
 fn entry(key: &StatKey, digest: &Digest, day: u32) -> [u8; ENTRY] {
