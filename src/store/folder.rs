@@ -23,7 +23,7 @@ pub(super) struct Folder {
     _lock: StoreLock,
 }
 
-const PARTS: &[&str] = &["tmp", "blobs", "blobs/sha256", "actions", "chunks", "files", "last"];
+const PARTS: &[&str] = &["tmp", "blobs", "blobs/sha256", "actions", "chunks", "files", "last", "snapshots"];
 const CHECKSUM: usize = blake3::OUT_LEN;
 
 impl Folder {
