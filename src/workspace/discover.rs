@@ -196,7 +196,7 @@ mod tests {
             ("store/layers.toml", ""),
         ]);
         let skip = [root.join("store")];
-        let mut finder = Finder::new(&root, Utf8Path::new(""), &skip);
+        let mut finder = Finder::new(&root, Utf8Path::new(""), &skip, None);
         assert_eq!(sorted(finder.below(&PackagePath::default())), ["//", "//a", "//b/src/deep"]);
         let mut exists = |path| finder.exists(&PackagePath::new(path).unwrap());
         assert!(exists("") && exists("a") && exists("b/src/deep"));
