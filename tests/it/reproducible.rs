@@ -7,7 +7,7 @@ use std::os::unix::fs::chown;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::sample::{ALL, APP, Checkout, Ended, Sample, items, program, program_for_all, skip, tree};
+use crate::sample::{ALL, APP, Checkout, Ended, Sample, items, noise, program, program_for_all, skip, tree};
 use crate::support::has;
 
 /// stdout of `build //...` over the sample workspace: built once a test process.
@@ -137,7 +137,7 @@ fn remembered_chunks_give_the_bytes_that_new_ones_would() {
     assert_eq!(edited.out, cold.build().out);
     assert_ne!(edited.out, reference());
     // Back to the old content with the actions forgotten: only the chunks are known.
-    warm.write("app/src/lib/1/1/module-31.py", crate::sample::noise("lib/1/1/module-31.py", 31 * 31 * 46));
+    warm.write("app/src/lib/1/1/module-31.py", noise("lib/1/1/module-31.py", 31 * 31 * 46));
     fs::remove_dir_all(warm.cache.join("actions")).expect("removed");
     let reverted = warm.build();
     assert_eq!((reverted.counts(), reverted.out.as_str()), ((5, 0), reference()));

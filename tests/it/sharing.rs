@@ -4,7 +4,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::reproducible::reference;
-use crate::sample::{ALL, Checkout, Ended, Item, Items, Sample, noise};
+use crate::sample::{ALL, Checkout, Ended, Item, Items, Sample, items, noise};
 
 /// Runs all commands at once; each must succeed.
 fn at_once(commands: Vec<Command>) -> Vec<Ended> {
@@ -71,7 +71,7 @@ fn two_processes_that_build_the_same_cold_target_both_succeed() {
 fn two_checkouts_share_what_they_have_in_common() {
     let first = Sample::new();
     first.build();
-    let mut second = Sample::of(crate::sample::items(), Checkout { folder: "elsewhere", ..Checkout::default() });
+    let mut second = Sample::of(items(), Checkout { folder: "elsewhere", ..Checkout::default() });
     second.cache.clone_from(&first.cache);
     let ended = second.build();
     assert_eq!((ended.counts(), ended.out.as_str()), ((0, 5), reference()));
@@ -82,8 +82,10 @@ fn heavy() -> Sample {
     let package = r#"
         [files.many]
         srcs = ["many/**"]
+        dest = "/many"
         [files.large]
         srcs = ["large/**"]
+        dest = "/large"
         compression = { format = "gzip", level = 9 }
         [image.lower]
         layers = [":many"]
