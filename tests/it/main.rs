@@ -1,4 +1,8 @@
 //! The one integration binary: what the crate does with real programs around it.
 
+mod incremental;
 mod registry_push;
+mod reproducible;
+mod sample;
+mod sharing;
 mod support;
