@@ -1,4 +1,6 @@
 //! The one integration binary: what the crate does with real programs around it.
 
+mod cases;
 mod registry_push;
+mod space;
 mod support;
