@@ -27,7 +27,12 @@ fn cases() -> Vec<PathBuf> {
 #[test]
 fn every_case_gives_what_it_gave() {
     let wrong: Vec<String> = cases().par_iter().filter_map(|case| run(case)).collect();
-    assert!(wrong.is_empty(), "{} cases differ (UPDATE_CASES=1 takes what they give now)\n{}", wrong.len(), wrong.concat());
+    assert!(
+        wrong.is_empty(),
+        "{} cases differ (UPDATE_CASES=1 takes what they give now)\n{}",
+        wrong.len(),
+        wrong.concat()
+    );
 }
 
 #[test]

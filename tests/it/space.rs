@@ -122,7 +122,8 @@ fn without_times(line: &str) -> String {
         return format!("{}; critical path [TIME]: [PATH]\n", without_times(before));
     }
     let end = if line.ends_with('\n') { "\n" } else { "" };
-    let words: Vec<&str> = line.trim_end_matches('\n').split(' ').map(|word| if is_time(word) { "[TIME]" } else { word }).collect();
+    let words: Vec<&str> =
+        line.trim_end_matches('\n').split(' ').map(|word| if is_time(word) { "[TIME]" } else { word }).collect();
     format!("{}{end}", words.join(" "))
 }
 
@@ -136,7 +137,10 @@ fn is_time(word: &str) -> bool {
 #[test]
 fn times_and_folders_are_taken_out_and_digests_stay() {
     let space = Space::empty();
-    let text = format!("wrote {} sha256:ab in 0.34s\n1 built in 2m05s; critical path 1.00s: //a → //b\n", space.path("x").display());
+    let text = format!(
+        "wrote {} sha256:ab in 0.34s\n1 built in 2m05s; critical path 1.00s: //a → //b\n",
+        space.path("x").display()
+    );
     assert_eq!(
         space.normal(&text),
         "wrote [ROOT]/x sha256:ab in [TIME]\n1 built in [TIME]; critical path [TIME]: [PATH]\n"
