@@ -22,7 +22,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let project = project::open(&args.patterns.patterns, cx)?;
     let selected = project.select()?;
     let store = project::open_store(cx)?;
-    let lowered = project.lower(&selected, cx)?;
+    let lowered = project.lower(&selected, &store, cx)?;
     let work = Work { project: &project, selected: &selected, lowered: &lowered, store: &store };
     if cx.globals.dry_run {
         return dry_run::run(&work, cx);

@@ -35,7 +35,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
         )));
     };
     let store = project::open_store(cx)?;
-    let lowered = project.lower(&selected, cx)?;
+    let lowered = project.lower(&selected, &store, cx)?;
     let work = Work { project: &project, selected: &selected, lowered: &lowered, store: &store };
     let listener = cx.listener();
     let states = work.probe(&*listener)?;

@@ -55,7 +55,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
         );
     }
     let store = project::open_store(cx)?;
-    let lowered = project.lower(&selected, cx)?;
+    let lowered = project.lower(&selected, &store, cx)?;
     let work = Work { project: &project, selected: &selected, lowered: &lowered, store: &store };
     if cx.globals.dry_run {
         return dry_run::run(&work, cx);

@@ -30,7 +30,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
         return Err(CliError::usage(format!("`{}` names {count} targets; ls takes one", args.label)));
     };
     let store = project::open_store(cx)?;
-    let lowered = project.lower(&selected, cx)?;
+    let lowered = project.lower(&selected, &store, cx)?;
     let work = Work { project: &project, selected: &selected, lowered: &lowered, store: &store };
     let listener = cx.listener();
     let (results, error) = work.build(cx, &*listener)?;

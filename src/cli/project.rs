@@ -15,10 +15,9 @@ use crate::label::PackagePath;
 use crate::oci::compress::{Compression, Format};
 use crate::pattern::{PatternError, TargetPattern};
 use crate::plan::lower::{Lowered, World, lower};
-use crate::plan::sources::Direct;
 use crate::rules::{self, Defaults};
 use crate::span::Sources;
-use crate::store::{OpenMode, Store, StoreError};
+use crate::store::{OpenMode, Store, StoreError, Trust};
 use crate::workspace::globs::SourceTree;
 use crate::workspace::settings::{CompressionFormat, Settings, SourceDateEpoch};
 use crate::workspace::{self, Workspace};
@@ -147,12 +146,16 @@ impl Project {
     }
 
     /// The actions of the selected targets and all that they need.
-    pub fn lower(&self, selected: &Selected<'_>, cx: &Context) -> Result<Lowered, CliError> {
+    pub fn lower(&self, selected: &Selected<'_>, store: &Store, cx: &Context) -> Result<Lowered, CliError> {
+        let trust = if cx.globals.hash_content { Trust::Nothing } else { Trust::Stat };
+        let files = store.file_hashes(self.workspace.root.as_std_path(), trust)?;
         let tree = SourceTree::new(&self.workspace.root, vec![cx.globals.cache_dir.clone()]);
-        let world = World { tree: &tree, files: &Direct(&self.workspace.root) };
+        let world = World { tree: &tree, files: &files };
         let defaults = self.defaults(cx)?;
-        lower(&selected.graph, &selected.targets, &defaults, &world)
-            .map_err(|errors| self.diagnosed(Exit::Usage, &errors))
+        let lowered = lower(&selected.graph, &selected.targets, &defaults, &world)
+            .map_err(|errors| self.diagnosed(Exit::Usage, &errors))?;
+        files.save()?;
+        Ok(lowered)
     }
 
     /// The workspace's root.
