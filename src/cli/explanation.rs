@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use super::error::CliError;
 use super::work::Work;
-use crate::action::key::{self, Component, Inputs};
-use crate::action::record::{Output, Record};
+use crate::action::key::{self, Inputs};
+use crate::action::record::{Component, Output, Record};
 use crate::action::{ActionGraph, ActionId};
 use crate::build::probe::State;
 use crate::digest::Digest;

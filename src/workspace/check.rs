@@ -199,7 +199,7 @@ mod tests {
                 &["`dest` takes a string, not an integer", "p/layers.toml:3:8", "put it in quotes: `\"7\"`"],
                 &["`level` takes a whole number, not a string", "write it without quotes: `level = 6`"],
                 &["`strict` takes `true` or `false`, not a string", "p/layers.toml:5:10", "write it without quotes"],
-                &["`layers` takes a label, not an integer", "p/layers.toml:7:11"],
+                &["`layers` takes a list of labels, and holds an integer", "p/layers.toml:7:11"],
             ],
         );
     }

@@ -4,3 +4,4 @@ mod cases;
 mod registry_push;
 mod space;
 mod support;
+mod tidy;
