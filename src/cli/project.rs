@@ -111,17 +111,21 @@ impl Project {
             Err(select) => {
                 let only_empty = select.iter().all(|error| matches!(error, SelectError::NothingBeneath { .. }));
                 let exit = if only_empty && !has_errors(&errors) { Exit::NothingMatched } else { Exit::Usage };
-                // With broken files, that a target isn't there is most likely their fault.
-                errors.extend(select.iter().map(SelectError::diagnostic));
+                // With broken files, that a target isn't there is most likely their fault: saying so misleads.
+                if !has_errors(&self.diagnostics) {
+                    errors.extend(select.iter().map(SelectError::diagnostic));
+                }
                 Err(self.diagnosed(exit, &errors))
             }
         }
     }
 
-    /// Diagnostics as the end of a command.
+    /// Diagnostics as the end of a command, in the order of their places.
     pub fn diagnosed(&self, exit: Exit, diagnostics: &[Diagnostic]) -> CliError {
         let mut seen = HashSet::new();
-        let shown: Vec<String> = diagnostics
+        let mut sorted: Vec<&Diagnostic> = diagnostics.iter().collect();
+        sorted.sort_by_cached_key(|diagnostic| self.place(diagnostic));
+        let shown: Vec<String> = sorted
             .iter()
             .map(|diagnostic| diagnostic.render(&self.workspace.sources, self.color))
             .filter(|text| seen.insert(text.clone()))
@@ -132,6 +136,12 @@ impl Project {
             error.message = format!("{errors} errors");
         }
         error
+    }
+
+    /// By file and line, whichever stage found it; what has no place comes first.
+    fn place(&self, diagnostic: &Diagnostic) -> Option<(&Utf8Path, u32)> {
+        let span = diagnostic.primary.as_ref()?.span;
+        Some((&self.workspace.sources.get(span.file).path, span.start))
     }
 
     /// What the workspace says for all targets.

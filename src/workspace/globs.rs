@@ -273,7 +273,7 @@ mod tests {
     #[test]
     fn ignored_files_are_left_out_of_globs_but_not_of_literal_paths() {
         let (folder, tree) = tree(&["p/bin/tool", "p/bin/keep", "p/a"]);
-        std::fs::write(folder.path().join(".gitignore"), "bin/*\n").unwrap();
+        std::fs::write(folder.path().join(".gitignore"), "/p/bin/*\n").unwrap();
         std::fs::write(folder.path().join("p/.gitignore"), "!bin/keep\n").unwrap();
         assert_eq!(expand(&tree, "p", &["[a-z]*", "bin/*"]), ["p/a", "p/bin/keep"]);
         assert_eq!(expand(&tree, "p", &["bin/tool"]), ["p/bin/tool"]);

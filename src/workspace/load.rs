@@ -316,7 +316,7 @@ mod tests {
             ),
         ]);
         let (workspace, problems) = tree.load(&["//..."]);
-        expect(&problems, &[&["`${env.A}` stands only in attributes of effects", "a/layers.toml:3:13"]]);
+        expect(&problems, &[&["`${env.A}` stands only in attributes of effects", "a/layers.toml:3:14", "^^^^^^^^"]]);
         let root = &workspace.packages[0].targets[0];
         assert_eq!(root.attributes().str("dest"), Some("/b"));
         let image = workspace.packages[1].target("x").unwrap();
