@@ -1,10 +1,12 @@
 //! The one integration binary: what the crate does with real programs around it.
 
 mod cases;
+mod explained;
 mod incremental;
 mod registry_push;
 mod reproducible;
 mod sample;
+mod settled;
 mod sharing;
 mod space;
 mod support;
