@@ -1,6 +1,7 @@
 //! The one integration binary: what the crate does with real programs around it.
 
 mod cases;
+mod damage;
 mod incremental;
 mod registry_push;
 mod reproducible;
