@@ -24,7 +24,7 @@ pub trait Cache: Sync {
 }
 
 /// The action cache of one store. A record is seen by this process at once and by others after a flush: by itself every
-/// [`BATCH`] records or [`INTERVAL`], at [`ActionCache::flush`], and when dropped. One that isn't flushed when the process
+/// 1,024 records and once a second while records come, at [`ActionCache::flush`], and when dropped. One that isn't flushed when the process
 /// is killed is lost; its action then runs again.
 #[derive(Debug)]
 pub struct ActionCache {
@@ -42,9 +42,9 @@ struct Pending {
 }
 
 /// Records that are flushed together.
-pub const BATCH: usize = 1024;
+const BATCH: usize = 1024;
 /// Time after which the next record is flushed with all before it.
-pub const INTERVAL: Duration = Duration::from_secs(1);
+const INTERVAL: Duration = Duration::from_secs(1);
 
 impl ActionCache {
     pub(super) fn new(folder: Arc<Folder>, blobs: Arc<Blobs>) -> ActionCache {
@@ -79,13 +79,14 @@ impl ActionCache {
         Ok(())
     }
 
-    /// Flushes if it is time to, unless another thread is about it.
-    fn flush_if_due(&self, due: bool) -> Result<(), StoreError> {
-        match self.flushing.try_lock() {
-            Ok(_flushing) if due => self.flush_held(),
-            Err(TryLockError::Poisoned(_)) if due => self.flush(),
-            _ => Ok(()),
-        }
+    /// Flushes, unless another thread is about it: then its next flush takes these records along.
+    fn flush_unless_flushing(&self) -> Result<(), StoreError> {
+        let _flushing = match self.flushing.try_lock() {
+            Ok(flushing) => flushing,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return Ok(()),
+        };
+        self.flush_held()
     }
 }
 
@@ -103,7 +104,7 @@ impl Cache for ActionCache {
             pending.records.insert(*key, record.into());
             pending.records.len() >= BATCH || pending.flushed.elapsed() >= INTERVAL
         };
-        self.flush_if_due(due)
+        if due { self.flush_unless_flushing() } else { Ok(()) }
     }
 }
 

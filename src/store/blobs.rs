@@ -189,10 +189,9 @@ struct FileName([u8; 65]);
 
 impl FileName {
     fn of(digest: &Digest) -> FileName {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
         let mut name = [0; 65];
-        for (pair, byte) in name.chunks_exact_mut(2).zip(digest.as_bytes()) {
-            pair.copy_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+        for (pair, byte) in name.as_chunks_mut().0.iter_mut().zip(digest.as_bytes()) {
+            *pair = [hex_digit(byte >> 4), hex_digit(byte & 15)];
         }
         FileName(name)
     }
@@ -202,7 +201,12 @@ impl FileName {
     }
 }
 
-/// A blob being written, hashed as it goes. Dropped before [`BlobWriter::finish`], it leaves nothing.
+/// Arithmetic rather than a table: all digits of a name are then made at once.
+fn hex_digit(nibble: u8) -> u8 {
+    nibble + if nibble < 10 { b'0' } else { b'a' - 10 }
+}
+
+/// A blob being written, hashed as it goes; unbuffered, so best given large pieces. Dropped before [`BlobWriter::finish`], it leaves nothing.
 ///
 /// Its `Write` errors hold a [`StoreError`], which [`StoreError::io`] takes out again.
 pub struct BlobWriter<'a> {

@@ -42,6 +42,12 @@ impl Folder {
         Ok(Folder { path, temps, warnings: Mutex::default(), _lock: lock })
     }
 
+    /// The file that `part` keeps for the workspace with this root folder.
+    pub(super) fn of_workspace(&self, part: &str, root: &Path) -> PathBuf {
+        let hash = blake3::hash(root.as_os_str().as_encoded_bytes()).to_hex();
+        self.path.join(part).join(&hash[..32])
+    }
+
     /// Notes that something was damaged and left out.
     pub(super) fn warn(&self, path: &Path, what: String) {
         locked(&self.warnings).push(StoreWarning { path: path.to_owned(), what });

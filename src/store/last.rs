@@ -1,7 +1,7 @@
 //! The last finished build of each target of one workspace: what `explain` compares with.
 //!
 //! Takes names (a label, with its platform where it has several) and action keys; keeps them in one sealed file a workspace:
-//! `length u32 | name | key`, sorted by name. Knows nothing of what a name or a key means.
+//! `length u64 | name | key`, sorted by name. Knows nothing of what a name or a key means.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -21,61 +21,56 @@ pub struct LastBuilds {
 
 impl LastBuilds {
     pub(super) fn new(folder: Arc<Folder>, workspace: &Path) -> LastBuilds {
-        let path = folder.path.join("last").join(file_name(workspace));
+        let path = folder.of_workspace("last", workspace);
         LastBuilds { folder, path }
     }
 
     /// Every target that was ever built, with the action key of its last finished build.
     pub fn load(&self) -> Result<HashMap<String, Digest>, StoreError> {
         let bytes = self.folder.read_sealed(&self.path)?;
-        let entries = bytes.as_deref().map_or_else(BTreeMap::new, decode);
-        Ok(entries.into_iter().map(|(name, key)| (name.to_owned(), key)).collect())
+        let entries = decode(bytes.as_deref().unwrap_or_default());
+        Ok(entries.map(|(name, key)| (name.to_owned(), key)).collect())
     }
 
     /// Notes targets whose build finished; others stay as they are. Writes only where that changes something.
     pub fn record<'a>(&self, built: impl IntoIterator<Item = (&'a str, Digest)>) -> Result<(), StoreError> {
         let before = self.folder.read_sealed(&self.path)?;
         let before = before.as_deref().unwrap_or_default();
-        let mut entries = decode(before);
-        for (name, key) in built {
-            entries.insert(name, key);
+        let mut built: Vec<(&str, Digest)> = built.into_iter().collect();
+        built.sort_by_key(|(name, _)| *name);
+        // Both are sorted, so one pass tells.
+        let mut known = decode(before);
+        if built.iter().all(|entry| known.any(|known| known == *entry)) {
+            return Ok(());
         }
-        let after = encode(&entries);
-        if after == before { Ok(()) } else { self.folder.write_sealed(&self.path, after) }
+        let entries: BTreeMap<&str, Digest> = decode(before).chain(built).collect();
+        self.folder.write_sealed(&self.path, encode(&entries))
     }
-}
-
-/// The file of a workspace's root folder, in `last/` and `files/`.
-pub(super) fn file_name(workspace: &Path) -> String {
-    let hash = blake3::hash(workspace.as_os_str().as_encoded_bytes()).to_hex();
-    hash[..32].to_owned()
 }
 
 fn encode(entries: &BTreeMap<&str, Digest>) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(entries.len() * 96);
     for (name, key) in entries {
-        bytes.extend_from_slice(&(name.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(&(name.len() as u64).to_le_bytes());
         bytes.extend_from_slice(name.as_bytes());
         bytes.extend_from_slice(key.as_bytes());
     }
     bytes
 }
 
-/// The checksum was right, so the bytes are what [`encode`] made.
-fn decode(bytes: &[u8]) -> BTreeMap<&str, Digest> {
+/// The entries in their order. The checksum was right, so the bytes are what [`encode`] made.
+fn decode(bytes: &[u8]) -> impl Iterator<Item = (&str, Digest)> {
     let mut rest = bytes;
-    // Sorted already: collecting is one pass.
-    std::iter::from_fn(|| {
+    std::iter::from_fn(move || {
         let entry;
         (entry, rest) = decode_one(rest)?;
         Some(entry)
     })
-    .collect()
 }
 
 fn decode_one(bytes: &[u8]) -> Option<((&str, Digest), &[u8])> {
-    let (length, rest) = bytes.split_first_chunk::<4>()?;
-    let (name, rest) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
+    let (length, rest) = bytes.split_first_chunk::<8>()?;
+    let (name, rest) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
     let (key, rest) = rest.split_first_chunk::<32>()?;
     Some(((std::str::from_utf8(name).ok()?, Digest::from_bytes(*key)), rest))
 }

@@ -46,6 +46,32 @@ pub(super) fn flock(file: &File, operation: FlockOperation) -> Result<(), Errno>
     rustix::io::retry_on_intr(|| rustix::fs::flock(file, operation))
 }
 
+/// A file locked by itself. Unlocked when dropped, explicitly: a mapping keeps a closed file open to the kernel, and so its lock.
+#[derive(Debug)]
+pub(super) struct Locked(File);
+
+impl Locked {
+    /// Locks a file, waiting for whoever holds it.
+    pub(super) fn new(file: File, sharing: Sharing) -> Result<Locked, Errno> {
+        let operation = match sharing {
+            Sharing::Shared => FlockOperation::LockShared,
+            Sharing::Exclusive => FlockOperation::LockExclusive,
+        };
+        flock(&file, operation).map(|()| Locked(file))
+    }
+
+    /// The file.
+    pub(super) fn file(&self) -> &File {
+        &self.0
+    }
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        let _ = flock(&self.0, FlockOperation::Unlock);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,9 +15,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 mod actions;
+mod beneath;
 mod blobs;
 mod chunks;
 mod error;
+mod file_hashes;
+mod file_identity;
 mod folder;
 mod journal;
 mod last;
@@ -25,6 +28,7 @@ mod lock;
 mod map;
 mod record;
 mod shard;
+mod stat_table;
 mod temp;
 mod verified;
 mod version;
@@ -33,6 +37,8 @@ pub use actions::{ActionCache, Cache, MemoryCache};
 pub use blobs::{BlobWriter, Blobs, Presence};
 pub use chunks::{ChunkIndex, ChunkPlace};
 pub use error::{StoreError, StoreWarning};
+pub use file_hashes::{FileHashes, Trust};
+pub use file_identity::{FileError, FileIdentity, FileKind};
 pub use last::LastBuilds;
 pub use verified::VerifiedReader;
 
@@ -95,6 +101,11 @@ impl Store {
         &self.chunks
     }
 
+    /// The file hashes of the workspace with this root folder (absolute).
+    pub fn file_hashes(&self, workspace: &Path, trust: Trust) -> Result<FileHashes, StoreError> {
+        FileHashes::open(Arc::clone(&self.folder), workspace, trust)
+    }
+
     /// The last builds of the workspace with this root folder (absolute).
     pub fn last_builds(&self, workspace: &Path) -> LastBuilds {
         LastBuilds::new(Arc::clone(&self.folder), workspace)
@@ -108,5 +119,81 @@ impl Store {
     /// Ends the use of the store: everything put is durable, or the error says why not. Dropping does the same in silence.
     pub fn finish(self) -> Result<(), StoreError> {
         self.actions.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+    use crate::digest::Digest;
+
+    const WAIT: OpenMode = OpenMode { wait: true };
+
+    #[test]
+    fn what_one_process_finishes_the_next_one_finds() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, key) = (Store::open(dir.path(), WAIT).unwrap(), Digest::of(b"action"));
+        let blob = store.blobs().put_bytes(b"output").unwrap();
+        store.actions().put(&key, b"record").unwrap();
+        store.finish().unwrap();
+        let store = Store::open(dir.path(), WAIT).unwrap();
+        assert_eq!(store.actions().get(&key).unwrap().as_deref(), Some(&b"record"[..]));
+        assert_eq!(store.blobs().contains(&blob, 6).unwrap(), Presence::Present);
+        assert!(store.take_warnings().is_empty());
+    }
+
+    #[test]
+    fn a_process_killed_while_writing_leaves_a_store_that_cleans_itself() {
+        let dir = tempfile::tempdir().unwrap();
+        let tmp = dir.path().join("tmp");
+        drop(Store::open(dir.path(), WAIT).unwrap());
+        for name in ["4194304-0", "4194304-0.0", "4194304-0.1"] {
+            std::fs::write(tmp.join(name), "half a blob").unwrap();
+        }
+        let store = Store::open(dir.path(), WAIT).unwrap();
+        assert_eq!(std::fs::read_dir(&tmp).unwrap().count(), 0);
+        let mut writer = store.blobs().writer().unwrap();
+        writer.write_all(b"being written").unwrap();
+        drop(Store::open(dir.path(), WAIT).unwrap());
+        writer.finish().unwrap();
+    }
+
+    #[test]
+    fn whoever_removes_is_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path(), WAIT).unwrap();
+        let hashes = store.file_hashes(dir.path(), Trust::Stat).unwrap();
+        drop(store);
+        let alone = || Store::open_alone(dir.path(), OpenMode { wait: false });
+        assert!(matches!(alone(), Err(StoreError::Locked { .. })), "a part in use is a store in use");
+        drop(hashes);
+        let _alone = alone().unwrap();
+        assert!(matches!(Store::open(dir.path(), OpenMode { wait: false }), Err(StoreError::Locked { .. })));
+    }
+
+    #[test]
+    fn many_threads_of_two_processes_build_the_same_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let stores = [Store::open(dir.path(), WAIT).unwrap(), Store::open(dir.path(), WAIT).unwrap()];
+        std::thread::scope(|scope| {
+            for store in stores.iter().chain(&stores) {
+                scope.spawn(move || {
+                    for i in 0..200u32 {
+                        let blob = store.blobs().put_bytes(&i.to_le_bytes()).unwrap();
+                        store.actions().put(&blob, blob.as_bytes()).unwrap();
+                    }
+                    store.actions().flush().unwrap();
+                });
+            }
+        });
+        let fresh = Store::open(dir.path(), WAIT).unwrap();
+        for i in 0..200u32 {
+            let blob = Digest::of(&i.to_le_bytes());
+            assert_eq!(fresh.actions().get(&blob).unwrap().as_deref(), Some(&blob.as_bytes()[..]));
+            assert_eq!(fresh.blobs().read_verified(&blob, 4).unwrap(), i.to_le_bytes());
+        }
+        assert!(fresh.take_warnings().is_empty());
     }
 }

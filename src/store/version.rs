@@ -58,9 +58,10 @@ fn check_foreign(dir: &Path) -> Result<(), StoreError> {
     Err(StoreError::NotAStore { path: dir.to_owned(), why })
 }
 
-/// A name that no store has. Hidden names pass: a mounted or checked-out folder has some.
+/// A name that no store has. VERSION isn't one: another process may just have made it. Hidden names pass: a mounted or checked-out folder has some.
 fn foreign_name(dir: &Path) -> Result<Option<String>, StoreError> {
-    const OURS: &[&str] = &["CACHEDIR.TAG", "lock", "tmp", "blobs", "actions", "chunks", "files", "last", "lost+found"];
+    const OURS: &[&str] =
+        &["VERSION", "CACHEDIR.TAG", "lock", "tmp", "blobs", "actions", "chunks", "files", "last", "lost+found"];
     let fail = |error| StoreError::io("list", dir, error);
     for entry in fs::read_dir(dir).map_err(fail)? {
         let name = entry.map_err(fail)?.file_name().to_string_lossy().into_owned();
