@@ -53,15 +53,17 @@ fn every_reader_takes_the_compressions_that_the_table_says_and_finds_what_was_pu
     }
     let Some(registry) = DockerRegistry::start() else { return };
     let published = Published::new(registry);
-    let (docker, podman, containerd, rest) = std::thread::scope(|scope| {
-        let docker = scope.spawn(|| published.docker());
-        let podman = scope.spawn(|| published.podman());
-        let containerd = scope.spawn(|| published.containerd());
-        let rest = [published.skopeo(), published.umoci(), published.tars()].concat();
-        let joined = |thread: std::thread::ScopedJoinHandle<'_, Vec<Row>>| thread.join().expect("a reader's thread");
-        (joined(docker), joined(podman), joined(containerd), rest)
+    let readers = [Published::docker, Published::podman, Published::containerd, Published::copies, Published::tars];
+    let rows: Vec<Row> = std::thread::scope(|scope| {
+        let threads = readers.map(|reader| {
+            scope.spawn({
+                let published = &published;
+                move || reader(published)
+            })
+        });
+        threads.into_iter().flat_map(|thread| thread.join().expect("a reader's thread")).collect()
     });
-    let found: BTreeMap<_, _> = [docker, podman, containerd, rest].concat().into_iter().collect();
+    let found: BTreeMap<_, _> = rows.into_iter().collect();
     let mut wrong = String::new();
     for (reader, verdicts) in READERS {
         for (((combination, _), expected), (verdict, why)) in COMBINATIONS.iter().zip(verdicts).zip(&found[reader]) {
@@ -124,12 +126,13 @@ impl Published {
         (reader, verdicts.collect())
     }
 
-    /// As [`Published::row`], of each layer for itself. `read` takes the layer's digest and diff ID.
-    fn row_of_layers(&self, reader: &'static str, read: impl Fn(&str, &str, &str) -> Reading) -> Row {
-        let all = |name: &str| {
-            let layers = self.layers_of(name).into_iter().map(|(digest, diff_id)| read(name, &digest, &diff_id));
-            Ok(stacked(layers.collect::<Result<Vec<_>, _>>()?))
-        };
+    /// As [`Published::row`], of each layer for itself. `read` takes the layers' digests and diff IDs.
+    fn row_of_layers(
+        &self,
+        reader: &'static str,
+        read: impl Fn(&str, &[(String, String)]) -> Result<Vec<Found>, String>,
+    ) -> Row {
+        let all = |name: &str| read(name, &self.layers_of(name)).map(stacked);
         let verdicts = COMBINATIONS.iter().zip(&self.layers).map(|((name, _), expected)| judge(all(name), expected));
         (reader, verdicts.collect())
     }
@@ -183,7 +186,7 @@ impl Published {
         ]
     }
 
-    fn skopeo(&self) -> Vec<Row> {
+    fn copies(&self) -> Vec<Row> {
         let source = |name: &str| format!("oci:{}:{}", self.layout().display(), local(name));
         let copied = |name: &str, options: &[&str]| {
             let folder = tempfile::tempdir().expect("a folder");
@@ -198,9 +201,9 @@ impl Published {
             assert!(layers.map(|blob| blob.len()).sum::<usize>() > 1 << 20);
             Ok(self.expected_of(name))
         });
-        let decompressed = self.row_of_layers("skopeo copy --dest-decompress", |name, _, diff_id| {
+        let decompressed = self.row_of_layers("skopeo copy --dest-decompress", |name, layers| {
             let copy = copied(name, &["--dest-decompress"])?;
-            Ok(found::in_tar(&checked(copy.path(), diff_id)[..]))
+            Ok(layers.iter().map(|(_, diff_id)| found::in_tar(&checked(copy.path(), diff_id)[..])).collect())
         });
         let archived = self.row("skopeo copy docker-archive:", |name| {
             let folder = tempfile::tempdir().expect("a folder");
@@ -212,18 +215,14 @@ impl Published {
             assert!(layers.into_iter().all(|layer| packed.contains_key(&layer)), "{packed:?}");
             Ok(self.expected_of(name))
         });
-        vec![kept, decompressed, archived]
-    }
-
-    fn umoci(&self) -> Vec<Row> {
-        vec![self.row("umoci unpack", |name| programs::umoci(&self.layout(), &local(name)))]
+        let unpacked = self.row("umoci unpack", |name| programs::umoci(&self.layout(), &local(name)));
+        vec![kept, decompressed, archived, unpacked]
     }
 
     fn tars(&self) -> Vec<Row> {
         let row = |reader, program: &dyn Fn(&Path, &Path) -> std::process::Command| {
-            self.row_of_layers(reader, |_, digest, _| {
-                programs::extracted(&programs::blob(&self.layout(), digest), program)
-            })
+            let extracted = |digest: &str| programs::extracted(&programs::blob(&self.layout(), digest), program);
+            self.row_of_layers(reader, |_, layers| layers.iter().map(|(digest, _)| extracted(digest)).collect())
         };
         let python = |gzip: &'static str, plain: &'static str| {
             move |blob: &Path, into: &Path| {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 
 use layerbuild::digest::Digest;
 
@@ -99,7 +100,7 @@ cmd = ["/opt/app/f1"]
         );
     }
     let workspace = Workspace::new(&text);
-    app_files().iter().for_each(|(name, content)| workspace.write(&format!("app/{name}"), content));
+    app_files().into_iter().for_each(|(name, content)| workspace.write(&format!("app/{name}"), content));
     COMBINATIONS.iter().for_each(|(name, _)| workspace.write(&format!("{name}.tar"), &base(name)));
     let mut top = Archive::default();
     top.file("srv/.wh.removed", b"", 0o644, (0, 0));
@@ -114,7 +115,7 @@ pub fn expected(workspace: &Workspace, target: &str, image: &str) -> Found {
     let mut digests = BTreeMap::new();
     let base = base(image);
     digests.extend(found::in_tar(&base[..]).into_iter().filter_map(|(path, item)| Some((path, item.digest?))));
-    digests.extend(app_files().into_iter().map(|(name, content)| (format!("opt/app/{name}"), Digest::of(&content))));
+    digests.extend(app_files().into_iter().map(|(name, content)| (format!("opt/app/{name}"), Digest::of(content))));
     let is_base = target.ends_with("-base");
     if !is_base {
         digests.insert("srv/replaced".into(), Digest::of(format!("by {image}\n").as_bytes()));
@@ -143,27 +144,31 @@ fn base(image: &str) -> Vec<u8> {
     archive.other(tar::EntryType::Directory, "tmp/", "", 0o1777, (0, 0));
     archive.other(tar::EntryType::Directory, "var/spool/", "", 0o2770, (7, 8));
     for number in 0..60 {
-        archive.file(&format!("usr/share/doc/{number:03}"), &noise(number, 30_000), 0o644, (0, 0));
+        archive.file(&format!("usr/share/doc/{number:03}"), noise(number, 30_000), 0o644, (0, 0));
     }
     archive.finish()
 }
 
 /// Enough for several chunks; the large one is cut.
-fn app_files() -> Vec<(String, Vec<u8>)> {
-    let small = (0..120).map(|number| (format!("f{number}"), noise(1_000 + number, 12_000)));
+fn app_files() -> Vec<(String, &'static [u8])> {
+    let small = (0..120).map(|number| (format!("f{number}"), noise(100 + number, 12_000)));
     small.chain([("large".to_owned(), noise(9, 5 << 20))]).collect()
 }
 
-/// Bytes that compress somewhat, other ones for each seed.
-fn noise(seed: u64, length: usize) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let next = |_| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        b"etaoin shrdlu\n.,"[(state >> 60) as usize]
-    };
-    (0..length).map(next).collect()
+/// Bytes that compress somewhat, other ones for each number: a window of one long noise.
+fn noise(number: usize, length: usize) -> &'static [u8] {
+    static NOISE: OnceLock<Vec<u8>> = OnceLock::new();
+    let noise = NOISE.get_or_init(|| {
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let next = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state.to_le_bytes().map(|byte| b"etaoin shrdlu\n.,"[usize::from(byte >> 4)])
+        };
+        std::iter::repeat_with(next).take(750_000).flatten().collect()
+    });
+    &noise[number * 500..][..length]
 }
 
 /// An archive under construction.
