@@ -3,6 +3,7 @@
 mod cases;
 mod damage;
 mod incremental;
+mod readers;
 mod registry_push;
 mod reproducible;
 mod sample;
