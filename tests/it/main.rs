@@ -1,4 +1,11 @@
 //! The one integration binary: what the crate does with real programs around it.
 
+mod cases;
+mod incremental;
 mod registry_push;
+mod reproducible;
+mod sample;
+mod sharing;
+mod space;
 mod support;
+mod tidy;
