@@ -1,8 +1,10 @@
 //! The one integration binary: what the crate does with real programs around it.
 
 mod cases;
+mod damage;
 mod explained;
 mod incremental;
+mod readers;
 mod registry_push;
 mod reproducible;
 mod sample;
