@@ -4,6 +4,7 @@ use crate::digest::Digest;
 use crate::oci::image::ImageError;
 use crate::oci::layer::LayerError;
 use crate::oci::tar_read::TarError;
+use crate::oci::unpack::UnpackError;
 use crate::store::StoreError;
 
 /// Why an action failed.
@@ -48,6 +49,12 @@ pub enum BuildError {
         /// What the workspace says.
         expected: Digest,
     },
+    /// An archive of the workspace isn't what its digest was taken of.
+    #[error("file `{path}` changed while it was read")]
+    Changed {
+        /// The archive, relative to the workspace's root.
+        path: camino::Utf8PathBuf,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -56,10 +63,21 @@ pub enum BuildError {
 impl BuildError {
     /// Whether the machine or the network is to blame, not the workspace.
     pub fn is_environment(&self) -> bool {
+        matches!(
+            self,
+            BuildError::Store(_)
+                | BuildError::Fetch { .. }
+                | BuildError::Offline { .. }
+                | BuildError::Layer(LayerError::Write(_))
+                | BuildError::Tar(TarError::Unpack(UnpackError::Write { .. }))
+        )
+    }
+
+    /// The blob of the store that is damaged or gone: made anew, the action can run.
+    pub fn lost_blob(&self) -> Option<Digest> {
         match self {
-            BuildError::Store(_) | BuildError::Fetch { .. } | BuildError::Offline { .. } => true,
-            BuildError::Layer(LayerError::Write(_)) => true,
-            _ => false,
+            BuildError::Store(StoreError::Corrupt { digest, .. } | StoreError::Missing { digest }) => Some(*digest),
+            _ => None,
         }
     }
 
@@ -68,7 +86,9 @@ impl BuildError {
         match self {
             BuildError::Offline { .. } => Some("run once without --offline"),
             BuildError::OtherContent { .. } => Some("if the new content is meant, change `sha256`"),
-            BuildError::Layer(LayerError::Content { .. }) => Some("build again once nothing writes to the sources"),
+            BuildError::Changed { .. } | BuildError::Layer(LayerError::Content { .. }) => {
+                Some("build again once nothing writes to the sources")
+            }
             _ => None,
         }
     }

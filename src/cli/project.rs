@@ -12,6 +12,7 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::exit::Exit;
 use crate::graph::{self, SelectError, TargetGraph, TargetId};
 use crate::label::PackagePath;
+use crate::observed::Observed;
 use crate::oci::compress::{Compression, Format};
 use crate::pattern::{PatternError, TargetPattern};
 use crate::plan::lower::{Lowered, World, lower};
@@ -30,6 +31,8 @@ pub struct Project {
     pub patterns: Vec<TargetPattern>,
     /// The package of the current folder.
     pub here: PackagePath,
+    /// What was looked at so far.
+    pub observed: Observed,
     diagnostics: Vec<Diagnostic>,
     color: bool,
 }
@@ -63,12 +66,18 @@ pub fn open_with(
         .map_err(|error| CliError::usage(error.to_string()).hint(error.hint()))?;
     let skip = [cx.globals.cache_dir.clone()];
     let schemas = rules::schemas();
-    let options = workspace::Options { schemas: &schemas, profile: cx.globals.profile.as_deref(), skip: &skip };
+    let observed = Observed::default();
+    let options = workspace::Options {
+        schemas: &schemas,
+        profile: cx.globals.profile.as_deref(),
+        skip: &skip,
+        observed: Some(&observed),
+    };
     let opened = workspace::open(&root, options);
     let here = opened.settings().package_at(cx.directory().strip_prefix(&root).unwrap_or(Utf8Path::new("")));
     let patterns = patterns(&here)?;
     let (workspace, diagnostics) = opened.load(&patterns);
-    Ok(Project { workspace, patterns, here, diagnostics, color: cx.err_style().color })
+    Ok(Project { workspace, patterns, here, observed, diagnostics, color: cx.err_style().color })
 }
 
 /// Opens the store; says so when it has to wait for another process.
@@ -149,8 +158,8 @@ impl Project {
     pub fn lower(&self, selected: &Selected<'_>, store: &Store, cx: &Context) -> Result<Lowered, CliError> {
         let trust = if cx.globals.hash_content { Trust::Nothing } else { Trust::Stat };
         let files = store.file_hashes(self.workspace.root.as_std_path(), trust)?;
-        let tree = SourceTree::new(&self.workspace.root, vec![cx.globals.cache_dir.clone()]);
-        let world = World { tree: &tree, files: &files };
+        let tree = SourceTree::new(&self.workspace.root, vec![cx.globals.cache_dir.clone()], &self.observed);
+        let world = World { tree: &tree, files: &files, observed: &self.observed };
         let defaults = self.defaults(cx)?;
         let lowered = lower(&selected.graph, &selected.targets, &defaults, &world)
             .map_err(|errors| self.diagnosed(Exit::Usage, &errors))?;

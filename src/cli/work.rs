@@ -13,6 +13,7 @@ use crate::build::probe::{self, State};
 use crate::build::scheduler::{self, Built, Failure};
 use crate::build::{Workshop, probe::Probed};
 use crate::diagnostic::Diagnostic;
+use crate::digest::Digest;
 use crate::event::{Event, Listener, Summary};
 use crate::exit::Exit;
 use crate::graph::TargetId;
@@ -30,6 +31,11 @@ impl Results {
     /// What an action gave; `None` where it failed.
     pub fn output(&self, id: ActionId) -> Option<&Output> {
         self.outputs[id.index()].as_ref()
+    }
+
+    /// Everything that there is.
+    pub fn outputs(&self) -> impl Iterator<Item = &Output> {
+        self.outputs.iter().flatten()
     }
 
     /// What a target gave.
@@ -66,12 +72,24 @@ impl Work<'_> {
         let actions = states.len();
         let hits = states.iter().filter(|state| state.output().is_some()).count();
         listener.event(Event::Planned { actions, cached: hits });
-        let built = self.run(states, cx, listener)?;
+        let mut built = self.run(states, cx, listener)?;
+        if self.mend(&built.failures)? {
+            let ran = built.ran;
+            built = self.run(self.probe(listener)?, cx, listener)?;
+            built.ran += ran;
+        }
         self.note(&built)?;
         tell_damage(self.store, listener);
         let summary = self.summary(&built, actions, start);
         let error = self.failed(&built.failures);
         Ok((Results { outputs: built.outputs, summary }, error))
+    }
+
+    /// Removes the blobs that actions found damaged; whether there were any, so that building again makes them anew.
+    fn mend(&self, failures: &[Failure]) -> Result<bool, CliError> {
+        let lost: Vec<Digest> = failures.iter().filter_map(|failure| failure.error.lost_blob()).collect();
+        lost.iter().try_for_each(|digest| self.store.blobs().remove_corrupt(digest))?;
+        Ok(!lost.is_empty())
     }
 
     fn run(&self, states: Vec<State>, cx: &Context, listener: &dyn Listener) -> Result<Built, CliError> {

@@ -4,5 +4,6 @@
 //! target is made of without anything built.
 
 pub mod lower;
+pub mod snapshot;
 pub mod sources;
 pub mod why;

@@ -2,7 +2,12 @@
 
 mod cases;
 mod damage;
+mod fetching;
+mod incremental;
 mod registry_push;
+mod reproducible;
+mod sample;
+mod sharing;
 mod space;
 mod support;
 mod tidy;
