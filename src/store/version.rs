@@ -66,7 +66,8 @@ fn foreign_name(dir: &Path) -> Result<Option<String>, StoreError> {
     let fail = |error| StoreError::io("list", dir, error);
     for entry in fs::read_dir(dir).map_err(fail)? {
         let name = entry.map_err(fail)?.file_name().to_string_lossy().into_owned();
-        if !name.starts_with('.') && !(OURS.contains(&name.as_str()) || PARTS.contains(&name.as_str())) {
+        let ours = OURS.iter().chain(PARTS).any(|ours| *ours == name);
+        if !name.starts_with('.') && !ours {
             return Ok(Some(name));
         }
     }

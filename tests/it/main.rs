@@ -4,6 +4,7 @@ mod cases;
 mod damage;
 mod fetching;
 mod incremental;
+mod readers;
 mod registry_push;
 mod reproducible;
 mod sample;

@@ -13,9 +13,24 @@ pub fn has(programs: &[&str]) -> bool {
     if missing.is_empty() {
         return true;
     }
-    assert!(std::env::var_os("CI").is_none_or(|value| value != "true"), "missing in CI: {missing:?}");
+    skip(&format!("{missing:?} not installed, run `make setup`"))
+}
+
+/// Whether there is a Docker engine for tests, as `tools/with-docker` gives one. Its lack is treated as in [`has`].
+pub fn docker_engine() -> bool {
+    std::env::var_os("DOCKER_HOST").is_some() || skip("no Docker engine in DOCKER_HOST, run `make test`")
+}
+
+/// Whether owners can be given to files. Treated as in [`has`].
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root() || skip("only root can unpack images with their owners")
+}
+
+/// Says aloud that a test can't be done; in CI that is a failure. Always false.
+pub fn skip(why: &str) -> bool {
+    assert!(std::env::var_os("CI").is_none_or(|value| value != "true"), "in CI: {why}");
     // Written past the test harness, which would show the output of failed tests only.
-    let _ = writeln!(std::io::stderr(), "\n*** SKIPPED: {missing:?} not installed, run `make setup` ***\n");
+    let _ = writeln!(std::io::stderr(), "\n*** SKIPPED: {why} ***\n");
     false
 }
 
