@@ -4,6 +4,7 @@ use crate::digest::Digest;
 use crate::oci::image::ImageError;
 use crate::oci::layer::LayerError;
 use crate::oci::tar_read::TarError;
+use crate::oci::unpack::UnpackError;
 use crate::store::StoreError;
 
 /// Why an action failed.
@@ -48,6 +49,12 @@ pub enum BuildError {
         /// What the workspace says.
         expected: Digest,
     },
+    /// An archive of the workspace isn't what its digest was taken of.
+    #[error("file `{path}` changed while it was read")]
+    Changed {
+        /// The archive, relative to the workspace's root.
+        path: camino::Utf8PathBuf,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -62,7 +69,25 @@ impl BuildError {
                 | BuildError::Fetch { .. }
                 | BuildError::Offline { .. }
                 | BuildError::Layer(LayerError::Write(_))
+                | BuildError::Tar(TarError::Unpack(UnpackError::Write { .. }))
         )
+    }
+
+    /// The blob of the store that is damaged or gone: made anew, the action can run.
+    pub fn lost_blob(&self) -> Option<Digest> {
+        match self {
+            BuildError::Store(StoreError::Corrupt { digest, .. } | StoreError::Missing { digest }) => Some(*digest),
+            _ => None,
+        }
+    }
+
+    /// The blob of the store that turned out damaged or missing; `None` where that was not the reason.
+    pub fn damaged(&self) -> Option<Digest> {
+        match self {
+            BuildError::Store(StoreError::Corrupt { digest, .. } | StoreError::Missing { digest })
+            | BuildError::Listing(digest) => Some(*digest),
+            _ => None,
+        }
     }
 
     /// What to do; `None` where the message says it all.
@@ -70,7 +95,9 @@ impl BuildError {
         match self {
             BuildError::Offline { .. } => Some("run once without --offline"),
             BuildError::OtherContent { .. } => Some("if the new content is meant, change `sha256`"),
-            BuildError::Layer(LayerError::Content { .. }) => Some("build again once nothing writes to the sources"),
+            BuildError::Changed { .. } | BuildError::Layer(LayerError::Content { .. }) => {
+                Some("build again once nothing writes to the sources")
+            }
             _ => None,
         }
     }

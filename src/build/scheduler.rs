@@ -309,9 +309,14 @@ impl Shared<'_> {
                 self.listener.event(Event::Finished { step, outcome, elapsed, detail });
             }
             Err(error) => {
+                // Whoever called mends the store and builds once more: nothing has failed yet.
+                let lost = error.lost_blob().is_some();
                 let skipped = board.fail_one(id, error);
                 board.stopped |= !self.options.keep_going;
                 drop(board);
+                if lost {
+                    return;
+                }
                 let because_of = step.label.clone();
                 self.listener.event(Event::Failed { step });
                 for id in skipped {

@@ -48,6 +48,7 @@ fn replace(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
     fs::write(path, bytes).expect("a file");
 }
 
+#[expect(clippy::ptr_arg, reason = "one of several kinds of damage, some of which cut")]
 fn flip(bytes: &mut Vec<u8>) {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 0x55;
@@ -128,10 +129,19 @@ fn a_damaged_memory_of_files_costs_hashing_and_a_warning() {
     // Files are remembered once they are safely older than their hashing: time is what has to pass.
     std::thread::sleep(std::time::Duration::from_millis(2100));
     space.layerbuild("//:i");
+    for path in stored(&space, "snapshots") {
+        replace(&path, flip);
+    }
+    assert_eq!(space.layerbuild("//:i").stdout, first.stdout);
+    // A file more: the answer given last does not serve.
+    space.write("src/three", "");
+    assert_ne!(space.layerbuild("//:i").stdout, first.stdout);
+    fs::remove_file(space.path("src/three")).expect("a file");
     for path in stored(&space, "files") {
         replace(&path, flip);
     }
-    let again = space.layerbuild("//:i");
+    // Another call than before: what was answered before is answered again without asking for files.
+    let again = space.layerbuild("build //:i");
     assert_eq!((again.code, &again.stdout), (0, &first.stdout), "{again:?}");
     assert!(again.stderr.contains("warning: "), "{again:?}");
 }
@@ -259,6 +269,20 @@ fn may(ran: &Ran, what: &str) -> bool {
     assert!(std::env::var_os("CI").is_none_or(|value| value != "true"), "CI must be able to do it: {ran:?}");
     let _ = writeln!(std::io::stderr(), "\n*** SKIPPED: {what} is not allowed here ***\n");
     false
+}
+
+#[test]
+fn a_disk_that_is_too_small_for_an_unpacked_archive_is_named() {
+    let space = Space::with("[tar.t]\nsrc = \"zeros.tar.gz\"\n");
+    fs::create_dir(space.path("disk")).expect("a folder");
+    let script = "mount -t tmpfs -o size=1m none disk || exit 1
+        truncate -s 4m zeros && tar -czf zeros.tar.gz zeros && rm zeros
+        LAYERBUILD_CACHE_DIR=disk layerbuild //:t; echo \"code $?\"";
+    let ran = space.output(space.command("unshare").args(["-m", "sh", "-c", script]));
+    if may(&ran, "mounting a tmpfs in a namespace of its own") {
+        assert_eq!(ran.stdout, "code 36\n", "{ran:?}");
+        assert!(ran.stderr.contains("No space left on device"), "{ran:?}");
+    }
 }
 
 #[test]

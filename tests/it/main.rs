@@ -3,6 +3,7 @@
 mod cases;
 mod damage;
 mod explained;
+mod fetching;
 mod incremental;
 mod readers;
 mod registry_push;

@@ -226,7 +226,7 @@ impl Published {
         };
         let python = |gzip: &'static str, plain: &'static str| {
             move |blob: &Path, into: &Path| {
-                let is_plain = std::fs::read(blob).expect("a blob").len() % 512 == 0;
+                let is_plain = std::fs::read(blob).expect("a blob").len().is_multiple_of(512);
                 programs::python(if is_plain { plain } else { gzip })(blob, into)
             }
         };

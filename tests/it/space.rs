@@ -45,7 +45,7 @@ impl Space {
     /// A workspace whose root is its only package, with these targets.
     pub fn with(targets: &str) -> Space {
         let space = Space::empty();
-        space.write("layers.toml", &format!("[workspace]\nname = \"test\"\n\n{targets}"));
+        space.write("layers.toml", format!("[workspace]\nname = \"test\"\n\n{targets}"));
         space
     }
 
