@@ -5,3 +5,4 @@ mod push_twice;
 mod readers;
 mod registry_push;
 mod support;
+mod tar_edges;
