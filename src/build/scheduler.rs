@@ -1,6 +1,6 @@
 //! Decides which action runs when: as soon as its inputs are built, several at a time, big ones first.
 //!
-//! Each action is in one [`Phase`]; [`Board::set`] makes every change of phase and keeps all counters. Before an action
+//! Each action is in one `Phase`; `Board::set` makes every change of phase and keeps all counters. Before an action
 //! runs, its key is asked for once more: an input that came out as before makes it a hit (early cut-off).
 
 use std::collections::BinaryHeap;

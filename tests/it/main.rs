@@ -1,5 +1,7 @@
 //! The one integration binary: what the crate does with real programs around it.
 
+#![expect(clippy::panic, reason = "a test ends with what it saw")]
+
 mod cases;
 mod damage;
 mod explained;

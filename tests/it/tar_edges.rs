@@ -12,6 +12,9 @@ use crate::readers::programs::{bsdtar, gnu_tar, python, run};
 use crate::readers::sample::{Archive, Workspace};
 use crate::support::{has, is_root};
 
+/// How a program is called: the blob, the folder to work in.
+type Reader<'a> = &'a dyn Fn(&Path, &Path) -> Command;
+
 /// One more than the largest owner that a ustar header has digits for.
 const LARGE_OWNER: u64 = 2_097_152;
 
@@ -143,8 +146,7 @@ fn extracted_by_all(workspace: &Workspace, expected: &Found, look: impl Fn(&str,
         command.args(["--xattrs", "--xattrs-include=user.*"]);
         command
     };
-    let readers: [(&str, &dyn Fn(&Path, &Path) -> Command); 3] =
-        [("tar", &with_xattrs), ("bsdtar", &bsdtar), ("python", &python("r:gz"))];
+    let readers: [(&str, Reader<'_>); 3] = [("tar", &with_xattrs), ("bsdtar", &bsdtar), ("python", &python("r:gz"))];
     for (reader, command) in readers {
         let folder = tempfile::tempdir().expect("a folder");
         run(command(&blob, folder.path()).env("LC_ALL", "C.UTF-8")).unwrap_or_else(|why| panic!("{reader}: {why}"));
