@@ -22,7 +22,7 @@ demo: ## build layerbuild, and with it //datakits:sqlserver-bronze
 	@echo '  $(release)/layerbuild //datakits:sqlserver-bronze             # again: nothing runs'
 	@echo '  $(release)/layerbuild explain //datakits:sqlserver-bronze     # why'
 	@echo '  $(release)/layerbuild ls //datakits:sqlserver-bronze          # what is in it'
-	@echo '  $(release)/layerbuild export //datakits:sqlserver-bronze --format docker-archive | docker load'
+	@echo '  $(release)/layerbuild export //datakits:sqlserver-bronze --format docker-archive --to - | docker load'
 	@echo '  docker run --rm registry.localhost/datakits/sqlserver-bronze:0.1.0 validate-env'
 
 test: ## run every test, with a Docker engine

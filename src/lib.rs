@@ -8,6 +8,7 @@ pub mod event;
 pub mod exit;
 pub mod label;
 pub mod layer_path;
+pub mod observed;
 pub mod pattern;
 pub mod platform;
 pub mod reference;

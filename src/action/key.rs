@@ -5,33 +5,20 @@
 //! actions enter by the digests of their *outputs*: an input that is rebuilt and comes out the same stops the
 //! rebuild there. No path of the host, no label, no time of day enters.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::record::Output;
+use super::record::{Component, Output};
 use super::{Action, ActionId, Archive, FileEntry, FileKind, FilesLayer, ImageAction, Operation, TarLayer};
 use crate::digest::{Digest, Hasher};
 use crate::oci::canonical;
 use crate::oci::image_spec::ImageSpec;
 use crate::oci::tar_write;
-use std::collections::BTreeMap;
 
 /// Changes when the encoding or the meaning of a field changes: old records are then no longer found.
 const VERSION: &str = "layerbuild action 1";
-
-/// One field of a key, as a person reads it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Component {
-    /// What the field is about, such as `entry /opt/app/run`.
-    pub name: String,
-    /// Its value.
-    pub value: String,
-    /// Where the value comes from (a source file, a label): for people, not part of the key.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub origin: Option<String>,
-}
 
 /// What is known of an action's inputs when its key is asked for.
 pub trait Inputs {

@@ -50,6 +50,17 @@ impl ActionGraph {
         }
     }
 
+    /// The layers of an image and of all that it stands on, lowest first; none for anything but an image.
+    pub fn layers_of(&self, image: ActionId) -> Vec<ActionId> {
+        let mut chain: Vec<&ImageAction> = Vec::new();
+        let mut next = Some(image);
+        while let Some(Operation::Image(action)) = next.map(|id| &self.get(id).operation) {
+            chain.push(action);
+            next = action.base;
+        }
+        chain.into_iter().rev().flat_map(|action| action.layers.iter().copied()).collect()
+    }
+
     /// All ids, in order.
     pub fn ids(&self) -> impl Iterator<Item = ActionId> + use<> {
         (0..self.actions.len()).map(|index| ActionId(index as u32))
@@ -75,7 +86,7 @@ pub enum Operation {
     /// Fetches a file whose digest is known.
     Fetch(Fetch),
     /// Makes an image's config and manifest.
-    Image(ImageAction),
+    Image(Box<ImageAction>),
 }
 
 /// A layer's content by path.
@@ -177,6 +188,16 @@ pub struct ImageAction {
 }
 
 impl Operation {
+    /// What people call it: the rule's name, or `fetch`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Operation::Files(_) => "files",
+            Operation::Tar(_) => "tar",
+            Operation::Fetch(_) => "fetch",
+            Operation::Image(_) => "image",
+        }
+    }
+
     /// The actions whose outputs this one reads, in the order in which the key names them.
     pub fn inputs(&self) -> Vec<ActionId> {
         match self {

@@ -4,8 +4,19 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::key::Component;
 use crate::digest::{DiffId, Digest};
+
+/// One field of a key, as a person reads it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Component {
+    /// What the field is about, such as `entry /opt/app/run`.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+    /// Where the value comes from (a source file, a label): for people, not part of the key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
+}
 
 /// A blob and its size in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

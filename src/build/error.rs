@@ -56,11 +56,13 @@ pub enum BuildError {
 impl BuildError {
     /// Whether the machine or the network is to blame, not the workspace.
     pub fn is_environment(&self) -> bool {
-        match self {
-            BuildError::Store(_) | BuildError::Fetch { .. } | BuildError::Offline { .. } => true,
-            BuildError::Layer(LayerError::Write(_)) => true,
-            _ => false,
-        }
+        matches!(
+            self,
+            BuildError::Store(_)
+                | BuildError::Fetch { .. }
+                | BuildError::Offline { .. }
+                | BuildError::Layer(LayerError::Write(_))
+        )
     }
 
     /// What to do; `None` where the message says it all.

@@ -2,6 +2,7 @@
 //!
 //! `scheduler` decides when, one file per kind of action does it. Takes a plan's states, gives outputs and failures.
 
+mod critical_path;
 pub mod error;
 pub mod fetch;
 pub mod files;
@@ -10,6 +11,7 @@ pub mod layer;
 pub mod probe;
 pub mod scheduler;
 pub mod tar;
+mod upstream;
 
 use camino::Utf8Path;
 use rayon::ThreadPool;

@@ -8,12 +8,14 @@ use std::num::NonZeroUsize;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::critical_path::critical_path;
 use super::error::BuildError;
 use super::probe::{Recalled, State, recall};
+use super::upstream::Upstream;
 use super::{Workshop, fetch, files, image, tar};
-use crate::action::key::{self, Inputs};
-use crate::action::record::{ImageOutput, Output, Record};
-use crate::action::{Action, ActionGraph, ActionId, Archive, FileKind, ImageAction, Operation};
+use crate::action::key;
+use crate::action::record::{Output, Record};
+use crate::action::{Action, ActionGraph, ActionId, Archive, FileKind, Operation};
 use crate::event::{Event, Listener, Outcome, Step};
 
 /// How a build is run.
@@ -226,44 +228,6 @@ fn weight(operation: &Operation) -> u64 {
     }
 }
 
-/// The chain that took longest. Actions come in no particular order, so times are summed along inputs as needed.
-fn critical_path(graph: &ActionGraph, times: &[Duration]) -> Vec<(ActionId, Duration)> {
-    let mut totals: Vec<Option<(Duration, Option<ActionId>)>> = vec![None; times.len()];
-    let busy: Vec<ActionId> = graph.ids().filter(|id| !times[id.index()].is_zero()).collect();
-    for id in &busy {
-        total(*id, graph, times, &mut totals);
-    }
-    let last = busy.into_iter().max_by_key(|id| totals[id.index()].map(|(total, _)| total));
-    let mut chain: Vec<_> =
-        std::iter::successors(last, |id| totals[id.index()]?.1).map(|id| (id, times[id.index()])).collect();
-    chain.reverse();
-    chain
-}
-
-/// Time of the longest chain that ends in an action. Only actions that ran are followed, and images stand on one
-/// another less deep than a stack is; still no recursion on user's input without a bound: inputs come first.
-fn total(
-    id: ActionId,
-    graph: &ActionGraph,
-    times: &[Duration],
-    totals: &mut Vec<Option<(Duration, Option<ActionId>)>>,
-) {
-    let mut stack = vec![id];
-    while let Some(top) = stack.last().copied() {
-        let inputs: Vec<ActionId> =
-            graph.get(top).operation.inputs().into_iter().filter(|input| !times[input.index()].is_zero()).collect();
-        let open: Vec<ActionId> = inputs.iter().copied().filter(|input| totals[input.index()].is_none()).collect();
-        if open.is_empty() {
-            let before = inputs.into_iter().filter_map(|input| Some((totals[input.index()]?.0, input))).max();
-            let sum = before.map_or(Duration::ZERO, |(sum, _)| sum) + times[top.index()];
-            totals[top.index()] = Some((sum, before.map(|(_, input)| input)));
-            stack.pop();
-        } else {
-            stack.extend(open);
-        }
-    }
-}
-
 struct Shared<'a> {
     graph: &'a ActionGraph,
     board: Mutex<Board>,
@@ -299,7 +263,7 @@ impl Shared<'_> {
             }
             if let Some((_, std::cmp::Reverse(id))) = board.queue.pop() {
                 board.set(id, Phase::Running);
-                return Some((id, Upstream::gather(id, self.graph, &board)));
+                return Some((id, Upstream::gather(id, self.graph, |id| board.output(id))));
             }
             board = self.changed.wait(board).unwrap_or_else(PoisonError::into_inner);
         }
@@ -359,17 +323,7 @@ impl Shared<'_> {
 
     fn step(&self, id: ActionId) -> Step {
         let action = self.graph.get(id);
-        Step { label: action.label.to_string(), what: what(&action.operation) }
-    }
-}
-
-/// What people call an operation.
-pub fn what(operation: &Operation) -> &'static str {
-    match operation {
-        Operation::Files(_) => "files",
-        Operation::Tar(_) => "tar",
-        Operation::Fetch(_) => "fetch",
-        Operation::Image(_) => "image",
+        Step { label: action.label.to_string(), what: action.operation.name() }
     }
 }
 
@@ -387,71 +341,5 @@ fn execute(action: &Action, inputs: &Upstream, shop: &Workshop<'_>) -> Result<Ou
         Operation::Tar(layer) => tar::run(layer, inputs.first(), shop),
         Operation::Fetch(fetch) => fetch::run(fetch, shop),
         Operation::Image(image) => image::run(image, &inputs.parts(image), shop),
-    }
-}
-
-/// The outputs that one action stands on: its inputs, and of an image all layers below it.
-struct Upstream {
-    direct: Vec<(ActionId, String, Output)>,
-    below: Vec<(String, Output)>,
-}
-
-impl Upstream {
-    fn gather(id: ActionId, graph: &ActionGraph, board: &Board) -> Upstream {
-        let action = graph.get(id);
-        let known = |id: ActionId| Some((id, graph.get(id).label.to_string(), board.output(id)?.clone()));
-        let direct = action.operation.inputs().into_iter().filter_map(known).collect();
-        let base = match &action.operation {
-            Operation::Image(image) => image.base,
-            _ => None,
-        };
-        let below = layers_of(base, graph).into_iter().filter_map(known).map(|(_, label, output)| (label, output));
-        Upstream { direct, below: below.collect() }
-    }
-
-    fn first(&self) -> Option<&Output> {
-        self.direct.first().map(|(_, _, output)| output)
-    }
-
-    fn parts<'a>(&'a self, action: &ImageAction) -> image::Parts<'a> {
-        let base = action.base.and_then(|id| Inputs::output(self, id)).and_then(as_image);
-        let own = self.direct.iter().filter_map(|(_, label, output)| layer(label, output)).collect();
-        let below = self.below.iter().filter_map(|(label, output)| layer(label, output)).collect();
-        image::Parts { base, below, own }
-    }
-}
-
-fn as_image(output: &Output) -> Option<&ImageOutput> {
-    match output {
-        Output::Image(image) => Some(image),
-        _ => None,
-    }
-}
-
-fn layer<'a>(label: &str, output: &'a Output) -> Option<image::Below<'a>> {
-    match output {
-        Output::Layer(layer) => Some(image::Below { label: label.to_owned(), layer }),
-        _ => None,
-    }
-}
-
-/// The layers of an image and of all that it stands on, lowest first.
-pub fn layers_of(image: Option<ActionId>, graph: &ActionGraph) -> Vec<ActionId> {
-    let mut chain: Vec<&ImageAction> = Vec::new();
-    let mut next = image;
-    while let Some(Operation::Image(action)) = next.map(|id| &graph.get(id).operation) {
-        chain.push(action);
-        next = action.base;
-    }
-    chain.into_iter().rev().flat_map(|action| action.layers.iter().copied()).collect()
-}
-
-impl Inputs for Upstream {
-    fn output(&self, id: ActionId) -> Option<&Output> {
-        self.direct.iter().find(|(input, ..)| *input == id).map(|(_, _, output)| output)
-    }
-
-    fn label(&self, id: ActionId) -> String {
-        self.direct.iter().find(|(input, ..)| *input == id).map(|(_, label, _)| label.clone()).unwrap_or_default()
     }
 }

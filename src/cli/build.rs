@@ -1,13 +1,19 @@
 //! `build`: layers and images into the store. Touches nothing outside it.
 
+use std::fmt::Write as _;
 use std::io::Write;
 
 use super::context::Context;
 use super::error::CliError;
 use super::patterns::Patterns;
-use super::work::Work;
+use super::project::{Project, Selected};
+use super::unchanged::Call;
+use super::work::{Results, Work};
 use super::{dry_run, project};
 use crate::event::Event;
+use crate::plan::lower::Lowered;
+use crate::plan::snapshot::Answer;
+use crate::store::Store;
 
 /// Build layers and images into the store; prints one line `LABEL DIGEST` a target
 #[derive(Debug, Clone, clap::Args)]
@@ -19,11 +25,24 @@ pub struct Args {
 
 /// Builds what the patterns name.
 pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
+    let call = Call::new(&args.patterns.patterns, cx);
+    let store = call.is_some().then(|| project::open_store(cx)).transpose()?;
+    if let (Some(call), Some(store)) = (&call, &store)
+        && let Some((answer, summary)) = call.recall(store)?
+    {
+        cx.listener().event(Event::Done(summary));
+        return Ok(cx.out.write_all(answer.text.as_bytes())?);
+    }
     let project = project::open(&args.patterns.patterns, cx)?;
+    let store = store.map_or_else(|| project::open_store(cx), Ok)?;
+    build(project, call, &store, cx)?;
+    Ok(store.finish()?)
+}
+
+fn build(project: Project, call: Option<Call>, store: &Store, cx: &mut Context) -> Result<(), CliError> {
     let selected = project.select()?;
-    let store = project::open_store(cx)?;
-    let lowered = project.lower(&selected, cx)?;
-    let work = Work { project: &project, selected: &selected, lowered: &lowered, store: &store };
+    let lowered = project.lower(&selected, store, cx)?;
+    let work = Work { project: &project, selected: &selected, lowered: &lowered, store };
     if cx.globals.dry_run {
         return dry_run::run(&work, cx);
     }
@@ -31,11 +50,23 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let (results, error) = work.build(cx, &*listener)?;
     listener.event(Event::Done(results.summary.clone()));
     drop(listener);
+    let text = lines(&selected, &lowered, &results);
+    cx.out.write_all(text.as_bytes())?;
+    if let (Some(call), true) = (call, error.is_none() && results.summary.ran == 0) {
+        let answer = Answer { actions: results.summary.cached as u64, text };
+        drop(selected);
+        call.keep(project, results.outputs(), &answer, store)?;
+    }
+    error.map_or(Ok(()), Err)
+}
+
+fn lines(selected: &Selected<'_>, lowered: &Lowered, results: &Results) -> String {
+    let mut text = String::new();
     for target in &selected.targets {
-        if let Some(output) = results.of(*target, &lowered) {
-            writeln!(cx.out, "{} {}", selected.graph.target(*target).label, output.digest())?;
+        if let Some(output) = results.of(*target, lowered) {
+            let label = &selected.graph.target(*target).label;
+            writeln!(text, "{label} {}", output.digest()).expect("writing to a string succeeds");
         }
     }
-    store.finish()?;
-    error.map_or(Ok(()), Err)
+    text
 }

@@ -7,7 +7,6 @@ use super::error::CliError;
 use super::explanation::Explainer;
 use super::work::Work;
 use crate::build::probe::State;
-use crate::build::scheduler::what;
 
 /// Prints one line an action: `HIT`, `RUN` with the reason, or `WAIT` with what it waits for.
 pub fn run(work: &Work<'_>, cx: &mut Context) -> Result<(), CliError> {
@@ -25,7 +24,7 @@ pub fn run(work: &Work<'_>, cx: &mut Context) -> Result<(), CliError> {
             State::Run { .. } => ("RUN", explainer.reason(id)?.headline()),
             State::Waits => ("WAIT", explainer.reason(id)?.headline()),
         };
-        writeln!(cx.out, "{verdict:<4} {} {}  {reason}", action.label, what(&action.operation))?;
+        writeln!(cx.out, "{verdict:<4} {} {}  {reason}", action.label, action.operation.name())?;
     }
     Ok(())
 }

@@ -35,7 +35,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
         )));
     };
     let store = project::open_store(cx)?;
-    let lowered = project.lower(&selected, cx)?;
+    let lowered = project.lower(&selected, &store, cx)?;
     let work = Work { project: &project, selected: &selected, lowered: &lowered, store: &store };
     let listener = cx.listener();
     let states = work.probe(&*listener)?;
@@ -70,18 +70,29 @@ impl Lines<'_> {
 
     /// Of what is up to date: what its last rebuild came from.
     fn last(&self, id: ActionId) -> Result<Vec<String>, CliError> {
-        let Some(mut changes) = self.explainer.last_change(id)? else {
-            return Ok(vec!["  it was built once and has not changed since".into()]);
+        let Some(changes) = self.explainer.last_change(id)? else {
+            return Ok(vec!["  no earlier result of it is known here".into()]);
         };
-        let mut lines = vec!["its last rebuild:".to_owned()];
-        let mut at = id;
-        loop {
-            lines.push(format!("  {}", self.label(at)));
-            lines.extend(shown(&changes));
-            let next = changes.iter().find_map(|change| self.explainer.input_of(at, change));
-            let Some(next) = next else { break };
-            let Some(below) = self.explainer.last_change(next)? else { break };
-            (at, changes) = (next, below);
+        let mut lines = vec!["its last rebuild:".to_owned(), format!("  {}", self.label(id))];
+        lines.extend(self.down(id, changes)?);
+        Ok(lines)
+    }
+
+    /// An action's changes, then those of the input that brought one of them, and so on down to the root cause.
+    fn down(&self, mut at: ActionId, mut changes: Vec<Change>) -> Result<Vec<String>, CliError> {
+        let mut lines = shown(&changes);
+        while let Some((next, change)) =
+            changes.iter().find_map(|change| Some((self.explainer.input_of(at, change)?, change)))
+        {
+            let below = self.explainer.behind(next, change)?;
+            lines.push(format!("  {}", self.label(next)));
+            at = next;
+            let Some(below) = below else {
+                lines.push("    was built several times since; which change made the difference is not known".into());
+                break;
+            };
+            lines.extend(shown(&below));
+            changes = below;
         }
         lines.push(format!("root cause: {}", self.label(at)));
         Ok(lines)
@@ -94,20 +105,15 @@ impl Lines<'_> {
         loop {
             let reason = self.explainer.reason(at)?;
             lines.push(format!("  {}", self.label(at)));
-            match &reason {
-                Reason::Changed(changes) if !changes.is_empty() => lines.extend(shown(changes)),
-                other => lines.push(format!("    {}", other.headline())),
-            }
-            match (reason, self.explainer.open_inputs(at).next()) {
-                (Reason::Waits(_), Some(next)) => at = next,
-                (Reason::Changed(changes), _) => {
-                    let next = changes.iter().find_map(|change| self.explainer.input_of(at, change));
-                    let Some(next) = next else { break };
-                    lines.extend(self.last(next)?);
+            match reason {
+                Reason::Changed(changes) if !changes.is_empty() => {
+                    lines.extend(self.down(at, changes)?);
                     return Ok(lines);
                 }
-                _ => break,
+                other => lines.push(format!("    {}", other.headline())),
             }
+            let Some(next) = self.explainer.open_inputs(at).next() else { break };
+            at = next;
         }
         lines.push(format!("root cause: {}", self.label(at)));
         Ok(lines)

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::error::CliError;
 use super::work::Work;
-use crate::action::key::{self, Component, Inputs};
+use crate::action::key::{self, Inputs};
 use crate::action::record::{Output, Record};
 use crate::action::{ActionGraph, ActionId};
 use crate::build::probe::State;
@@ -70,17 +70,31 @@ impl<'a> Explainer<'a> {
         if self.states[id.index()].key() == Some(*last) {
             return Ok(Reason::Gone);
         }
-        Ok(Reason::Changed(self.components(last)?.map(|old| why::changes(&old, &now)).unwrap_or_default()))
+        Ok(Reason::Changed(self.record(last)?.map(|old| why::changes(&old.components, &now)).unwrap_or_default()))
     }
 
-    /// What made the last build of an action differ from the one before; `None` where there was none before.
+    /// What made the result of an action differ from the one before; `None` where none before is known.
     pub fn last_change(&self, id: ActionId) -> Result<Option<Vec<Change>>, CliError> {
+        Ok(self.last_two(id)?.map(|(old, new)| why::changes(&old.components, &new.components)))
+    }
+
+    /// What made an input give another result, as a change of what stands on it tells. `None` where that is no longer
+    /// known: the input was built more than once since, perhaps with the same result.
+    pub fn behind(&self, input: ActionId, change: &Change) -> Result<Option<Vec<Change>>, CliError> {
+        let gave = |record: &Record| Some(record.output.digest().to_string());
+        let two = self.last_two(input)?.filter(|(old, new)| gave(old) == change.old && gave(new) == change.new);
+        Ok(two.map(|(old, new)| why::changes(&old.components, &new.components)))
+    }
+
+    /// The records of an action's result and of the one before it: by now the result may be another than the last
+    /// build's, when a build elsewhere or an older one is known to have given it.
+    fn last_two(&self, id: ActionId) -> Result<Option<(Record, Record)>, CliError> {
         let name = self.graph().note_name(id);
-        let (Some(last), Some(before)) = (self.last.get(&name), self.last.get(&format!("{name} before"))) else {
-            return Ok(None);
-        };
-        let (old, new) = (self.components(before)?, self.components(last)?);
-        Ok(old.zip(new).map(|(old, new)| why::changes(&old, &new)))
+        let last = self.last.get(&name);
+        let new = self.states[id.index()].key().or(last.copied());
+        let old = if new.as_ref() == last { self.last.get(&format!("{name} before")) } else { last };
+        let (Some(new), Some(old)) = (new, old) else { return Ok(None) };
+        Ok(self.record(old)?.zip(self.record(&new)?))
     }
 
     /// The inputs of an action that aren't built.
@@ -95,9 +109,9 @@ impl<'a> Explainer<'a> {
         self.graph().get(id).operation.inputs().into_iter().find(|input| self.label(*input) == origin)
     }
 
-    fn components(&self, key: &Digest) -> Result<Option<Vec<Component>>, CliError> {
+    fn record(&self, key: &Digest) -> Result<Option<Record>, CliError> {
         let bytes = self.work.store.actions().get(key)?;
-        Ok(bytes.and_then(|bytes| Record::decode(&bytes).ok()).map(|record| record.components))
+        Ok(bytes.and_then(|bytes| Record::decode(&bytes).ok()))
     }
 }
 

@@ -12,7 +12,6 @@ use super::patterns::Patterns;
 use super::work::{Results, Work};
 use super::{dry_run, project};
 use crate::action::record::Output;
-use crate::build::scheduler::layers_of;
 use crate::digest::DiffId;
 use crate::effect::blobs::StoreBlobs;
 use crate::event::{Event, Listener};
@@ -55,7 +54,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
         );
     }
     let store = project::open_store(cx)?;
-    let lowered = project.lower(&selected, cx)?;
+    let lowered = project.lower(&selected, &store, cx)?;
     let work = Work { project: &project, selected: &selected, lowered: &lowered, store: &store };
     if cx.globals.dry_run {
         return dry_run::run(&work, cx);
@@ -181,7 +180,7 @@ fn names(images: &[BuiltImage<'_>], work: &Work<'_>, cx: &Context) -> Result<Vec
 
 /// Uncompressed sizes of all layers of the images.
 fn sizes(images: &[BuiltImage<'_>], work: &Work<'_>, results: &Results) -> BTreeMap<DiffId, u64> {
-    let layers = images.iter().flat_map(|image| layers_of(Some(image.action), &work.lowered.graph));
+    let layers = images.iter().flat_map(|image| work.lowered.graph.layers_of(image.action));
     let size = |id| match results.output(id) {
         Some(Output::Layer(layer)) => Some((layer.diff_id, layer.uncompressed)),
         _ => None,

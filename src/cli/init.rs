@@ -37,17 +37,18 @@ content = { "/etc/hello.conf" = "greeting=hello\n" }
 layers     = [":hello-files"]
 env        = { HELLO_CONF = "/etc/hello.conf" }
 entrypoint = ["/opt/hello/hello.sh"]
-# There is no base yet: the image holds these two files and no shell to run the script with. To give it one,
-# put an archive of a root file system into this folder, say by
-#   docker export "$(docker create debian:stable-slim)" | xz > hello/rootfs.tar.xz
-# then take away the # of the next line and of the two targets:
+# There is no base yet: the image holds these two files, and no shell to run the script with. To give it one, put the
+# archive of a root file system beside this file: plain tar, or tar in gzip, xz or zstd. Any machine's or container's
+# will do; with Debian's mmdebstrap:
+#   mmdebstrap --variant=essential stable hello/rootfs.tar
+# Then take away the # before the next line and before the two targets below it.
 # base = ":rootfs"
 
 # [image.rootfs]
 # layers = [":rootfs-files"]
 
 # [tar.rootfs-files]
-# src = "rootfs.tar.xz"
+# src = "rootfs.tar"
 "#;
 
 const SCRIPT: &str = "#!/bin/sh\n. \"$HELLO_CONF\"\necho \"$greeting from layerbuild\"\n";
@@ -187,7 +188,7 @@ mod tests {
         let uncommented = HELLO.replace("# base", "base").replace("# [", "[").replace("# layers", "layers");
         let hello: toml::Table = uncommented.replace("# src", "src").parse().unwrap();
         assert_eq!(hello["image"]["hello"]["base"].as_str(), Some(":rootfs"));
-        assert_eq!(hello["tar"]["rootfs-files"]["src"].as_str(), Some("rootfs.tar.xz"));
+        assert_eq!(hello["tar"]["rootfs-files"]["src"].as_str(), Some("rootfs.tar"));
     }
 
     #[test]

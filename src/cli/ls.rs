@@ -6,7 +6,6 @@ use super::work::{Results, Work};
 use super::{patterns, project};
 use crate::action::record::Output;
 use crate::action::{ActionId, Operation};
-use crate::build::scheduler::layers_of;
 use crate::exit::Exit;
 use crate::oci::listing::{Listed, Listing};
 use crate::oci::overlay::overlay;
@@ -30,7 +29,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
         return Err(CliError::usage(format!("`{}` names {count} targets; ls takes one", args.label)));
     };
     let store = project::open_store(cx)?;
-    let lowered = project.lower(&selected, cx)?;
+    let lowered = project.lower(&selected, &store, cx)?;
     let work = Work { project: &project, selected: &selected, lowered: &lowered, store: &store };
     let listener = cx.listener();
     let (results, error) = work.build(cx, &*listener)?;
@@ -44,7 +43,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
 fn table(id: ActionId, work: &Work<'_>, results: &Results) -> Result<Table<5>, CliError> {
     let graph = &work.lowered.graph;
     let layers = match graph.get(id).operation {
-        Operation::Image(_) => layers_of(Some(id), graph),
+        Operation::Image(_) => graph.layers_of(id),
         _ => vec![id],
     };
     let listings = layers.iter().map(|id| listing(*id, work, results)).collect::<Result<Vec<_>, _>>()?;

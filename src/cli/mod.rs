@@ -21,6 +21,7 @@ pub mod project;
 pub mod push;
 pub mod query;
 pub mod query_graph;
+pub mod unchanged;
 pub mod work;
 
 use std::ffi::OsString;

@@ -12,13 +12,13 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::exit::Exit;
 use crate::graph::{self, SelectError, TargetGraph, TargetId};
 use crate::label::PackagePath;
+use crate::observed::Observed;
 use crate::oci::compress::{Compression, Format};
 use crate::pattern::{PatternError, TargetPattern};
 use crate::plan::lower::{Lowered, World, lower};
-use crate::plan::sources::Direct;
 use crate::rules::{self, Defaults};
 use crate::span::Sources;
-use crate::store::{OpenMode, Store, StoreError};
+use crate::store::{OpenMode, Store, StoreError, Trust};
 use crate::workspace::globs::SourceTree;
 use crate::workspace::settings::{CompressionFormat, Settings, SourceDateEpoch};
 use crate::workspace::{self, Workspace};
@@ -31,6 +31,8 @@ pub struct Project {
     pub patterns: Vec<TargetPattern>,
     /// The package of the current folder.
     pub here: PackagePath,
+    /// What was looked at so far.
+    pub observed: Observed,
     diagnostics: Vec<Diagnostic>,
     color: bool,
 }
@@ -64,12 +66,18 @@ pub fn open_with(
         .map_err(|error| CliError::usage(error.to_string()).hint(error.hint()))?;
     let skip = [cx.globals.cache_dir.clone()];
     let schemas = rules::schemas();
-    let options = workspace::Options { schemas: &schemas, profile: cx.globals.profile.as_deref(), skip: &skip };
+    let observed = Observed::default();
+    let options = workspace::Options {
+        schemas: &schemas,
+        profile: cx.globals.profile.as_deref(),
+        skip: &skip,
+        observed: Some(&observed),
+    };
     let opened = workspace::open(&root, options);
     let here = opened.settings().package_at(cx.directory().strip_prefix(&root).unwrap_or(Utf8Path::new("")));
     let patterns = patterns(&here)?;
     let (workspace, diagnostics) = opened.load(&patterns);
-    Ok(Project { workspace, patterns, here, diagnostics, color: cx.err_style().color })
+    Ok(Project { workspace, patterns, here, observed, diagnostics, color: cx.err_style().color })
 }
 
 /// Opens the store; says so when it has to wait for another process.
@@ -103,17 +111,21 @@ impl Project {
             Err(select) => {
                 let only_empty = select.iter().all(|error| matches!(error, SelectError::NothingBeneath { .. }));
                 let exit = if only_empty && !has_errors(&errors) { Exit::NothingMatched } else { Exit::Usage };
-                // With broken files, that a target isn't there is most likely their fault.
-                errors.extend(select.iter().map(SelectError::diagnostic));
+                // With broken files, that a target isn't there is most likely their fault: saying so misleads.
+                if !has_errors(&self.diagnostics) {
+                    errors.extend(select.iter().map(SelectError::diagnostic));
+                }
                 Err(self.diagnosed(exit, &errors))
             }
         }
     }
 
-    /// Diagnostics as the end of a command.
+    /// Diagnostics as the end of a command, in the order of their places.
     pub fn diagnosed(&self, exit: Exit, diagnostics: &[Diagnostic]) -> CliError {
         let mut seen = HashSet::new();
-        let shown: Vec<String> = diagnostics
+        let mut sorted: Vec<&Diagnostic> = diagnostics.iter().collect();
+        sorted.sort_by_cached_key(|diagnostic| self.place(diagnostic));
+        let shown: Vec<String> = sorted
             .iter()
             .map(|diagnostic| diagnostic.render(&self.workspace.sources, self.color))
             .filter(|text| seen.insert(text.clone()))
@@ -124,6 +136,12 @@ impl Project {
             error.message = format!("{errors} errors");
         }
         error
+    }
+
+    /// By file and line, whichever stage found it; what has no place comes first.
+    fn place(&self, diagnostic: &Diagnostic) -> Option<(&Utf8Path, u32)> {
+        let span = diagnostic.primary.as_ref()?.span;
+        Some((&self.workspace.sources.get(span.file).path, span.start))
     }
 
     /// What the workspace says for all targets.
@@ -137,12 +155,16 @@ impl Project {
     }
 
     /// The actions of the selected targets and all that they need.
-    pub fn lower(&self, selected: &Selected<'_>, cx: &Context) -> Result<Lowered, CliError> {
-        let tree = SourceTree::new(&self.workspace.root, vec![cx.globals.cache_dir.clone()]);
-        let world = World { tree: &tree, files: &Direct(&self.workspace.root) };
+    pub fn lower(&self, selected: &Selected<'_>, store: &Store, cx: &Context) -> Result<Lowered, CliError> {
+        let trust = if cx.globals.hash_content { Trust::Nothing } else { Trust::Stat };
+        let files = store.file_hashes(self.workspace.root.as_std_path(), trust)?;
+        let tree = SourceTree::new(&self.workspace.root, vec![cx.globals.cache_dir.clone()], &self.observed);
+        let world = World { tree: &tree, files: &files, observed: &self.observed };
         let defaults = self.defaults(cx)?;
-        lower(&selected.graph, &selected.targets, &defaults, &world)
-            .map_err(|errors| self.diagnosed(Exit::Usage, &errors))
+        let lowered = lower(&selected.graph, &selected.targets, &defaults, &world)
+            .map_err(|errors| self.diagnosed(Exit::Usage, &errors))?;
+        files.save()?;
+        Ok(lowered)
     }
 
     /// The workspace's root.

@@ -36,7 +36,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
         return Err(CliError::usage("--offline forbids pushing"));
     }
     let store = project::open_store(cx)?;
-    let lowered = project.lower(&selected, cx)?;
+    let lowered = project.lower(&selected, &store, cx)?;
     let work = Work { project: &project, selected: &selected, lowered: &lowered, store: &store };
     if cx.globals.dry_run {
         dry_run::run(&work, cx)?;

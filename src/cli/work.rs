@@ -32,6 +32,11 @@ impl Results {
         self.outputs[id.index()].as_ref()
     }
 
+    /// Everything that there is.
+    pub fn outputs(&self) -> impl Iterator<Item = &Output> {
+        self.outputs.iter().flatten()
+    }
+
     /// What a target gave.
     pub fn of(&self, target: TargetId, lowered: &Lowered) -> Option<&Output> {
         self.output(lowered.action(target)?)

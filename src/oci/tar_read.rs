@@ -65,7 +65,7 @@ pub enum MemberError {
     #[error("has no name")]
     NoName,
     /// It stands below something that is no directory: extracted, it would land elsewhere.
-    #[error("lies below {0}")]
+    #[error("lies below `{}`, which is a {} and no directory", .0.path, .0.kind)]
     Below(#[from] NotADirectory),
     /// An earlier member of its name is something else.
     #[error("is a {later}, but an earlier member of the same name is a {earlier}")]

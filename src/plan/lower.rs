@@ -11,6 +11,7 @@ use crate::action::{Action, ActionGraph, ActionId, Fetch, Operation};
 use crate::diagnostic::Diagnostic;
 use crate::graph::{TargetGraph, TargetId};
 use crate::label::Label;
+use crate::observed::Observed;
 use crate::rules::{self, Context, Defaults, Source, Target};
 use crate::workspace::globs::{Glob, GlobError, SourceTree};
 
@@ -23,9 +24,11 @@ pub trait Identify: Sync {
 /// The source tree: which files there are, and what they are.
 pub struct World<'a> {
     /// Expands globs.
-    pub tree: &'a SourceTree,
+    pub tree: &'a SourceTree<'a>,
     /// Hashes files.
     pub files: &'a dyn Identify,
+    /// Is told which files are read.
+    pub observed: &'a Observed,
 }
 
 /// Targets as actions.
@@ -105,6 +108,8 @@ impl Context for Scene<'_> {
     }
 
     fn identify(&self, paths: &[Utf8PathBuf]) -> Vec<Result<Source, String>> {
+        let root = &self.graph.workspace().root;
+        paths.iter().for_each(|path| self.world.observed.note(root.join(path)));
         self.world.files.identify(paths)
     }
 

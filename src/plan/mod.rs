@@ -1,8 +1,9 @@
-//! TargetGraph → actions with keys: what would run, and why.
+//! TargetGraph → actions, and why they would run.
 //!
-//! `lower` calls the rules, `probe` asks the cache, `why` compares with the last build, `source_key` hashes what a
-//! target is made of without anything built.
+//! `lower` calls the rules, `sources` hashes files for them, `why` compares with the last build, `snapshot` gives a build's
+//! answer again where nothing changed. Runs nothing, and asks no cache: `build::probe` does.
 
 pub mod lower;
+pub mod snapshot;
 pub mod sources;
 pub mod why;

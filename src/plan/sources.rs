@@ -1,26 +1,30 @@
 //! Source files as rules see them, hashed by the store's memory of files.
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8PathBuf;
 
 use super::lower::Identify;
-use crate::digest::Digest;
 use crate::rules::Source;
+use crate::store::{FileHashes, FileIdentity, FileKind};
 
-/// TEMPORARY
-pub struct Direct<'a>(pub &'a Utf8Path);
-
-impl Identify for Direct<'_> {
+impl Identify for FileHashes {
     fn identify(&self, paths: &[Utf8PathBuf]) -> Vec<Result<Source, String>> {
-        paths.iter().map(|path| one(&self.0.join(path)).map_err(|error| error.to_string())).collect()
+        if let [path] = paths {
+            // One file: not worth spreading over threads.
+            return vec![self.digest(path.as_std_path()).map_err(|error| error.to_string()).and_then(seen)];
+        }
+        let found = self.digests(paths).into_iter();
+        found.map(|identity| identity.map_err(|error| error.to_string()).and_then(seen)).collect()
     }
 }
 
-fn one(path: &Utf8Path) -> std::io::Result<Source> {
-    let stat = path.symlink_metadata()?;
-    if stat.is_symlink() {
-        return Ok(Source::Link(path.read_link_utf8()?.into_string()));
+fn seen(identity: FileIdentity) -> Result<Source, String> {
+    match identity.kind {
+        FileKind::File => {
+            let FileIdentity { digest, size, executable, .. } = identity;
+            Ok(Source::File { digest, size, executable })
+        }
+        FileKind::Symlink(target) => {
+            String::from_utf8(target).map(Source::Link).map_err(|_| "the link's target is not UTF-8".to_owned())
+        }
     }
-    let bytes = std::fs::read(path)?;
-    let executable = std::os::unix::fs::PermissionsExt::mode(&stat.permissions()) & 0o100 != 0;
-    Ok(Source::File { digest: Digest::of(&bytes), size: bytes.len() as u64, executable })
 }

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use crate::action::key::Component;
+use crate::action::record::Component;
 
 /// One component that differs.
 #[derive(Debug, Clone, PartialEq, Eq)]

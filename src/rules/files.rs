@@ -70,11 +70,7 @@ fn lower(target: &Target<'_>, context: &dyn Context) -> Result<Operation, Vec<Di
     draft.add_parents();
     let compression = shared::compression(target).map_err(|error| draft.errors.push(error));
     if draft.entries.is_empty() && draft.errors.is_empty() {
-        draft.errors.push(
-            Diagnostic::error(format!("{} is an empty layer", target.label))
-                .at(target.span, "says nothing that goes into the layer")
-                .help("give it `srcs`, `content`, `links` or `dirs`"),
-        );
+        draft.errors.push(empty(target));
     }
     match compression {
         Ok(compression) if draft.errors.is_empty() => {
@@ -82,6 +78,18 @@ fn lower(target: &Target<'_>, context: &dyn Context) -> Result<Operation, Vec<Di
             Ok(Operation::Files(FilesLayer { entries, compression, mtime: target.defaults.epoch }))
         }
         _ => Err(draft.errors),
+    }
+}
+
+fn empty(target: &Target<'_>) -> Diagnostic {
+    let diagnostic = Diagnostic::error(format!("{} is an empty layer", target.label));
+    match target.attributes.span("srcs").filter(|_| !target.attributes.strings("srcs").is_empty()) {
+        Some(srcs) => diagnostic
+            .at(srcs, "what the globs name, the exclusions take away again")
+            .help("an exclusion counts wherever it stands in the list"),
+        None => diagnostic
+            .at(target.span, "says nothing that goes into the layer")
+            .help("give it `srcs`, `content`, `links` or `dirs`"),
     }
 }
 
@@ -156,7 +164,9 @@ impl<'a> Draft<'a> {
             return self.error("the image's root is no entry of a layer", by, "names `/` itself", "");
         }
         if let Some(first) = self.entries.get(&path) {
-            let diagnostic = Diagnostic::error(format!("two inputs give {path}")).at(by, "a second time here");
+            let (one, other) = (said(&first.entry.kind), said(&entry.kind));
+            let how = if one == other { String::new() } else { format!(": once as {one}, once as {other}") };
+            let diagnostic = Diagnostic::error(format!("two inputs give {path}{how}")).at(by, "a second time here");
             self.errors.push(match first.by {
                 Some(span) if span != by => diagnostic.also(span, "first here"),
                 _ => diagnostic,
@@ -363,6 +373,15 @@ impl<'a> Draft<'a> {
             Some(span) => diagnostic.also(span, "gives a file or link"),
             None => diagnostic,
         });
+    }
+}
+
+/// What an entry is, for messages.
+fn said(kind: &FileKind) -> &'static str {
+    match kind {
+        FileKind::Source(_) | FileKind::Literal(_) => "a file",
+        FileKind::Symlink(_) => "a symbolic link",
+        FileKind::Directory { .. } => "a directory",
     }
 }
 

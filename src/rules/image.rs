@@ -86,7 +86,7 @@ fn lower(target: &Target<'_>, context: &dyn Context) -> Result<Operation, Vec<Di
     };
     let base = target.attributes.label("base").and_then(&mut action);
     let layers = target.attributes.labels("layers").into_iter().filter_map(&mut action).collect();
-    if errors.is_empty() { Ok(Operation::Image(ImageAction { base, layers, spec })) } else { Err(errors) }
+    if errors.is_empty() { Ok(Operation::Image(Box::new(ImageAction { base, layers, spec }))) } else { Err(errors) }
 }
 
 fn spec(target: &Target<'_>, errors: &mut Vec<Diagnostic>) -> ImageSpec {

@@ -21,7 +21,7 @@ pub static RULE: Rule = Rule {
         attributes: &[
             optional("src", Type::String, "The archive, a path below the package. Either this or `url`."),
             optional("url", Type::String, "Where the archive is fetched from, once; needs `sha256`."),
-            optional("sha256", Type::String, "64 hex digits: what the fetched archive must have."),
+            optional("sha256", Type::String, "64 hex digits: what the archive must have. May be left out with `src`."),
             shared::COMPRESSION,
         ],
     },
@@ -58,6 +58,7 @@ fn source(target: &Target<'_>, src: Spanned<&str>, context: &dyn Context) -> Res
     let files: Vec<Utf8PathBuf> = found.map_err(|errors| fail(errors[0].1.to_string()))?;
     match context.identify(&files).pop() {
         Some(Ok(Source::File { digest, size, .. })) => {
+            pinned(target, digest)?;
             Ok(Archive::Source(SourceFile { path: target.directory.join(src.value), digest, size }))
         }
         Some(Ok(Source::Link(to))) => {
@@ -69,7 +70,7 @@ fn source(target: &Target<'_>, src: Spanned<&str>, context: &dyn Context) -> Res
 }
 
 fn fetched(target: &Target<'_>, url: Spanned<&str>, context: &dyn Context) -> Result<Archive, Diagnostic> {
-    let Some(sha256) = target.attributes.text("sha256") else {
+    let Some(digest) = expected(target)? else {
         return Err(Diagnostic::error("`url` without `sha256`")
             .at(url.span, "what comes from here is not pinned")
             .help("add sha256 = \"…\": a build takes nothing whose digest it does not know"));
@@ -77,9 +78,25 @@ fn fetched(target: &Target<'_>, url: Spanned<&str>, context: &dyn Context) -> Re
     if !["http://", "https://"].iter().any(|scheme| url.value.starts_with(scheme)) {
         return Err(Diagnostic::error("`url` must begin with `https://` or `http://`").at(url.span, ""));
     }
-    let digest = Digest::from_hex(sha256.value).ok_or_else(|| {
-        Diagnostic::error(format!("`{}` is not a SHA-256", sha256.value))
-            .at(sha256.span, "expected 64 lower-case hex digits")
-    })?;
-    Ok(Archive::Fetched(context.fetch(target.label, Fetch { url: url.value.to_owned(), digest })))
+    Ok(Archive::Fetched(context.fetch(target.label, Fetch { url: url.value.to_owned(), digest: digest.value })))
+}
+
+/// What `sha256` says; `None` where it is left out.
+fn expected(target: &Target<'_>) -> Result<Option<Spanned<Digest>>, Diagnostic> {
+    let Some(Spanned { value, span }) = target.attributes.text("sha256") else { return Ok(None) };
+    let wrong =
+        || Diagnostic::error(format!("`{value}` is not a SHA-256")).at(span, "expected 64 lower-case hex digits");
+    Digest::from_hex(value).map(|value| Some(Spanned { value, span })).ok_or_else(wrong)
+}
+
+/// An archive of the workspace against its `sha256`, where it has one.
+fn pinned(target: &Target<'_>, found: Digest) -> Result<(), Diagnostic> {
+    match expected(target)? {
+        Some(expected) if expected.value != found => {
+            Err(Diagnostic::error(format!("the archive of {} has digest {found}", target.label))
+                .at(expected.span, "another one is asked for")
+                .help("if the new content is meant, change `sha256`"))
+        }
+        _ => Ok(()),
+    }
 }

@@ -23,7 +23,6 @@ pub(super) struct Folder {
     _lock: StoreLock,
 }
 
-const PARTS: &[&str] = &["tmp", "blobs", "blobs/sha256", "actions", "chunks", "files", "last"];
 const CHECKSUM: usize = blake3::OUT_LEN;
 
 impl Folder {
@@ -33,7 +32,7 @@ impl Folder {
         let path = std::path::absolute(path).map_err(|error| StoreError::io("find", path, error))?;
         version::check(&path)?;
         let lock = lock::lock(&path, sharing, wait)?;
-        PARTS.iter().try_for_each(|part| make_dir(&path.join(part)))?;
+        version::PARTS.iter().try_for_each(|part| make_dir(&path.join(part)))?;
         let temps = Temps::open(path.join("tmp"))?;
         // Once more: while we waited, somebody may have made the store, or a newer one.
         if version::check(&path)? == Found::Nothing {

@@ -8,7 +8,7 @@
 //! VERSION  CACHEDIR.TAG  lock  tmp/       who may use it, and what is being written
 //! blobs/sha256/ab/<hex>                   blobs.rs, verified.rs
 //! actions/<shard>  chunks/<shard>         actions.rs, chunks.rs: journals (journal.rs, shard.rs, record.rs)
-//! files/<hash>  last/<hash>               file_hashes.rs, last.rs: one sealed file a workspace
+//! files/<hash>  last/<hash>  snapshots/…    file_hashes.rs, last.rs, snapshots.rs: sealed files of a workspace
 //! ```
 
 use std::path::Path;
@@ -28,6 +28,7 @@ mod lock;
 mod map;
 mod record;
 mod shard;
+mod snapshots;
 mod stat_table;
 mod temp;
 mod verified;
@@ -40,6 +41,7 @@ pub use error::{StoreError, StoreWarning};
 pub use file_hashes::{FileHashes, Trust};
 pub use file_identity::{FileError, FileIdentity, FileKind};
 pub use last::LastBuilds;
+pub use snapshots::{Kept, Snapshots};
 pub use verified::VerifiedReader;
 
 use folder::Folder;
@@ -109,6 +111,11 @@ impl Store {
     /// The last builds of the workspace with this root folder (absolute).
     pub fn last_builds(&self, workspace: &Path) -> LastBuilds {
         LastBuilds::new(Arc::clone(&self.folder), workspace)
+    }
+
+    /// Answers given for the workspace with this root folder (absolute).
+    pub fn snapshots(&self, workspace: &Path) -> Snapshots {
+        Snapshots::new(Arc::clone(&self.folder), workspace)
     }
 
     /// What was found damaged since the last call.

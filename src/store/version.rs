@@ -11,6 +11,8 @@ use super::temp::{Temps, WRITABLE};
 
 /// The layout that this program reads and writes.
 const VERSION: u32 = 1;
+/// The folders of a store.
+pub(super) const PARTS: &[&str] = &["tmp", "blobs", "blobs/sha256", "actions", "chunks", "files", "last", "snapshots"];
 const PREFIX: &str = "layerbuild store ";
 /// So that backup programs pass by (the Cache Directory Tagging Specification).
 const CACHEDIR_TAG: &str =
@@ -60,12 +62,12 @@ fn check_foreign(dir: &Path) -> Result<(), StoreError> {
 
 /// A name that no store has. VERSION isn't one: another process may just have made it. Hidden names pass: a mounted or checked-out folder has some.
 fn foreign_name(dir: &Path) -> Result<Option<String>, StoreError> {
-    const OURS: &[&str] =
-        &["VERSION", "CACHEDIR.TAG", "lock", "tmp", "blobs", "actions", "chunks", "files", "last", "lost+found"];
+    const OURS: &[&str] = &["VERSION", "CACHEDIR.TAG", "lock", "lost+found"];
     let fail = |error| StoreError::io("list", dir, error);
     for entry in fs::read_dir(dir).map_err(fail)? {
         let name = entry.map_err(fail)?.file_name().to_string_lossy().into_owned();
-        if !name.starts_with('.') && !OURS.contains(&name.as_str()) {
+        let ours = OURS.iter().chain(PARTS).any(|ours| *ours == name);
+        if !name.starts_with('.') && !ours {
             return Ok(Some(name));
         }
     }

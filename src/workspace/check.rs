@@ -78,21 +78,30 @@ impl Checker<'_> {
         }
         match (ty, &value.node) {
             (Type::Enum(words), Node::String(text)) if !words.contains(&text.as_str()) => {
-                self.found.diagnostics.push(not_one_of(value.span, text, words, name));
+                self.found.diagnostics.push(not_one_of(value.span, text, words, name, ty));
             }
             (Type::Label(purposes), Node::String(text)) => self.label(value.span, text, purposes),
-            (Type::List(item), Node::Array(items)) => items.iter().for_each(|value| self.value(value, item, name)),
+            (Type::List(item), Node::Array(items)) => items.iter().for_each(|value| {
+                if item.fits(&value.node) {
+                    self.value(value, item, name);
+                } else {
+                    let holds = format!("`{name}` takes {}, and holds {}", ty.describe(), value.kind());
+                    self.found.diagnostics.push(Diagnostic { message: holds, ..mismatch(value, item, name) });
+                }
+            }),
             (Type::Map(of), Node::Table(table)) => {
                 table.0.iter().for_each(|entry| self.value(&entry.value, of, &entry.key));
             }
             (Type::Table(attributes), Node::Table(table)) => {
                 self.table(table, attributes, Owner { name, span: value.span });
             }
-            (Type::Either(types), node) => {
-                if let Some(ty) = types.iter().find(|ty| ty.fits(node)) {
-                    self.value(value, ty, name);
+            (Type::Either(types), node) => match (types.iter().find(|ty| ty.fits(node)), node) {
+                (Some(Type::Enum(words)), Node::String(text)) if !words.contains(&text.as_str()) => {
+                    self.found.diagnostics.push(not_one_of(value.span, text, words, name, ty));
                 }
-            }
+                (Some(ty), _) => self.value(value, ty, name),
+                (None, _) => {}
+            },
             _ => {}
         }
     }
@@ -146,9 +155,9 @@ fn mismatch(value: &Value, ty: &Type, name: &str) -> Diagnostic {
     }
 }
 
-fn not_one_of(span: Span, text: &str, words: &[&str], name: &str) -> Diagnostic {
+fn not_one_of(span: Span, text: &str, words: &[&str], name: &str, ty: &Type) -> Diagnostic {
     let diagnostic =
-        Diagnostic::error(format!("`{name}` can't be `{text}`")).at(span, format!("expected one of {}", quoted(words)));
+        Diagnostic::error(format!("`{name}` can't be `{text}`")).at(span, format!("expected {}", ty.describe()));
     match nearest(text, words.iter().copied()) {
         Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
         None => diagnostic,
@@ -190,7 +199,7 @@ mod tests {
                 &["`dest` takes a string, not an integer", "p/layers.toml:3:8", "put it in quotes: `\"7\"`"],
                 &["`level` takes a whole number, not a string", "write it without quotes: `level = 6`"],
                 &["`strict` takes `true` or `false`, not a string", "p/layers.toml:5:10", "write it without quotes"],
-                &["`layers` takes a label, not an integer", "p/layers.toml:7:11"],
+                &["`layers` takes a list of labels, and holds an integer", "p/layers.toml:7:11"],
             ],
         );
     }

@@ -23,7 +23,8 @@ const LATER_TABLES: [&str; 3] = ["apt", "registry", "external"];
 /// Declares a package's targets. Of a file whose syntax is wrong somewhere, the targets around these places are named
 /// but not judged.
 pub fn declare(parsed: Parsed, path: PackagePath, schemas: &[&'static RuleSchema]) -> (Package, Vec<Diagnostic>) {
-    let mut declarer = Declarer { path: &path, schemas, targets: Vec::new(), diagnostics: parsed.diagnostics };
+    let sound = parsed.broken.first().copied().unwrap_or(u32::MAX);
+    let mut declarer = Declarer { path: &path, schemas, sound, targets: Vec::new(), diagnostics: parsed.diagnostics };
     parsed.table.0.into_iter().for_each(|entry| declarer.entry(entry));
     let Declarer { mut targets, mut diagnostics, .. } = declarer;
     let complete = parsed.broken.is_empty();
@@ -42,6 +43,8 @@ struct Declared {
 struct Declarer<'a> {
     path: &'a PackagePath,
     schemas: &'a [&'static RuleSchema],
+    /// Behind it, keys that look like tables of their own may belong to a header that could not be read.
+    sound: u32,
     targets: Vec<Declared>,
     diagnostics: Vec<Diagnostic>,
 }
@@ -58,7 +61,9 @@ impl Declarer<'_> {
     }
 
     fn other(&mut self, key: &str, span: Span, node: &Node) {
-        self.diagnostics.extend(stranger(key, span, node, self.schemas));
+        if span.start < self.sound {
+            self.diagnostics.extend(stranger(key, span, node, self.schemas));
+        }
     }
 
     /// One `[rule.name]`.

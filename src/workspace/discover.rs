@@ -12,12 +12,14 @@ use super::ignored::{self, Ignored};
 use super::root::FILE_NAME;
 use crate::diagnostic::Diagnostic;
 use crate::label::{PackagePath, is_name};
+use crate::observed::Observed;
 
 /// Where packages are looked for.
 pub struct Finder<'a> {
     root: &'a Utf8Path,
     packages: &'a Utf8Path,
     skip: &'a [Utf8PathBuf],
+    observed: Option<&'a Observed>,
     /// The folders looked at so far, relative to the root; `None` where no package may be.
     entered: HashMap<Utf8PathBuf, Option<Ignored>>,
 }
@@ -33,8 +35,13 @@ pub struct Found {
 
 impl<'a> Finder<'a> {
     /// Looks in `packages`, which is relative to `root`. `skip`: absolute folders to pass over.
-    pub fn new(root: &'a Utf8Path, packages: &'a Utf8Path, skip: &'a [Utf8PathBuf]) -> Finder<'a> {
-        Finder { root, packages, skip, entered: HashMap::new() }
+    pub fn new(
+        root: &'a Utf8Path,
+        packages: &'a Utf8Path,
+        skip: &'a [Utf8PathBuf],
+        observed: Option<&'a Observed>,
+    ) -> Finder<'a> {
+        Finder { root, packages, skip, observed, entered: HashMap::new() }
     }
 
     /// Whether the package exists.
@@ -49,7 +56,7 @@ impl<'a> Finder<'a> {
     pub fn below(&mut self, package: &PackagePath) -> Found {
         let folder = self.packages.join(package.as_str());
         let Some(ignored) = self.enter(&folder) else { return Found::default() };
-        let walk = Walk { skip: self.skip };
+        let walk = Walk { skip: self.skip, observed: self.observed };
         walk.folder(&self.root.join(folder), package.as_str(), &ignored)
     }
 
@@ -58,6 +65,7 @@ impl<'a> Finder<'a> {
         if let Some(known) = self.entered.get(folder) {
             return known.clone();
         }
+        self.observed.iter().for_each(|observed| observed.note_folder(&self.root.join(folder)));
         let entered = match folder.parent() {
             Some(parent) => self.enter(parent).and_then(|ignored| self.step(folder, &ignored)),
             None => Some(Ignored::default().with_file_in(self.root)),
@@ -78,6 +86,7 @@ impl<'a> Finder<'a> {
 
 struct Walk<'a> {
     skip: &'a [Utf8PathBuf],
+    observed: Option<&'a Observed>,
 }
 
 /// What matters of one folder's entries.
@@ -91,6 +100,7 @@ struct Listing {
 impl Walk<'_> {
     /// `package`: the folder's path as a package.
     fn folder(&self, path: &Utf8Path, package: &str, outer: &Ignored) -> Found {
+        self.observed.iter().for_each(|observed| observed.note_folder(path));
         let listing = match list(path) {
             Ok(listing) => listing,
             Err(error) => return Found::from(Diagnostic::error(format!("the folder `{path}` can't be read: {error}"))),
@@ -186,7 +196,7 @@ mod tests {
             ("store/layers.toml", ""),
         ]);
         let skip = [root.join("store")];
-        let mut finder = Finder::new(&root, Utf8Path::new(""), &skip);
+        let mut finder = Finder::new(&root, Utf8Path::new(""), &skip, None);
         assert_eq!(sorted(finder.below(&PackagePath::default())), ["//", "//a", "//b/src/deep"]);
         let mut exists = |path| finder.exists(&PackagePath::new(path).unwrap());
         assert!(exists("") && exists("a") && exists("b/src/deep"));
@@ -197,7 +207,7 @@ mod tests {
     fn packages_are_relative_to_their_folder_and_a_prefix_is_not_a_parent() {
         let (_folder, root) =
             workspace(&[("images/foo/layers.toml", ""), ("images/foox/layers.toml", ""), ("other/layers.toml", "")]);
-        let mut finder = Finder::new(&root, Utf8Path::new("images"), &[]);
+        let mut finder = Finder::new(&root, Utf8Path::new("images"), &[], None);
         assert_eq!(sorted(finder.below(&PackagePath::default())), ["//foo", "//foox"]);
         assert_eq!(sorted(finder.below(&PackagePath::new("foo").unwrap())), ["//foo"]);
     }
@@ -205,7 +215,7 @@ mod tests {
     #[test]
     fn a_package_whose_folder_can_be_no_label_is_an_error() {
         let (_folder, root) = workspace(&[("my dir/layers.toml", ""), ("plain dir/x", "")]);
-        let found = Finder::new(&root, Utf8Path::new(""), &[]).below(&PackagePath::default());
+        let found = Finder::new(&root, Utf8Path::new(""), &[], None).below(&PackagePath::default());
         assert_eq!(found.diagnostics.len(), 1);
         assert!(found.diagnostics[0].message.contains("my dir"), "{:?}", found.diagnostics);
     }

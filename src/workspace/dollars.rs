@@ -48,7 +48,10 @@ impl Replacer<'_> {
             let written = &rest[at..rest.len() - behind.len()];
             match rest[..at].strip_suffix('$') {
                 Some(before) => out.extend([before, written]),
-                None => out.extend([&rest[..at], &self.meaning(kind, name, span)]),
+                None => {
+                    let place = part(span, text, text.len() - rest.len() + at, written.len());
+                    out.extend([&rest[..at], &self.meaning(kind, name, place)]);
+                }
             }
             rest = behind;
         }
@@ -75,6 +78,14 @@ impl Replacer<'_> {
             None => diagnostic.help(format!("add `{name} = \"…\"` to `[vars]` in the workspace's layers.toml")),
         }
     }
+}
+
+/// The place of a part of a string; that of the whole string where it holds escapes, or is written otherwise than in
+/// one pair of quotes.
+fn part(span: Span, text: &str, at: usize, length: usize) -> Span {
+    let range = span.range();
+    let start = range.start + 1 + at;
+    if range.len() == text.len() + 2 { Span::new(span.file, start..start + length) } else { span }
 }
 
 /// `${kind.name}` at the beginning of a text, and what follows it; `None` where it is not one of ours.

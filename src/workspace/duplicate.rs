@@ -18,6 +18,7 @@ pub fn describe(text: &str, second: Range<usize>, file: FileId) -> Option<Diagno
     };
     let Found { message, first } = error;
     let diagnostic = Diagnostic::error(message).at(Span::new(file, second), "and again here");
+    let diagnostic = diagnostic.help("keep one, or rename one");
     Some(match first {
         Some(first) => diagnostic.also(Span::new(file, first), "first here"),
         None => diagnostic,

@@ -11,6 +11,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use globset::{GlobBuilder, GlobMatcher};
 
 use super::ignored::{self, Ignored};
+use crate::observed::Observed;
 
 /// One pattern of a `srcs` list, compiled.
 #[derive(Debug, Clone)]
@@ -92,18 +93,20 @@ pub fn compile(text: &str) -> Result<GlobMatcher, GlobError> {
 
 /// The source tree that globs are expanded in.
 #[derive(Debug)]
-pub struct SourceTree {
+pub struct SourceTree<'a> {
     root: Utf8PathBuf,
+    observed: &'a Observed,
     canonical_root: Utf8PathBuf,
     excluded: Vec<Utf8PathBuf>,
     ignores: Mutex<HashMap<Utf8PathBuf, Ignored>>,
 }
 
-impl SourceTree {
-    /// The tree below `root`; globs never enter the `excluded` folders (absolute paths).
-    pub fn new(root: &Utf8Path, excluded: Vec<Utf8PathBuf>) -> SourceTree {
+impl<'a> SourceTree<'a> {
+    /// The tree below `root`; globs never enter the `excluded` folders (absolute paths). `observed` is told which
+    /// folders are looked at; of files, whoever reads them tells.
+    pub fn new(root: &Utf8Path, excluded: Vec<Utf8PathBuf>, observed: &'a Observed) -> SourceTree<'a> {
         let canonical_root = root.canonicalize_utf8().unwrap_or_else(|_| root.to_owned());
-        SourceTree { root: root.to_owned(), canonical_root, excluded, ignores: Mutex::default() }
+        SourceTree { root: root.to_owned(), observed, canonical_root, excluded, ignores: Mutex::default() }
     }
 
     /// The files that a list of globs names in a package, relative to the workspace's root and sorted.
@@ -136,6 +139,7 @@ impl SourceTree {
             return self.literal(directory, &glob.text).map(|path| vec![path]);
         }
         let start = Utf8Path::new(glob.fixed_prefix());
+        self.observed.note_folder(&self.root.join(directory).join(start));
         let mut files = Vec::new();
         if self.root.join(directory).join(start).is_dir() && !self.is_cut_off(directory, start) {
             self.walk(directory, start, &mut |path| {
@@ -170,6 +174,7 @@ impl SourceTree {
         below.components().any(|part| {
             path.push(part.as_str());
             let full = self.root.join(directory).join(&path);
+            self.observed.note_folder(&full);
             let ignored = self.is_ignored(&directory.join(&path), true);
             ignored || full.is_symlink() || full.join("layers.toml").is_file()
         })
@@ -182,6 +187,7 @@ impl SourceTree {
         visit: &mut dyn FnMut(Utf8PathBuf),
     ) -> Result<(), GlobError> {
         let folder = directory.join(below);
+        self.observed.note_folder(&self.root.join(&folder));
         let unreadable = |error: std::io::Error| GlobError::Unreadable { path: folder.clone(), why: error.to_string() };
         let entries = self.root.join(&folder).read_dir_utf8().map_err(unreadable)?;
         let entries = entries.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
@@ -217,6 +223,7 @@ impl SourceTree {
         }
         let outer = folder.parent().map_or_else(Ignored::default, |parent| self.ignored_in(parent));
         let full = self.root.join(folder);
+        self.observed.note_folder(&full);
         let here = if full.join(ignored::FILE_NAME).is_file() { outer.with_file_in(&full) } else { outer };
         self.ignores.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.to_owned(), here.clone());
         here
@@ -231,7 +238,7 @@ impl SourceTree {
 mod tests {
     use super::*;
 
-    fn tree(files: &[&str]) -> (tempfile::TempDir, SourceTree) {
+    fn tree(files: &[&str]) -> (tempfile::TempDir, SourceTree<'static>) {
         let folder = tempfile::tempdir().unwrap();
         for file in files {
             let path = folder.path().join(file);
@@ -239,11 +246,11 @@ mod tests {
             std::fs::write(path, "x").unwrap();
         }
         let root = Utf8Path::from_path(folder.path()).unwrap().to_owned();
-        let tree = SourceTree::new(&root, vec![root.join("store")]);
+        let tree = SourceTree::new(&root, vec![root.join("store")], Box::leak(Box::default()));
         (folder, tree)
     }
 
-    fn expand(tree: &SourceTree, package: &str, patterns: &[&str]) -> Vec<String> {
+    fn expand(tree: &SourceTree<'_>, package: &str, patterns: &[&str]) -> Vec<String> {
         let globs: Vec<Glob> = patterns.iter().map(|pattern| Glob::new(pattern).unwrap()).collect();
         let files = tree.expand(Utf8Path::new(package), &globs).unwrap();
         files.into_iter().map(Utf8PathBuf::into_string).collect()
@@ -266,7 +273,7 @@ mod tests {
     #[test]
     fn ignored_files_are_left_out_of_globs_but_not_of_literal_paths() {
         let (folder, tree) = tree(&["p/bin/tool", "p/bin/keep", "p/a"]);
-        std::fs::write(folder.path().join(".gitignore"), "bin/*\n").unwrap();
+        std::fs::write(folder.path().join(".gitignore"), "/p/bin/*\n").unwrap();
         std::fs::write(folder.path().join("p/.gitignore"), "!bin/keep\n").unwrap();
         assert_eq!(expand(&tree, "p", &["[a-z]*", "bin/*"]), ["p/a", "p/bin/keep"]);
         assert_eq!(expand(&tree, "p", &["bin/tool"]), ["p/bin/tool"]);

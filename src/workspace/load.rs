@@ -18,6 +18,7 @@ use super::settings::Settings;
 use super::{declare, dollars, read};
 use crate::diagnostic::Diagnostic;
 use crate::label::PackagePath;
+use crate::observed::Observed;
 use crate::pattern::{PackageSelection, TargetPattern};
 use crate::span::{FileId, Sources, Span};
 
@@ -30,6 +31,8 @@ pub struct Options<'a> {
     pub profile: Option<&'a str>,
     /// Absolute folders in which no package is looked for, such as the store.
     pub skip: &'a [Utf8PathBuf],
+    /// Is told which files and folders are looked at.
+    pub observed: Option<&'a Observed>,
 }
 
 /// A workspace whose settings are known and whose packages are still to be read.
@@ -52,6 +55,7 @@ const ROOT_FILE: FileId = FileId(0);
 
 /// Reads a workspace's settings. `root` is the folder that [`super::root::find_root`] gives.
 pub fn open<'a>(root: &Utf8Path, options: Options<'a>) -> Opened<'a> {
+    options.observed.iter().for_each(|observed| observed.note(root.join(FILE_NAME)));
     let Text { text, mistake } = read_text(&root.join(FILE_NAME), FILE_NAME, ROOT_FILE);
     let mut rest = match &mistake {
         None => parse::parse(&text, ROOT_FILE),
@@ -105,7 +109,7 @@ impl Opened<'_> {
     fn packages(&mut self, wanted: &[TargetPattern]) -> Read {
         let settings = self.settings.clone();
         let root = self.root.clone();
-        let mut finder = Finder::new(&root, &settings.packages, self.options.skip);
+        let mut finder = Finder::new(&root, &settings.packages, self.options.skip, self.options.observed);
         let mut read = Read::default();
         let mut wave = select(wanted, &mut finder, &mut read);
         let mut seen: HashSet<PackagePath> = HashSet::new();
@@ -150,6 +154,7 @@ impl Opened<'_> {
 
     fn file(&self, package: PackagePath, file: FileId) -> FileRead {
         let path = self.settings.folder(&package).join(FILE_NAME);
+        self.options.observed.iter().for_each(|observed| observed.note(self.root.join(&path)));
         let text = read_text(&self.root.join(&path), path.as_str(), file);
         let mut parsed = match text.mistake {
             None => parse::parse(&text.text, file),
@@ -311,7 +316,7 @@ mod tests {
             ),
         ]);
         let (workspace, problems) = tree.load(&["//..."]);
-        expect(&problems, &[&["`${env.A}` stands only in attributes of effects", "a/layers.toml:3:13"]]);
+        expect(&problems, &[&["`${env.A}` stands only in attributes of effects", "a/layers.toml:3:14", "^^^^^^^^"]]);
         let root = &workspace.packages[0].targets[0];
         assert_eq!(root.attributes().str("dest"), Some("/b"));
         let image = workspace.packages[1].target("x").unwrap();

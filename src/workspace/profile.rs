@@ -59,7 +59,7 @@ fn suggest(profiles: &[Entry], name: &str, diagnostic: Diagnostic) -> Diagnostic
     match nearest(name, names.iter().copied()) {
         Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
         None if names.is_empty() => diagnostic.help("the workspace's layers.toml declares no `[profile.NAME]`"),
-        None => diagnostic.help(format!("the profiles are {}", quoted(&names))),
+        None => diagnostic.help(format!("the workspace declares {}", quoted(&names))),
     }
 }
 

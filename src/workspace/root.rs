@@ -32,11 +32,12 @@ pub fn find_root(start: &Utf8Path) -> Result<Utf8PathBuf, NoWorkspace> {
     found.map(Utf8Path::to_owned).ok_or_else(|| NoWorkspace { start: start.to_owned() })
 }
 
-/// `[workspace]`, `[workspace.x]` or `workspace.x = …`.
+/// `[workspace]`, `[workspace.x]` or `workspace.x = …`; also `[workspace`, whose mistake is told later.
 fn opens_workspace(line: &str) -> bool {
-    let line = line.trim_start();
+    let line = line.trim();
     let name = line.strip_prefix('[').unwrap_or(line).trim_start();
-    name.strip_prefix("workspace").is_some_and(|rest| rest.trim_start().starts_with([']', '.', '=']))
+    let unclosed = line.starts_with('[') && name == "workspace";
+    unclosed || name.strip_prefix("workspace").is_some_and(|rest| rest.trim_start().starts_with([']', '.', '=']))
 }
 
 #[cfg(test)]

@@ -82,6 +82,7 @@ impl Type {
             Type::Boolean => "`true` or `false`".to_owned(),
             Type::Integer => "a whole number".to_owned(),
             Type::String => "a string".to_owned(),
+            Type::Enum([word]) => format!("`{word}`"),
             Type::Enum(words) => format!("one of {}", quoted(words)),
             Type::Label(_) => "a label".to_owned(),
             Type::List(item) => format!("a list of {}", item.plural()),

@@ -67,7 +67,7 @@ impl Tree {
 
     /// [`Tree::load`] with patterns relative to `here`, under a profile.
     pub fn load_with(&self, here: &PackagePath, patterns: &[&str], profile: Option<&str>) -> (Workspace, Vec<String>) {
-        let options = Options { schemas: &SCHEMAS, profile, skip: &[] };
+        let options = Options { schemas: &SCHEMAS, profile, skip: &[], observed: None };
         let patterns = TargetPattern::parse_all(patterns, here).unwrap();
         let (workspace, problems) = open(&self.root, options).load(&patterns);
         let shown = problems.iter().map(|problem| problem.render(&workspace.sources, false)).collect();

@@ -1,8 +1,18 @@
 //! The one integration binary: what the crate does with real programs around it.
 
+mod cases;
+mod damage;
+mod explained;
+mod incremental;
 mod main_job;
 mod push_twice;
 mod readers;
 mod registry_push;
+mod reproducible;
+mod sample;
+mod settled;
+mod sharing;
+mod space;
 mod support;
 mod tar_edges;
+mod tidy;

@@ -143,15 +143,16 @@ fn extracted_by_all(workspace: &Workspace, expected: &Found, look: impl Fn(&str,
         command.args(["--xattrs", "--xattrs-include=user.*"]);
         command
     };
-    let readers: [(&str, &dyn Fn(&Path, &Path) -> Command); 3] =
-        [("tar", &with_xattrs), ("bsdtar", &bsdtar), ("python", &python("r:gz"))];
-    for (reader, command) in readers {
+    let extracted_by = |reader: &str, command: &dyn Fn(&Path, &Path) -> Command| {
         let folder = tempfile::tempdir().expect("a folder");
-        run(command(&blob, folder.path()).env("LC_ALL", "C.UTF-8")).unwrap_or_else(|why| panic!("{reader}: {why}"));
+        assert_eq!(run(command(&blob, folder.path()).env("LC_ALL", "C.UTF-8")).err(), None, "{reader}");
         let found = found::in_folder(folder.path());
         assert!(found == *expected, "{reader}: {}", found::difference(expected, &found));
         look(reader, folder.path());
-    }
+    };
+    extracted_by("tar", &with_xattrs);
+    extracted_by("bsdtar", &bsdtar);
+    extracted_by("python", &python("r:gz"));
 }
 
 /// `ls` says the same, whiteouts and device numbers aside.

@@ -15,7 +15,7 @@ pub fn run(command: &mut Command) -> Result<Vec<u8>, String> {
         return Ok(output.stdout);
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    Err(said.lines().filter(|line| !line.trim().is_empty()).next_back().unwrap_or("it only failed").to_owned())
+    Err(said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it only failed").to_owned())
 }
 
 fn text(bytes: Vec<u8>) -> String {

@@ -1,0 +1,69 @@
+//! What one action stands on: the outputs of its inputs, and of an image all layers below it.
+
+use super::image;
+use crate::action::key::Inputs;
+use crate::action::record::{ImageOutput, Output};
+use crate::action::{ActionGraph, ActionId, ImageAction, Operation};
+
+/// The outputs that one action stands on: its inputs, and of an image all layers below it.
+pub struct Upstream {
+    direct: Vec<(ActionId, String, Output)>,
+    below: Vec<(String, Output)>,
+}
+
+impl Upstream {
+    /// What `id` stands on, of outputs as `output` knows them.
+    pub fn gather<'a>(id: ActionId, graph: &ActionGraph, output: impl Fn(ActionId) -> Option<&'a Output>) -> Upstream {
+        let action = graph.get(id);
+        let known = |id: ActionId| Some((id, graph.get(id).label.to_string(), output(id)?.clone()));
+        let direct = action.operation.inputs().into_iter().filter_map(known).collect();
+        let base = match &action.operation {
+            Operation::Image(image) => image.base,
+            _ => None,
+        };
+        let below = base
+            .map(|base| graph.layers_of(base))
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(known)
+            .map(|(_, label, output)| (label, output));
+        Upstream { direct, below: below.collect() }
+    }
+
+    /// The first input's.
+    pub fn first(&self) -> Option<&Output> {
+        self.direct.first().map(|(_, _, output)| output)
+    }
+
+    /// Sorted into what an image is made of.
+    pub fn parts<'a>(&'a self, action: &ImageAction) -> image::Parts<'a> {
+        let base = action.base.and_then(|id| Inputs::output(self, id)).and_then(as_image);
+        let own = self.direct.iter().filter_map(|(_, label, output)| layer(label, output)).collect();
+        let below = self.below.iter().filter_map(|(label, output)| layer(label, output)).collect();
+        image::Parts { base, below, own }
+    }
+}
+
+fn as_image(output: &Output) -> Option<&ImageOutput> {
+    match output {
+        Output::Image(image) => Some(image),
+        _ => None,
+    }
+}
+
+fn layer<'a>(label: &str, output: &'a Output) -> Option<image::Below<'a>> {
+    match output {
+        Output::Layer(layer) => Some(image::Below { label: label.to_owned(), layer }),
+        _ => None,
+    }
+}
+
+impl Inputs for Upstream {
+    fn output(&self, id: ActionId) -> Option<&Output> {
+        self.direct.iter().find(|(input, ..)| *input == id).map(|(_, _, output)| output)
+    }
+
+    fn label(&self, id: ActionId) -> String {
+        self.direct.iter().find(|(input, ..)| *input == id).map(|(_, label, _)| label.clone()).unwrap_or_default()
+    }
+}
