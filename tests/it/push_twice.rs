@@ -57,7 +57,7 @@ fn pushed(workspace: &Workspace, registry: &DockerRegistry) -> (String, String) 
     assert!(output.status.success(), "{told}");
     let line = said.strip_suffix('\n').expect("a line");
     let reference = format!("{}/app:1.0", registry.address);
-    let digest = line.strip_prefix(&format!("//:app {reference}@")).unwrap_or_else(|| panic!("{line}"));
+    let digest = line.strip_prefix(&format!("//:app {reference}@")).expect("the label and the reference");
     if has(&["skopeo"]) {
         let manifest = skopeo(&["inspect", "--raw", "--tls-verify=false", &format!("docker://{reference}")]);
         assert_eq!(Digest::of(&manifest.expect("a manifest")).to_string(), digest);

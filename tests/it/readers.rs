@@ -247,7 +247,7 @@ impl Published {
     fn layers_of(&self, name: &str) -> Vec<(String, String)> {
         let text = |value: &serde_json::Value| value.as_str().expect("a digest").to_owned();
         let manifest = self.manifest(name);
-        let config = self.json(name, &text(&manifest["config"]["digest"]));
+        let config = self.json(&text(&manifest["config"]["digest"]));
         let layers = manifest["layers"].as_array().expect("layers").iter().map(|layer| text(&layer["digest"]));
         layers.zip(config["rootfs"]["diff_ids"].as_array().expect("diff IDs").iter().map(text)).collect()
     }
@@ -262,12 +262,12 @@ impl Published {
     }
 
     fn manifest(&self, name: &str) -> serde_json::Value {
-        self.json(name, &self.manifest_digest(name))
+        self.json(&self.manifest_digest(name))
     }
 
-    fn json(&self, name: &str, digest: &str) -> serde_json::Value {
+    fn json(&self, digest: &str) -> serde_json::Value {
         let bytes = std::fs::read(programs::blob(&self.layout(), digest)).expect("a blob");
-        serde_json::from_slice(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"))
+        serde_json::from_slice(&bytes).expect("JSON")
     }
 }
 

@@ -12,9 +12,6 @@ use crate::readers::programs::{bsdtar, gnu_tar, python, run};
 use crate::readers::sample::{Archive, Workspace};
 use crate::support::{has, is_root};
 
-/// How a program is called: the blob, the folder to work in.
-type Reader<'a> = &'a dyn Fn(&Path, &Path) -> Command;
-
 /// One more than the largest owner that a ustar header has digits for.
 const LARGE_OWNER: u64 = 2_097_152;
 
@@ -146,14 +143,16 @@ fn extracted_by_all(workspace: &Workspace, expected: &Found, look: impl Fn(&str,
         command.args(["--xattrs", "--xattrs-include=user.*"]);
         command
     };
-    let readers: [(&str, Reader<'_>); 3] = [("tar", &with_xattrs), ("bsdtar", &bsdtar), ("python", &python("r:gz"))];
-    for (reader, command) in readers {
+    let extracted_by = |reader: &str, command: &dyn Fn(&Path, &Path) -> Command| {
         let folder = tempfile::tempdir().expect("a folder");
-        run(command(&blob, folder.path()).env("LC_ALL", "C.UTF-8")).unwrap_or_else(|why| panic!("{reader}: {why}"));
+        assert_eq!(run(command(&blob, folder.path()).env("LC_ALL", "C.UTF-8")).err(), None, "{reader}");
         let found = found::in_folder(folder.path());
         assert!(found == *expected, "{reader}: {}", found::difference(expected, &found));
         look(reader, folder.path());
-    }
+    };
+    extracted_by("tar", &with_xattrs);
+    extracted_by("bsdtar", &bsdtar);
+    extracted_by("python", &python("r:gz"));
 }
 
 /// `ls` says the same, whiteouts and device numbers aside.

@@ -167,7 +167,7 @@ pub fn listed(printed: &str, digests: &BTreeMap<String, Digest>) -> Found {
     let mut links = Vec::new();
     for line in printed.lines() {
         let columns: Vec<&str> = line.split("  ").map(str::trim).filter(|column| !column.is_empty()).collect();
-        let [mode, owner, size, path, _layer] = columns[..] else { panic!("five columns: {line}") };
+        let &[mode, owner, size, path, _layer] = columns.as_array().expect("five columns");
         let path = path.strip_prefix('/').expect("an absolute path");
         if let Some((name, target)) = path.split_once(" link to /") {
             links.push((name.to_owned(), target.to_owned()));
