@@ -128,6 +128,7 @@ fn a_damaged_memory_of_files_costs_hashing_and_a_warning() {
     let (space, first) = built();
     // Files are remembered once they are safely older than their hashing: time is what has to pass.
     std::thread::sleep(std::time::Duration::from_millis(2100));
+    space.layerbuild("//:i");
     for path in stored(&space, "snapshots") {
         replace(&path, flip);
     }
