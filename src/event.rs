@@ -14,6 +14,13 @@ pub enum Event {
         /// Those that need not run.
         cached: usize,
     },
+    /// A result that was known before anything ran; told only where everything is.
+    Known {
+        /// What it would have been.
+        step: Step,
+        /// What it gives, such as a digest.
+        detail: String,
+    },
     /// Work on something began.
     Started(Step),
     /// Work on something ended well.

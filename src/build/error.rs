@@ -81,6 +81,15 @@ impl BuildError {
         }
     }
 
+    /// The blob of the store that turned out damaged or missing; `None` where that was not the reason.
+    pub fn damaged(&self) -> Option<Digest> {
+        match self {
+            BuildError::Store(StoreError::Corrupt { digest, .. } | StoreError::Missing { digest })
+            | BuildError::Listing(digest) => Some(*digest),
+            _ => None,
+        }
+    }
+
     /// What to do; `None` where the message says it all.
     pub fn hint(&self) -> Option<&'static str> {
         match self {

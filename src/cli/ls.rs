@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::error::CliError;
 use super::work::{Results, Work};
-use super::{patterns, project};
+use super::{dry_run, patterns, project};
 use crate::action::record::Output;
 use crate::action::{ActionId, Operation};
 use crate::exit::Exit;
@@ -31,6 +31,9 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let store = project::open_store(cx)?;
     let lowered = project.lower(&selected, &store, cx)?;
     let work = Work { project: &project, selected: &selected, lowered: &lowered, store: &store };
+    if cx.globals.dry_run {
+        return dry_run::run(&work, cx);
+    }
     let listener = cx.listener();
     let (results, error) = work.build(cx, &*listener)?;
     drop(listener);

@@ -10,7 +10,7 @@ use super::patterns::Patterns;
 use super::work::Work;
 use super::{dry_run, project};
 use crate::effect::push::{PushError, Pushable, push};
-use crate::event::{Event, Listener};
+use crate::event::{Event, Listener, Summary};
 use crate::exit::Exit;
 use crate::reference::{RegistryBase, Tag};
 use crate::registry::{ClientConfig, CredentialSources, HelperEnvironment, Pushed, RegistryError};
@@ -96,17 +96,32 @@ fn publish(work: &Work<'_>, to: &Destination, cx: &Context, listener: &dyn Liste
         if error.is_some() && std::mem::take(&mut again) && images::was_damaged(&built, work, listener)? {
             continue;
         }
-        listener.event(Event::Done(results.summary.clone()));
+        listener.event(Event::Done(Summary { verb: "pushed", ..counts(&lines, &results.summary) }));
+        let lines = lines.into_iter().map(|line| line.text).collect();
         return Ok((lines, build_error.or(error)));
     }
 }
 
-fn said(pushables: &[Pushable], pushed: Vec<Result<Pushed, RegistryError>>) -> Outcome {
+/// What stdout gets of one image.
+struct Line {
+    text: String,
+    unchanged: bool,
+}
+
+fn counts(lines: &[Line], build: &Summary) -> Summary {
+    let cached = lines.iter().filter(|line| line.unchanged).count();
+    Summary { ran: lines.len() - cached, cached, ..build.clone() }
+}
+
+fn said(pushables: &[Pushable], pushed: Vec<Result<Pushed, RegistryError>>) -> (Vec<Line>, Option<CliError>) {
     let mut lines = Vec::new();
     let mut failed = Vec::new();
     for (image, result) in pushables.iter().zip(pushed) {
         match result {
-            Ok(pushed) => lines.push(format!("{} {}", image.label, pushed.reference())),
+            Ok(pushed) => {
+                let text = format!("{} {}", image.label, pushed.reference());
+                lines.push(Line { text, unchanged: pushed.unchanged });
+            }
             Err(error) => failed.push(format!("{} was not pushed: {error}", image.label)),
         }
     }

@@ -7,6 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::context::Context;
 use super::error::CliError;
+use super::global::Verbosity;
 use super::project::Project;
 use crate::action::record::Output;
 use crate::digest::{Digest, Hasher};
@@ -29,7 +30,8 @@ impl Call {
     pub fn new(patterns: &[String], cx: &Context) -> Option<Call> {
         let began = SystemTime::now();
         let clock = Instant::now();
-        if cx.globals.hash_content || cx.globals.dry_run {
+        let tells_all = cx.globals.json || cx.globals.verbosity == Verbosity::Verbose;
+        if cx.globals.hash_content || cx.globals.dry_run || tells_all {
             return None;
         }
         let root = find_root(cx.directory()).ok()?;

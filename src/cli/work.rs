@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::context::Context;
 use super::error::CliError;
+use super::global::Verbosity;
 use super::project::{Project, Selected};
 use crate::action::ActionId;
 use crate::action::record::Output;
@@ -13,8 +14,7 @@ use crate::build::probe::{self, State};
 use crate::build::scheduler::{self, Built, Failure};
 use crate::build::{Workshop, probe::Probed};
 use crate::diagnostic::Diagnostic;
-use crate::digest::Digest;
-use crate::event::{Event, Listener, Summary};
+use crate::event::{Event, Listener, Step, Summary};
 use crate::exit::Exit;
 use crate::graph::TargetId;
 use crate::plan::lower::Lowered;
@@ -65,18 +65,16 @@ impl Work<'_> {
         Ok(states)
     }
 
-    /// Builds whatever is missing. With `--keep-going`, an error comes with all results that there are.
+    /// Builds whatever is missing. With `--keep-going`, an error comes with all results that there are. What turns out
+    /// damaged in the store on the way is removed, and the build begun once more.
     pub fn build(&self, cx: &Context, listener: &dyn Listener) -> Result<(Results, Option<CliError>), CliError> {
         let start = Instant::now();
         let states = self.probe(listener)?;
+        self.tell_plan(&states, cx, listener);
         let actions = states.len();
-        let hits = states.iter().filter(|state| state.output().is_some()).count();
-        listener.event(Event::Planned { actions, cached: hits });
         let mut built = self.run(states, cx, listener)?;
-        if self.mend(&built.failures)? {
-            let ran = built.ran;
+        if self.remove_damaged(&built.failures)? {
             built = self.run(self.probe(listener)?, cx, listener)?;
-            built.ran += ran;
         }
         self.note(&built)?;
         tell_damage(self.store, listener);
@@ -85,11 +83,25 @@ impl Work<'_> {
         Ok((Results { outputs: built.outputs, summary }, error))
     }
 
-    /// Removes the blobs that actions found damaged; whether there were any, so that building again makes them anew.
-    fn mend(&self, failures: &[Failure]) -> Result<bool, CliError> {
-        let lost: Vec<Digest> = failures.iter().filter_map(|failure| failure.error.lost_blob()).collect();
-        lost.iter().try_for_each(|digest| self.store.blobs().remove_corrupt(digest))?;
-        Ok(!lost.is_empty())
+    fn tell_plan(&self, states: &[State], cx: &Context, listener: &dyn Listener) {
+        let hits = states.iter().filter(|state| state.output().is_some()).count();
+        listener.event(Event::Planned { actions: states.len(), cached: hits });
+        if cx.globals.verbosity != Verbosity::Verbose && !cx.globals.json {
+            return;
+        }
+        for id in self.lowered.graph.ids() {
+            let Some(output) = states[id.index()].output() else { continue };
+            let action = self.lowered.graph.get(id);
+            let step = Step { label: action.label.to_string(), what: action.operation.name() };
+            listener.event(Event::Known { step, detail: output.digest().to_string() });
+        }
+    }
+
+    /// Whether an action failed because of a damaged blob, which is gone then.
+    fn remove_damaged(&self, failures: &[Failure]) -> Result<bool, CliError> {
+        let damaged: Vec<_> = failures.iter().filter_map(|failure| failure.error.damaged()).collect();
+        damaged.iter().try_for_each(|digest| self.store.blobs().remove_corrupt(digest))?;
+        Ok(!damaged.is_empty())
     }
 
     fn run(&self, states: Vec<State>, cx: &Context, listener: &dyn Listener) -> Result<Built, CliError> {

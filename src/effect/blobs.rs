@@ -40,7 +40,7 @@ pub fn parts(image: &ImageOutput, store: &Store) -> Result<(Vec<u8>, Vec<Blob>),
     Ok((bytes, blobs))
 }
 
-/// Reads every blob of an image, and removes those that aren't what their digest says: the next build makes them again.
+/// Reads every blob of an image but its layers' listings, and removes those that aren't what their digest says: the next build makes them again.
 /// Gives the digests of the damaged ones.
 pub fn audit(image: &ImageOutput, store: &Store) -> Result<Vec<Digest>, StoreError> {
     let mut damaged = Vec::new();

@@ -22,7 +22,8 @@ const LIBZSTD: &str = "libzstd-1.5.7";
 ///
 /// Default: gzip level 6 in chunks. In chunks, each chunk of the tar is a gzip member or zstd frame of its own, made in
 /// parallel and remembered. Readers of gzip with many members: Docker, podman, containerd, skopeo, umoci, GNU tar, bsdtar and
-/// Python's `r:gz` (its `r|gz` stops after the first). zstd in many frames is refused by Docker 20.10 and umoci.
+/// Python's `r:gz` (its `r|gz` stops after the first and says nothing). zstd, in one frame or many, is refused by Docker 20.10
+/// and umoci 0.4. The table of readers is a test: `tests/it/readers.rs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Choice", into = "Choice")]
 pub struct Compression {

@@ -17,11 +17,11 @@ pub const COMPRESSION: Attribute = optional(
             optional(
                 "chunks",
                 Type::Boolean,
-                "Each chunk its own gzip member or zstd frame, so that an edit recompresses its chunk only. Default: true for gzip, false for zstd, which Docker 20.10 and umoci refuse in chunks.",
+                "Each chunk its own gzip member or zstd frame, so that an edit recompresses its chunk only. Default: true for gzip, false for zstd.",
             ),
         ]),
     ]),
-    "How the layer is compressed. Default: what `[workspace] compression` says, else gzip in chunks.",
+    "How the layer is compressed. Default: what `[workspace] compression` says, else gzip in chunks. Docker 20.10 and umoci don't read zstd.",
 );
 
 /// The compression that a target says, or the workspace's.

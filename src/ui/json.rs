@@ -35,6 +35,7 @@ impl Listener for Json {
 pub fn object(event: &Event) -> Value {
     match event {
         Event::Planned { actions, cached } => json!({"event": "planned", "actions": actions, "cached": cached}),
+        Event::Known { step, detail } => of_step("known", step, json!({"detail": detail})),
         Event::Started(step) => of_step("started", step, json!({})),
         Event::Finished { step, outcome, elapsed, detail } => {
             let outcome = match outcome {

@@ -9,11 +9,17 @@ use crate::event::{Event, Outcome, Step, Summary};
 pub fn line(event: &Event, style: Style, verbose: bool) -> Option<String> {
     match event {
         Event::Finished { step, outcome: Outcome::Ran, elapsed, detail } => {
-            let head = format!("{} {}", style.good(past(step.what)), named(step));
+            let done = past(step.what);
+            // `pushed //a:b push` would say it twice.
+            let what = if done == "built" { named(step) } else { step.label.clone() };
+            let head = format!("{} {what}", style.good(done));
             let time = duration(*elapsed);
             Some(joined(&[&head, detail, &style.dim(time)]))
         }
         Event::Finished { step, outcome: Outcome::Cached, detail, .. } if verbose => {
+            Some(style.dim(joined(&[&format!("cached {}", named(step)), detail])))
+        }
+        Event::Known { step, detail } if verbose => {
             Some(style.dim(joined(&[&format!("cached {}", named(step)), detail])))
         }
         Event::Failed { step } => Some(format!("{} {}", style.error("failed"), named(step))),
@@ -22,7 +28,11 @@ pub fn line(event: &Event, style: Style, verbose: bool) -> Option<String> {
         }
         Event::Warning(message) => Some(warning(message, style)),
         Event::Done(summary) => Some(closing(summary)),
-        Event::Finished { .. } | Event::Planned { .. } | Event::Started(_) | Event::Transferred { .. } => None,
+        Event::Known { .. }
+        | Event::Finished { .. }
+        | Event::Planned { .. }
+        | Event::Started(_)
+        | Event::Transferred { .. } => None,
     }
 }
 

@@ -1,19 +1,19 @@
 //! The one integration binary: what the crate does with real programs around it.
 
-#![expect(
-    clippy::panic,
-    reason = "a test says what it found by panicking; the setting for tests covers `#[test]` alone"
-)]
-
 mod cases;
 mod damage;
+mod explained;
 mod fetching;
 mod incremental;
+mod main_job;
+mod push_twice;
 mod readers;
 mod registry_push;
 mod reproducible;
 mod sample;
+mod settled;
 mod sharing;
 mod space;
 mod support;
+mod tar_edges;
 mod tidy;

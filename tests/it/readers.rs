@@ -1,9 +1,9 @@
 //! Images in every compression, read by programs that know nothing of us: which of them take which, and that what they
 //! find is what was put in.
 
-mod found;
-mod programs;
-mod sample;
+pub mod found;
+pub mod programs;
+pub mod sample;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -308,6 +308,24 @@ impl Sample {
     }
 }
 
+/// A file that shares its chunk with others.
+pub const EDITED: &str = "app/src/lib/1/1/module-31.py";
+
+/// What stands in [`EDITED`] at first.
+pub fn original() -> Vec<u8> {
+    match &items()[EDITED] {
+        Item::File(content, _) => content.clone(),
+        Item::Link(_) => unreachable!("it is a file"),
+    }
+}
+
+/// A workspace that was built.
+pub fn built() -> Sample {
+    let sample = Sample::new();
+    sample.build();
+    sample
+}
+
 /// Every path below a folder with the content of files. Of a link: its target.
 pub fn tree(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
     let mut found = BTreeMap::new();

@@ -21,7 +21,7 @@ pub struct Item {
     pub owner: String,
     /// In bytes; zero for all but files.
     pub size: u64,
-    /// A symlink's target.
+    /// A symlink's target; a device's numbers, `major:minor`.
     pub target: Option<String>,
     /// For each name of a file with several: the first of them.
     pub linked: Option<String>,
@@ -83,11 +83,16 @@ fn on_disk(path: &Path, stat: &fs::Metadata) -> Item {
         _ => '-',
     };
     let content = (kind == '-').then(|| fs::read(path).expect("a file's content"));
+    let target = match kind {
+        'l' => Some(fs::read_link(path).expect("a link").to_str().expect("UTF-8").to_owned()),
+        'c' | 'b' => Some(format!("{}:{}", rustix::fs::major(stat.rdev()), rustix::fs::minor(stat.rdev()))),
+        _ => None,
+    };
     Item {
         mode: mode_text(kind, stat.mode()),
         owner: format!("{}:{}", stat.uid(), stat.gid()),
         size: content.as_ref().map_or(0, |content| content.len() as u64),
-        target: (kind == 'l').then(|| fs::read_link(path).expect("a link").to_str().expect("UTF-8").to_owned()),
+        target,
         linked: None,
         digest: content.map(|content| Digest::of(&content)),
     }
@@ -131,7 +136,10 @@ fn in_archive(entry: &mut tar::Entry<'_, impl Read>) -> Item {
         tar::EntryType::Fifo => 'p',
         _ => '-',
     };
-    let target = entry.link_name_bytes().map(|target| String::from_utf8(target.into_owned()).expect("UTF-8"));
+    let link = entry.link_name_bytes().map(|target| String::from_utf8(target.into_owned()).expect("UTF-8"));
+    let number = |field: std::io::Result<Option<u32>>| field.expect("a number").unwrap_or(0);
+    let numbers = || format!("{}:{}", number(header.device_major()), number(header.device_minor()));
+    let target = if matches!(kind, 'c' | 'b') { Some(numbers()) } else { link };
     let mut content = Vec::new();
     entry.read_to_end(&mut content).expect("content");
     let is_file = kind == '-' && !header.entry_type().is_hard_link();
@@ -139,7 +147,7 @@ fn in_archive(entry: &mut tar::Entry<'_, impl Read>) -> Item {
         mode: mode_text(kind, header.mode().expect("a mode")),
         owner: format!("{}:{}", header.uid().expect("a uid"), header.gid().expect("a gid")),
         size: content.len() as u64,
-        target: target.filter(|_| kind == 'l' || header.entry_type().is_hard_link()),
+        target: target.filter(|_| matches!(kind, 'l' | 'c' | 'b') || header.entry_type().is_hard_link()),
         linked: None,
         digest: is_file.then(|| Digest::of(&content)),
     }

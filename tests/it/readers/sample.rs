@@ -53,15 +53,20 @@ impl Workspace {
         fs::write(path, content).expect("a source file");
     }
 
-    /// Runs layerbuild in the workspace, with its own store.
-    pub fn layerbuild(&self, arguments: &[&str]) -> Output {
+    /// layerbuild in the workspace, with its own store; not yet run.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_layerbuild"));
         let twins = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("LAYERBUILD_"));
         for (twin, _) in twins {
             command.env_remove(twin);
         }
         command.arg("-C").arg(self.root()).arg("--cache-dir").arg(self.beside("store")).args(arguments);
-        command.output().expect("layerbuild runs")
+        command
+    }
+
+    /// Runs layerbuild.
+    pub fn layerbuild(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("layerbuild runs")
     }
 
     /// As [`Workspace::layerbuild`], which must succeed: what it prints.
