@@ -1,5 +1,10 @@
 //! The one integration binary: what the crate does with real programs around it.
 
+#![expect(
+    clippy::panic,
+    reason = "a test says what it found by panicking; the setting for tests covers `#[test]` alone"
+)]
+
 mod cases;
 mod damage;
 mod explained;

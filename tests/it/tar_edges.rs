@@ -135,6 +135,9 @@ fn layer(workspace: &Workspace) -> PathBuf {
     workspace.beside("store").join("blobs/sha256").join(&hex[..2]).join(hex)
 }
 
+/// The command that extracts a blob into a folder.
+type Reader<'a> = &'a dyn Fn(&Path, &Path) -> Command;
+
 /// Extracts the layer with every program, compares, and lets `look` see more.
 fn extracted_by_all(workspace: &Workspace, expected: &Found, look: impl Fn(&str, &Path)) {
     let blob = layer(workspace);
@@ -143,8 +146,7 @@ fn extracted_by_all(workspace: &Workspace, expected: &Found, look: impl Fn(&str,
         command.args(["--xattrs", "--xattrs-include=user.*"]);
         command
     };
-    let readers: [(&str, &dyn Fn(&Path, &Path) -> Command); 3] =
-        [("tar", &with_xattrs), ("bsdtar", &bsdtar), ("python", &python("r:gz"))];
+    let readers: [(&str, Reader<'_>); 3] = [("tar", &with_xattrs), ("bsdtar", &bsdtar), ("python", &python("r:gz"))];
     for (reader, command) in readers {
         let folder = tempfile::tempdir().expect("a folder");
         run(command(&blob, folder.path()).env("LC_ALL", "C.UTF-8")).unwrap_or_else(|why| panic!("{reader}: {why}"));
