@@ -73,14 +73,6 @@ impl BuildError {
         )
     }
 
-    /// The blob of the store that is damaged or gone: made anew, the action can run.
-    pub fn lost_blob(&self) -> Option<Digest> {
-        match self {
-            BuildError::Store(StoreError::Corrupt { digest, .. } | StoreError::Missing { digest }) => Some(*digest),
-            _ => None,
-        }
-    }
-
     /// The blob of the store that turned out damaged or missing; `None` where that was not the reason.
     pub fn damaged(&self) -> Option<Digest> {
         match self {

@@ -310,7 +310,7 @@ impl Shared<'_> {
             }
             Err(error) => {
                 // Whoever called mends the store and builds once more: nothing has failed yet.
-                let lost = error.lost_blob().is_some();
+                let lost = error.damaged().is_some();
                 let skipped = board.fail_one(id, error);
                 board.stopped |= !self.options.keep_going;
                 drop(board);
