@@ -118,8 +118,7 @@ impl TargetGraph<'_> {
     }
 
     fn no_package(&self, package: &PackagePath) -> SelectError {
-        let label = Label { package: package.clone(), name: "all".into() };
-        SelectError::NoSuchPackage(suggest::no_package(self.workspace(), &label))
+        SelectError::NoSuchPackage(suggest::no_package(self.workspace(), package, None))
     }
 
     /// Whether what a pattern means is taken away again by a later one, so that its packages weren't even read.
@@ -220,7 +219,7 @@ mod tests {
             selected(&["//foo:bb", "//fo:x", "//none/...", "//empty:all", "nowhere/at/all"]),
             [
                 "no such target `//foo:bb`: `bb` is not declared in the package `//foo`; did you mean `//foo:b`?",
-                "no such package `//fo`: there is no `images/fo/layers.toml`; did you mean the package `//foo`?",
+                "no such package `//fo`: there is no `images/fo/layers.toml`; did you mean `//foo:b`?",
                 "no targets found beneath `//none/...`",
                 "no targets found beneath `//empty:all`",
                 "no such package `//foo/nowhere/at`: there is no `images/foo/nowhere/at/layers.toml`; a package is a \

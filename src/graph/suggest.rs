@@ -25,7 +25,7 @@ impl std::fmt::Display for Missing {
 pub fn missing(workspace: &Workspace, label: &Label) -> Missing {
     match workspace.package(&label.package) {
         Some(package) => no_target(workspace, package, label),
-        None => no_package(workspace, label),
+        None => no_package(workspace, &label.package, Some(&label.name)),
     }
 }
 
@@ -57,29 +57,59 @@ fn nearest_target(workspace: &Workspace, package: &Package, label: &Label) -> St
 /// So many names can be read at a glance.
 const SOME: usize = 8;
 
-/// Words for a package that does not exist.
-pub fn no_package(workspace: &Workspace, label: &Label) -> Missing {
-    let file = workspace.settings.folder(&label.package).join(crate::workspace::root::FILE_NAME);
-    let help = match nearest_package(workspace, label) {
-        Some(meant) if workspace.package(meant).is_some_and(|package| package.target(&label.name).is_none()) => {
-            format!("did you mean the package `{meant}`?")
-        }
-        Some(meant) => format!("did you mean `{meant}:{}`?", label.name),
+/// Words for a package that does not exist. `name`: the target wanted of it; `None`: all.
+pub fn no_package(workspace: &Workspace, path: &PackagePath, name: Option<&str>) -> Missing {
+    let file = workspace.settings.folder(path).join(crate::workspace::root::FILE_NAME);
+    let help = match nearest_package(workspace, path) {
+        Some(meant) => match name.and_then(|name| label_in(meant, path, name)) {
+            Some(label) => format!("did you mean `{label}`?"),
+            None => format!("did you mean the package `{}`?", meant.path),
+        },
         None => format!("a package is a folder with a layers.toml: add `{file}`, or mend the label"),
     };
-    Missing {
-        message: format!("no such package `{}`", label.package),
-        why: format!("there is no `{file}`"),
-        help: vec![help],
+    Missing { message: format!("no such package `{path}`"), why: format!("there is no `{file}`"), help: vec![help] }
+}
+
+/// The target of `meant` that a label into the package `written` was to name; `None` where none is like it.
+fn label_in(meant: &Package, written: &PackagePath, name: &str) -> Option<String> {
+    if meant.target(name).is_none() && name == written.last() && meant.target(meant.path.last()).is_some() {
+        return Some(meant.path.to_string());
     }
+    let names = meant.targets.iter().map(|target| &*target.label.name);
+    nearest(name, names).map(|name| format!("{}:{name}", meant.path))
 }
 
 /// The nearest path, else one with the same last part.
-fn nearest_package<'w>(workspace: &'w Workspace, label: &Label) -> Option<&'w PackagePath> {
-    let near = nearest(label.package.as_str(), workspace.known.iter().map(PackagePath::as_str));
-    let fits = |known: &&PackagePath| match near {
-        Some(near) => known.as_str() == near,
-        None => known.last() == label.package.last(),
-    };
-    workspace.known.iter().find(fits)
+fn nearest_package<'w>(workspace: &'w Workspace, path: &PackagePath) -> Option<&'w Package> {
+    let known = || workspace.packages.iter().chain(&workspace.others);
+    let near = nearest(path.as_str(), known().map(|package| package.path.as_str()));
+    known().find(|package| match near {
+        Some(near) => package.path.as_str() == near,
+        None => package.path.last() == path.last(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Tree;
+
+    fn help(pattern: &str) -> String {
+        let tree = Tree::new(&[
+            ("layers.toml", "[workspace]\nname = \"x\"\n"),
+            ("hello/layers.toml", "[files.hello]\ndest = \"/\"\n[files.world]\ndest = \"/\"\n"),
+            ("words/layers.toml", "[files.english]\ndest = \"/\"\n[image.bad]\nbase = \"//gone:x\"\n"),
+        ]);
+        let shown = tree.select("", &[pattern]).concat();
+        shown.rsplit("; ").next().unwrap_or_default().to_owned()
+    }
+
+    #[test]
+    fn only_what_exists_is_suggested_even_of_packages_that_nothing_asked_for() {
+        assert_eq!(help("//helo"), "did you mean `//hello`?");
+        assert_eq!(help("//helo:world"), "did you mean `//hello:world`?");
+        assert_eq!(help("//helo:wrold"), "did you mean `//hello:world`?");
+        assert_eq!(help("//helo:zebra"), "did you mean the package `//hello`?");
+        assert_eq!(help("//wrods"), "did you mean the package `//words`?");
+        assert_eq!(help("//helo:all"), "did you mean the package `//hello`?");
+    }
 }

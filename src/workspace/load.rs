@@ -102,7 +102,7 @@ impl Opened<'_> {
         let Opened { root, sources, settings, mut diagnostics, .. } = self;
         diagnostics.extend(packages.diagnostics);
         sort(&mut diagnostics, &sources);
-        let workspace = Workspace { root, settings, sources, packages: packages.packages, known: packages.known };
+        let workspace = Workspace { root, settings, sources, packages: packages.packages, others: packages.others };
         (workspace, diagnostics)
     }
 
@@ -120,12 +120,14 @@ impl Opened<'_> {
             wave = unseen.filter(|package| finder.exists(package) || !note_missing(&mut read.missing)).collect();
         }
         if read.missing {
-            read.known = finder.below(&PackagePath::default()).packages;
+            let mut all = finder.below(&PackagePath::default()).packages;
+            all.retain(|package| !seen.contains(package));
+            let mut aside = Read::default();
+            self.wave(all.into_iter().collect(), &mut aside);
+            read.others = aside.packages;
         }
-        read.known.extend(seen);
-        read.known.sort_unstable();
-        read.known.dedup();
         read.packages.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        read.others.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         read
     }
 
@@ -181,8 +183,8 @@ struct FileRead {
 struct Read {
     packages: Vec<Package>,
     diagnostics: Vec<Diagnostic>,
-    known: Vec<PackagePath>,
-    /// Whether a package that is no package was asked for: then all are listed, for a suggestion.
+    others: Vec<Package>,
+    /// Whether a package that is no package was asked for: then all are read, for a suggestion.
     missing: bool,
 }
 

@@ -23,8 +23,9 @@ pub struct Workspace {
     pub sources: Sources,
     /// The packages that were read, by path.
     pub packages: Vec<Package>,
-    /// The packages that are known to exist, by path: all of them, where a pattern or a label named one that doesn't.
-    pub known: Vec<PackagePath>,
+    /// The packages that nothing asked for, by path, whatever is wrong in them: read only where a pattern or a label
+    /// named one that doesn't exist, for a suggestion; else empty.
+    pub others: Vec<Package>,
 }
 
 impl Workspace {

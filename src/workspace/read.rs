@@ -14,7 +14,6 @@ use super::value::{Entry, Node, Table, Value};
 use super::version;
 use crate::diagnostic::Diagnostic;
 use crate::label::{Label, PackagePath};
-use crate::pattern::TargetPattern;
 use crate::span::Span;
 
 const REGISTRY: Attribute =
@@ -64,7 +63,7 @@ pub const PROFILE: &[Attribute] = &[
     PLATFORM,
     COMPRESSION,
     EPOCH,
-    optional("from-registry", Type::List(&Type::String), "patterns of targets that are taken as published, not built"),
+    optional("from-registry", Type::List(&Type::String), "patterns of targets that are taken as published, not built; not supported yet"),
     optional("deploy", Type::Enum(&["compose", "kubernetes"]), "what deploys are rendered for; default: compose"),
 ];
 
@@ -157,8 +156,9 @@ impl Reader<'_> {
         let Some(table) = table else { return };
         let attributes = Attributes::new(table, &root);
         self.plain(&attributes);
-        if attributes.has("from-registry") {
-            self.settings.from_registry = self.patterns(&attributes.strings("from-registry"));
+        if let (Some(span), false) = (attributes.span("from-registry"), attributes.strings("from-registry").is_empty()) {
+            let diagnostic = Diagnostic::error("`from-registry` is not supported by this version yet");
+            self.diagnostics.push(diagnostic.at(span, "would be built, not taken as published").help("leave it out"));
         }
         match attributes.str("deploy") {
             Some("compose") => self.settings.deploy = DeployKind::Compose,
@@ -220,20 +220,6 @@ impl Reader<'_> {
             Ok(seconds) => self.settings.source_date_epoch = SourceDateEpoch::Fixed(seconds),
             Err(_) => self.refuse(span, Err("`source-date-epoch` can't lie before 1970".to_owned())),
         }
-    }
-
-    fn patterns(&mut self, texts: &[Spanned<&str>]) -> Vec<TargetPattern> {
-        let mut patterns = Vec::with_capacity(texts.len());
-        for text in texts {
-            match TargetPattern::parse(text.value, &PackagePath::default()) {
-                Ok(pattern) => patterns.push(pattern),
-                Err(error) => {
-                    let diagnostic = Diagnostic::error(error.to_string()).at(text.span, "").help(error.hint);
-                    self.diagnostics.push(diagnostic);
-                }
-            }
-        }
-        patterns
     }
 
     fn packages(&mut self, written: Spanned<&str>) {
@@ -311,7 +297,7 @@ mod tests {
     #[test]
     fn a_profile_lies_over_what_it_inherits_and_that_over_the_workspace() {
         let text = "[workspace]\nname = \"w\"\ntag = \"1\"\nregistry = \"a.example\"\ncompression = \"zstd\"\n\
-                    [profile.base]\nregistry = \"b.example:5000/x\"\ntag = \"2\"\nfrom-registry = [\"//p/...\"]\n\
+                    [profile.base]\nregistry = \"b.example:5000/x\"\ntag = \"2\"\nfrom-registry = []\n\
                     [profile.top]\ninherits = \"base\"\ntag = \"3\"\ndeploy = \"kubernetes\"\nplatform = \"linux/arm64\"\n";
         let (plain, problems) = load(text, None);
         assert_eq!(problems, Vec::<String>::new());
@@ -321,7 +307,6 @@ mod tests {
         assert_eq!(problems, Vec::<String>::new());
         assert_eq!((&*top.settings.registry, &*top.settings.tag), ("b.example:5000/x", "3"));
         assert_eq!(top.settings.platform.to_string(), "linux/arm64");
-        assert_eq!(top.settings.from_registry.len(), 1);
         assert_eq!(top.settings.deploy, DeployKind::Kubernetes);
         let zstd = Compression { format: CompressionFormat::Zstd, level: None, chunks: None };
         assert_eq!(top.settings.compression, Some(zstd));
@@ -341,7 +326,7 @@ mod tests {
         let text = "[workspace]\nnmae = \"w\"\npackages = \"../x\"\nregistry = \"https://r\"\ntag = \"-\"\n\
                     platform = \"linux/amd46\"\nbuild-base = \"a b\"\nsource-date-epoch = -1\n\
                     compression = { format = \"gzip\", level = 13 }\nrequires = \"3\"\n\
-                    [profile.a]\nfrom-registry = [\"/x\"]\ndeploy = \"swarm\"\ntga = \"x\"\n[vars]\nx = 1\n";
+                    [profile.a]\nfrom-registry = [\"//x\"]\ndeploy = \"swarm\"\ntga = \"x\"\n[vars]\nx = 1\n";
         expect(
             &load(text, None).1,
             &[
@@ -355,7 +340,7 @@ mod tests {
                 &["`source-date-epoch` can't lie before 1970", "layers.toml:8:21"],
                 &["`level` goes from 1 to 12", "layers.toml:9:42"],
                 &["`3` is not a version requirement", "layers.toml:10:12"],
-                &["`/x` is not a target pattern", "layers.toml:12:18", "two slashes"],
+                &["`from-registry` is not supported by this version yet", "layers.toml:12:17"],
                 &["`deploy` can't be `swarm`", "layers.toml:13:10"],
                 &["unknown attribute `tga`", "layers.toml:14:1", "did you mean `tag`?"],
                 &["`x` takes a string, not an integer", "layers.toml:16:5"],

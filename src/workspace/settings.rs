@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::label::{Label, PackagePath};
-use crate::pattern::TargetPattern;
 use crate::platform::Platform;
 
 /// What holds for the whole workspace under the chosen profile.
@@ -29,8 +28,6 @@ pub struct Settings {
     pub compression: Option<Compression>,
     /// The time stamp of files in layers.
     pub source_date_epoch: SourceDateEpoch,
-    /// What is taken as published instead of built.
-    pub from_registry: Vec<TargetPattern>,
     /// What deploys are rendered for.
     pub deploy: DeployKind,
     /// `[vars]`: what `${vars.NAME}` stands for.
@@ -104,7 +101,6 @@ impl Default for Settings {
             platform: Platform::default(),
             compression: None,
             source_date_epoch: SourceDateEpoch::Fixed(0),
-            from_registry: Vec::new(),
             deploy: DeployKind::Compose,
             vars: BTreeMap::new(),
         }
