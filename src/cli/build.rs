@@ -52,7 +52,7 @@ fn build(project: Project, call: Option<Call>, store: &Store, cx: &mut Context) 
     drop(listener);
     let text = lines(&selected, &lowered, &results);
     cx.out.write_all(text.as_bytes())?;
-    if let (Some(call), true) = (call, error.is_none() && results.summary.ran == 0) {
+    if let (Some(call), true) = (call, error.is_none() && results.summary.ran == 0 && selected.warnings == 0) {
         let answer = Answer { actions: results.summary.cached as u64, text };
         drop(selected);
         call.keep(project, results.outputs(), &answer, store)?;

@@ -19,6 +19,7 @@ use crate::plan::lower::{Lowered, World, lower};
 use crate::rules::{self, Defaults};
 use crate::span::Sources;
 use crate::store::{OpenMode, Store, StoreError, Trust};
+use crate::ui::stream::Stream;
 use crate::workspace::globs::SourceTree;
 use crate::workspace::settings::{CompressionFormat, Settings, SourceDateEpoch};
 use crate::workspace::{self, Workspace};
@@ -35,6 +36,7 @@ pub struct Project {
     pub observed: Observed,
     diagnostics: Vec<Diagnostic>,
     color: bool,
+    err: Stream,
 }
 
 /// The graph of a project and the targets that its patterns mean.
@@ -43,6 +45,8 @@ pub struct Selected<'w> {
     pub graph: TargetGraph<'w>,
     /// The targets, in the order of their labels.
     pub targets: Vec<TargetId>,
+    /// How many warnings were shown.
+    pub warnings: usize,
 }
 
 /// Reads the workspace around the current folder, as far as the patterns reach.
@@ -77,7 +81,7 @@ pub fn open_with(
     let here = opened.settings().package_at(cx.directory().strip_prefix(&root).unwrap_or(Utf8Path::new("")));
     let patterns = patterns(&here)?;
     let (workspace, diagnostics) = opened.load(&patterns);
-    Ok(Project { workspace, patterns, here, observed, diagnostics, color: cx.err_style().color })
+    Ok(Project { workspace, patterns, here, observed, diagnostics, color: cx.err_style().color, err: cx.err.clone() })
 }
 
 /// Opens the store; says so when it has to wait for another process.
@@ -106,7 +110,11 @@ impl Project {
         let mut errors: Vec<Diagnostic> = self.diagnostics.iter().chain(&found).cloned().collect();
         let selected = graph.select(&self.patterns);
         match selected {
-            Ok(selection) if !has_errors(&errors) => Ok(Selected { graph, targets: selection.targets }),
+            Ok(selection) if !has_errors(&errors) => {
+                errors.extend(selection.warnings);
+                self.warn(&errors);
+                Ok(Selected { graph, targets: selection.targets, warnings: errors.len() })
+            }
             Ok(_) => Err(self.diagnosed(Exit::Usage, &errors)),
             Err(select) => {
                 let only_empty = select.iter().all(|error| matches!(error, SelectError::NothingBeneath { .. }));
@@ -117,6 +125,12 @@ impl Project {
                 }
                 Err(self.diagnosed(exit, &errors))
             }
+        }
+    }
+
+    fn warn(&self, warnings: &[Diagnostic]) {
+        for text in self.diagnosed(Exit::Done, warnings).diagnostics {
+            self.err.line(text.trim_end());
         }
     }
 
