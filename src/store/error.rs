@@ -22,7 +22,7 @@ pub enum StoreError {
         known: u32,
     },
     /// The folder holds something, but no store.
-    #[error("`{}` is not a layerbuild store: {why}; use another --cache-dir, or remove it", path.display())]
+    #[error("`{}` is not a layerbuild store: {why}; use another --cache-dir, or an empty folder", path.display())]
     NotAStore {
         /// The folder.
         path: PathBuf,
