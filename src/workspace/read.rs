@@ -67,7 +67,11 @@ pub const PROFILE: &[Attribute] = &[
     PLATFORM,
     COMPRESSION,
     EPOCH,
-    optional("from-registry", Type::List(&Type::String), "patterns of targets that are taken as published, not built; not supported yet"),
+    optional(
+        "from-registry",
+        Type::List(&Type::String),
+        "patterns of targets that are taken as published, not built; not supported yet",
+    ),
     optional("deploy", Type::Enum(&["compose", "kubernetes"]), "what deploys are rendered for; default: compose"),
 ];
 
@@ -160,7 +164,8 @@ impl Reader<'_> {
         let Some(table) = table else { return };
         let attributes = Attributes::new(table, &root);
         self.plain(&attributes);
-        if let (Some(span), false) = (attributes.span("from-registry"), attributes.strings("from-registry").is_empty()) {
+        if let (Some(span), false) = (attributes.span("from-registry"), attributes.strings("from-registry").is_empty())
+        {
             let diagnostic = Diagnostic::error("`from-registry` is not supported by this version yet");
             self.diagnostics.push(diagnostic.at(span, "would be built, not taken as published").help("leave it out"));
         }
