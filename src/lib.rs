@@ -11,6 +11,7 @@ pub mod layer_path;
 pub mod observed;
 pub mod pattern;
 pub mod platform;
+pub mod reason;
 pub mod reference;
 pub mod span;
 pub mod tls;

@@ -6,6 +6,7 @@ use std::io;
 
 use crate::exit::Exit;
 use crate::query::error::{ErrorKind, QueryError};
+use crate::reason::reason;
 use crate::store::StoreError;
 use crate::ui::stream::Stream;
 use crate::ui::style::Style;
@@ -88,12 +89,6 @@ impl CliError {
         });
         to.line(&object.to_string());
     }
-}
-
-/// The system's words, without Rust's `(os error 2)` behind them.
-fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split_once(" (os error").map_or(text.as_str(), |(words, _)| words).to_owned()
 }
 
 /// For `writeln!(cx.out, …)?` alone: any other I/O error says what was being done, by [`CliError::io`].

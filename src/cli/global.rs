@@ -28,7 +28,7 @@ pub struct Flags {
     #[arg(long, value_name = "DIR", global = true)]
     cache_dir: Option<Utf8PathBuf>,
     /// How many actions run at once; default: the number of cores
-    #[arg(short = 'j', long, value_name = "N", global = true)]
+    #[arg(short = 'j', long, value_name = "N", global = true, value_parser = jobs)]
     jobs: Option<NonZeroUsize>,
     /// Never use the network
     #[arg(long, global = true)]
@@ -169,6 +169,11 @@ fn or_parsed<T: FromStr>(flag: Option<T>, env: &Environment, name: &str, what: &
     if flag.is_some() { Ok(flag) } else { env.parsed(name, what) }
 }
 
+fn jobs(text: &str) -> Result<NonZeroUsize, String> {
+    let number: usize = text.parse().map_err(|_| "--jobs takes a whole number".to_owned())?;
+    NonZeroUsize::new(number).ok_or_else(|| "--jobs must be at least 1".to_owned())
+}
+
 fn verbosity(quiet: bool, verbose: bool, env: &Environment) -> Result<Verbosity, CliError> {
     let from_env = (env.switch("LAYERBUILD_QUIET")?, env.switch("LAYERBUILD_VERBOSE")?);
     let flags = if quiet || verbose { (quiet, verbose) } else { from_env };
@@ -246,6 +251,13 @@ mod tests {
         let flags = Flags { profile: Some("here".into()), verbose: true, ..Flags::default() };
         let globals = resolve(flags, &[("LAYERBUILD_PROFILE", "there"), ("LAYERBUILD_QUIET", "1")]);
         assert_eq!((globals.profile.as_deref(), globals.verbosity), (Some("here"), Verbosity::Verbose));
+    }
+
+    #[test]
+    fn jobs_are_at_least_one() {
+        assert_eq!(jobs("3").map(NonZeroUsize::get), Ok(3));
+        assert_eq!(jobs("0").unwrap_err(), "--jobs must be at least 1");
+        assert!(jobs("-1").is_err() && jobs("many").is_err());
     }
 
     #[test]

@@ -120,6 +120,7 @@ mod tests {
         insta::assert_snapshot!(ended.err.text(), @r"
         error: `biuld` is neither a verb nor a label
           hint: did you mean `build`?
+          hint: a label begins with `//` or `:`
         ");
     }
 

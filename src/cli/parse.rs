@@ -67,7 +67,7 @@ impl From<clap::Error> for Refusal {
 
 /// The command of a line; the program's name stands first.
 pub fn command(args: Vec<OsString>) -> Result<Command, Refusal> {
-    let args = patterns::shield(args);
+    let args = with_verb(patterns::shield(args));
     let command = Command::try_parse_from(&args)?;
     match &command.verb {
         Verb::Other(words) if words.first().is_some_and(|word| patterns::looks_like_pattern(word)) => {
@@ -80,6 +80,17 @@ pub fn command(args: Vec<OsString>) -> Result<Command, Refusal> {
     }
 }
 
+/// Puts the implied verb before a `--` that no verb stands before: clap allows none there.
+fn with_verb(mut args: Vec<OsString>) -> Vec<OsString> {
+    use clap::error::ErrorKind::{DisplayHelpOnMissingArgumentOrSubcommand, MissingSubcommand};
+    let Some(dashes) = args.iter().position(|arg| arg == "--") else { return args };
+    let error = Command::try_parse_from(&args[..dashes]).err().map(|error| error.kind());
+    if dashes + 1 < args.len() && matches!(error, Some(DisplayHelpOnMissingArgumentOrSubcommand | MissingSubcommand)) {
+        args.insert(dashes, IMPLIED_VERB.into());
+    }
+    args
+}
+
 /// What layers and images are for.
 const IMPLIED_VERB: &str = "build";
 
@@ -90,9 +101,10 @@ pub fn unknown_verb(words: &[OsString]) -> CliError {
     let verbs = clap.get_subcommands().map(clap::Command::get_name);
     let hint = match nearest(&written, verbs) {
         Some(verb) => format!("did you mean `{verb}`?"),
-        None => "`layerbuild --help` lists the verbs; a label begins with `//` or `:`".to_owned(),
+        None => "`layerbuild --help` lists the verbs".to_owned(),
     };
-    CliError::usage(format!("`{written}` is neither a verb nor a label")).hint(hint)
+    let error = CliError::usage(format!("`{written}` is neither a verb nor a label")).hint(hint);
+    error.hint("a label begins with `//` or `:`")
 }
 
 /// What `--color` says, read ahead for the errors of parsing itself.
@@ -136,6 +148,9 @@ mod tests {
     fn what_is_taken_away_keeps_its_place_without_a_double_dash() {
         assert_eq!(built("build //a/... -//a/b //a/b/c -v"), ["//a/...", "-//a/b", "//a/b/c"]);
         assert_eq!(built("build -v -- //a/... -//a/b"), ["//a/...", "-//a/b"]);
+        assert_eq!(built("-- //a/... -//a/b"), ["//a/...", "-//a/b"]);
+        assert_eq!(built("-v --jobs 2 -- //a/... -//a/b"), ["//a/...", "-//a/b"]);
+        assert_eq!(built("//a/... -- -//a/b"), ["//a/...", "-//a/b"]);
     }
 
     #[test]

@@ -193,10 +193,10 @@ fn has_errors(diagnostics: &[Diagnostic]) -> bool {
 
 fn compression(settings: &Settings) -> Result<Compression, CliError> {
     let Some(written) = &settings.compression else { return Ok(Compression::default()) };
-    let level = written.level.map(|level| u8::try_from(level).unwrap_or(u8::MAX));
     let (format, chunks) = match written.format {
-        CompressionFormat::Gzip => (Format::Gzip { level: level.unwrap_or(6) }, true),
-        CompressionFormat::Zstd => (Format::Zstd { level: level.unwrap_or(3) }, false),
+        CompressionFormat::Gzip => (Format::Gzip { level: written.level.unwrap_or(6) }, true),
+        CompressionFormat::Zstd => (Format::Zstd { level: written.level.unwrap_or(3) }, false),
+        CompressionFormat::None => (Format::None, false),
     };
     Compression::new(format, written.chunks.unwrap_or(chunks))
         .map_err(|error| CliError::usage(format!("[workspace] compression: {error}")))

@@ -10,6 +10,7 @@ use tokio::sync::mpsc::{self, Sender};
 
 use super::error::RegistryError;
 use crate::digest::{Digest, Hasher};
+use crate::reason::reason;
 
 /// A blob by digest and size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,8 +63,7 @@ impl Sending {
     /// request with wrong bytes stays unfinished and no registry can take it for complete.
     pub fn body(&self, source: &dyn BlobSource) -> Result<Body, RegistryError> {
         let digest = self.blob.digest;
-        let reader =
-            source.open(&digest).map_err(|error| RegistryError::Source { digest, cause: error.to_string() })?;
+        let reader = source.open(&digest).map_err(|error| RegistryError::Source { digest, cause: reason(&error) })?;
         let (sender, mut receiver) = mpsc::channel(4);
         let (blob, shared) = (self.blob, self.shared.clone());
         shared.sent.store(0, Ordering::Relaxed);
@@ -89,8 +89,7 @@ fn pump(
     let digest = blob.digest;
     let (mut hasher, mut held, mut total) = (Hasher::new(), Bytes::new(), 0);
     loop {
-        let chunk =
-            read_chunk(&mut reader).map_err(|error| RegistryError::Source { digest, cause: error.to_string() })?;
+        let chunk = read_chunk(&mut reader).map_err(|error| RegistryError::Source { digest, cause: reason(&error) })?;
         hasher.update(&chunk);
         total += chunk.len() as u64;
         if chunk.is_empty() || total > blob.size {

@@ -14,6 +14,7 @@ use tokio::sync::Mutex;
 
 use super::helper::{self, HelperEnvironment};
 use super::secret::{Credential, Secret};
+use crate::reason::reason;
 use crate::reference::{Registry, RepositoryPath};
 
 /// Where credentials come from.
@@ -128,7 +129,7 @@ fn read(path: &Path) -> Result<Option<ConfigFile>, String> {
         // serde's message could quote what stands in the file.
         Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|_| "it is not the JSON it should be".to_owned()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(reason(&error)),
     }
 }
 

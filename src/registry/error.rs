@@ -11,6 +11,7 @@ use oci_distribution::errors::OciEnvelope;
 use reqwest::{Method, Url};
 
 use crate::digest::Digest;
+use crate::reason::reason;
 use crate::reference::Registry;
 
 /// Method and address of a request, without user and query: `PUT https://host/v2/a/blobs/uploads/…`.
@@ -173,7 +174,7 @@ impl RegistryError {
 
 /// The innermost cause, the one that says something ("Connection refused").
 pub(super) fn deepest(error: &(dyn Error + 'static)) -> String {
-    causes(error).last().map_or_else(|| error.to_string(), ToString::to_string)
+    causes(error).last().map_or_else(|| reason(error), reason)
 }
 
 /// An error and its causes. An `io::Error`'s own `source` skips the error that it wraps, which is often the telling one.

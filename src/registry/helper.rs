@@ -12,6 +12,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 
 use super::secret::{Credential, Secret};
+use crate::reason::reason;
 
 /// Environment variables for credential helpers; `Debug` shows no value.
 #[derive(Clone, Default)]
@@ -59,12 +60,12 @@ pub(super) async fn ask(
 }
 
 async fn run(program: &str, server: &str, environment: &HelperEnvironment) -> Result<Option<Credential>, String> {
-    let mut child = start(program, environment).map_err(|error| error.to_string())?;
+    let mut child = start(program, environment).map_err(|error| reason(&error))?;
     if let Some(mut stdin) = child.stdin.take() {
         // A helper that does not read its input may still answer.
         let _ = stdin.write_all(server.as_bytes()).await;
     }
-    let output = child.wait_with_output().await.map_err(|error| error.to_string())?;
+    let output = child.wait_with_output().await.map_err(|error| reason(&error))?;
     if output.status.success() {
         return read(&output.stdout).map(Some);
     }

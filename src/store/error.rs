@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::digest::Digest;
+use crate::reason::reason;
 
 /// Why an operation on the store failed.
 #[derive(Debug, thiserror::Error)]
@@ -22,7 +23,7 @@ pub enum StoreError {
         known: u32,
     },
     /// The folder holds something, but no store.
-    #[error("`{}` is not a layerbuild store: {why}; use another --cache-dir, or remove it", path.display())]
+    #[error("`{}` is not a layerbuild store: {why}; use another --cache-dir, or an empty folder", path.display())]
     NotAStore {
         /// The folder.
         path: PathBuf,
@@ -46,7 +47,7 @@ pub enum StoreError {
         needed: Option<u64>,
     },
     /// The file system refuses: permissions, or mounted read-only.
-    #[error("cannot {doing} `{}`: {source}", path.display())]
+    #[error("cannot {doing} `{}`: {}", path.display(), reason(source))]
     Refused {
         /// What was being done, as in "write".
         doing: &'static str,
@@ -73,7 +74,7 @@ pub enum StoreError {
     #[error("a record of {0} bytes is too long for the store")]
     TooLong(usize),
     /// Anything else the system reports.
-    #[error("cannot {doing} `{}`: {source}", path.display())]
+    #[error("cannot {doing} `{}`: {}", path.display(), reason(source))]
     Io {
         /// What was being done, as in "write".
         doing: &'static str,

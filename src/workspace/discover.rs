@@ -13,6 +13,7 @@ use super::root::FILE_NAME;
 use crate::diagnostic::Diagnostic;
 use crate::label::{PackagePath, is_name};
 use crate::observed::Observed;
+use crate::reason::reason;
 
 /// Where packages are looked for.
 pub struct Finder<'a> {
@@ -103,7 +104,12 @@ impl Walk<'_> {
         self.observed.iter().for_each(|observed| observed.note_folder(path));
         let listing = match list(path) {
             Ok(listing) => listing,
-            Err(error) => return Found::from(Diagnostic::error(format!("the folder `{path}` can't be read: {error}"))),
+            Err(error) => {
+                return Found::from(Diagnostic::error(format!(
+                    "the folder `{path}` can't be read: {}",
+                    reason(&error)
+                )));
+            }
         };
         let ignored = if listing.has_ignore_file { outer.with_file_in(path) } else { outer.clone() };
         let below = |name: &String| self.child(&path.join(name), name, package, &ignored);

@@ -20,6 +20,7 @@ use crate::diagnostic::Diagnostic;
 use crate::label::PackagePath;
 use crate::observed::Observed;
 use crate::pattern::{PackageSelection, TargetPattern};
+use crate::reason::reason;
 use crate::span::{FileId, Sources, Span};
 
 /// What does not stand in any file.
@@ -249,9 +250,10 @@ fn read_text(path: &Utf8Path, shown: &str, file: FileId) -> Text {
             let span = Span::new(file, at..at + char::REPLACEMENT_CHARACTER.len_utf8());
             Text { text, mistake: Some(Diagnostic::error("the file is not UTF-8").at(span, "this byte is not text")) }
         }
-        Err(error) => {
-            Text { text: String::new(), mistake: Some(Diagnostic::error(format!("`{shown}` can't be read: {error}"))) }
-        }
+        Err(error) => Text {
+            text: String::new(),
+            mistake: Some(Diagnostic::error(format!("`{shown}` can't be read: {}", reason(&error)))),
+        },
     }
 }
 

@@ -34,10 +34,14 @@ const EPOCH: Attribute = optional(
     "the time stamp of files in layers, in seconds since 1970, or \"env\" for SOURCE_DATE_EPOCH; default: 0",
 );
 
-const FORMATS: &[&str] = &["gzip", "zstd"];
+const FORMATS: &[&str] = &["gzip", "zstd", "none"];
 const COMPRESSION_KEYS: &[Attribute] = &[
-    required("format", Type::Enum(FORMATS), "the format"),
-    optional("level", Type::Integer, "1 to 12 for gzip, 1 to 22 for zstd; default: 6 and 3"),
+    optional("format", Type::Enum(FORMATS), "the format; default: gzip"),
+    optional(
+        "level",
+        Type::Integer,
+        "1 to 12 for gzip, 1 to 9 where it is not in chunks; 1 to 19 for zstd; default: 6 and 3",
+    ),
     optional("chunks", Type::Boolean, "whether in pieces that are compressed once each; default: gzip yes, zstd no"),
 ];
 
@@ -63,7 +67,11 @@ pub const PROFILE: &[Attribute] = &[
     PLATFORM,
     COMPRESSION,
     EPOCH,
-    optional("from-registry", Type::List(&Type::String), "patterns of targets that are taken as published, not built; not supported yet"),
+    optional(
+        "from-registry",
+        Type::List(&Type::String),
+        "patterns of targets that are taken as published, not built; not supported yet",
+    ),
     optional("deploy", Type::Enum(&["compose", "kubernetes"]), "what deploys are rendered for; default: compose"),
 ];
 
@@ -156,7 +164,8 @@ impl Reader<'_> {
         let Some(table) = table else { return };
         let attributes = Attributes::new(table, &root);
         self.plain(&attributes);
-        if let (Some(span), false) = (attributes.span("from-registry"), attributes.strings("from-registry").is_empty()) {
+        if let (Some(span), false) = (attributes.span("from-registry"), attributes.strings("from-registry").is_empty())
+        {
             let diagnostic = Diagnostic::error("`from-registry` is not supported by this version yet");
             self.diagnostics.push(diagnostic.at(span, "would be built, not taken as published").help("leave it out"));
         }
@@ -198,21 +207,20 @@ impl Reader<'_> {
 
     fn compression(&mut self, value: &Value, attributes: &Attributes<'_>) -> Option<Compression> {
         let inner = attributes.table("compression");
-        let format = match value.as_str().or_else(|| inner?.str("format"))? {
+        let absent = inner.filter(|table| !table.has("format")).map(|_| "gzip");
+        let format = match value.as_str().or_else(|| inner?.str("format")).or(absent)? {
             "gzip" => CompressionFormat::Gzip,
             "zstd" => CompressionFormat::Zstd,
+            "none" => CompressionFormat::None,
             _ => return None,
         };
-        let most = if format == CompressionFormat::Gzip { 12 } else { 22 };
-        let level = inner.and_then(|table| Some((table.integer("level")?, table.span("level")?)));
-        let level = level.and_then(|(level, span)| match u32::try_from(level) {
-            Ok(level) if (1..=most).contains(&level) => Some(level),
-            _ => {
-                self.diagnostics.push(Diagnostic::error(format!("`level` goes from 1 to {most}")).at(span, ""));
-                None
-            }
+        let chunks = inner.and_then(|table| table.boolean("chunks"));
+        let written = inner.and_then(|table| Some((table.integer("level")?, table.span("level")?)));
+        let level = written.and_then(|(level, span)| {
+            let checked = check_level(level, format, chunks);
+            checked.map_err(|message| self.refuse(span, Err(message))).ok()
         });
-        Some(Compression { format, level, chunks: inner.and_then(|table| table.boolean("chunks")) })
+        Some(Compression { format, level, chunks })
     }
 
     fn epoch(&mut self, span: Span, seconds: i64) {
@@ -252,6 +260,18 @@ impl Reader<'_> {
     fn parsed<T, E: std::fmt::Display>(&mut self, span: Span, result: Result<T, E>) -> Option<T> {
         result.map_err(|error| self.diagnostics.push(Diagnostic::error(error.to_string()).at(span, ""))).ok()
     }
+}
+
+/// A level that the format has; of no format, any.
+fn check_level(level: i64, format: CompressionFormat, chunks: Option<bool>) -> Result<u8, String> {
+    let (most, what) = match format {
+        CompressionFormat::Gzip if chunks == Some(false) => (9, "gzip with `chunks = false`"),
+        CompressionFormat::Gzip => (12, "gzip"),
+        CompressionFormat::Zstd => (19, "zstd"),
+        CompressionFormat::None => (u8::MAX, "this format"),
+    };
+    let level = u8::try_from(level).ok().filter(|level| (1..=most).contains(level));
+    level.ok_or_else(|| format!("`level` goes from 1 to {most} for {what}"))
 }
 
 /// `HOST[:PORT][/PREFIX]`, as in the first part of a reference.
@@ -338,7 +358,7 @@ mod tests {
                 &["`linux/amd46` is not a platform", "layers.toml:6:12"],
                 &["`a b` is not a label", "layers.toml:7:14"],
                 &["`source-date-epoch` can't lie before 1970", "layers.toml:8:21"],
-                &["`level` goes from 1 to 12", "layers.toml:9:42"],
+                &["`level` goes from 1 to 12 for gzip", "layers.toml:9:42"],
                 &["`3` is not a version requirement", "layers.toml:10:12"],
                 &["`from-registry` is not supported by this version yet", "layers.toml:12:17"],
                 &["`deploy` can't be `swarm`", "layers.toml:13:10"],
@@ -346,6 +366,30 @@ mod tests {
                 &["`x` takes a string, not an integer", "layers.toml:16:5"],
             ],
         );
+    }
+
+    #[test]
+    fn compression_is_what_targets_may_say_too() {
+        let said = |written: &str| {
+            let (workspace, problems) = load(&format!("[workspace]\nname = \"w\"\ncompression = {written}\n"), None);
+            (workspace.settings.compression, problems.concat())
+        };
+        let level = |written: &str| match said(written) {
+            (Some(compression), problems) if problems.is_empty() => compression.level,
+            other => panic!("{written}: {other:?}"),
+        };
+        assert_eq!(said("\"none\"").0.map(|compression| compression.format), Some(CompressionFormat::None));
+        assert_eq!(level("{ level = 12 }"), Some(12));
+        assert_eq!(level("{ level = 9, chunks = false }"), Some(9));
+        assert_eq!(level("{ format = \"zstd\", level = 19 }"), Some(19));
+        for (written, message) in [
+            ("{ level = 0 }", "`level` goes from 1 to 12 for gzip"),
+            ("{ level = 10, chunks = false }", "`level` goes from 1 to 9 for gzip with `chunks = false`"),
+            ("{ format = \"zstd\", level = 20 }", "`level` goes from 1 to 19 for zstd"),
+        ] {
+            let problems = said(written).1;
+            assert!(problems.contains(message) && problems.contains("layers.toml:3:"), "{problems}");
+        }
     }
 
     #[test]

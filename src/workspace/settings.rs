@@ -39,8 +39,8 @@ pub struct Settings {
 pub struct Compression {
     /// The format.
     pub format: CompressionFormat,
-    /// From 1 (fast) upwards; `None`: the format's default.
-    pub level: Option<u32>,
+    /// From 1 (fast) upwards, one that the format has; `None`: the format's default.
+    pub level: Option<u8>,
     /// Whether a layer is compressed in chunks; `None`: the format's default.
     pub chunks: Option<bool>,
 }
@@ -48,10 +48,12 @@ pub struct Compression {
 /// A compression format of layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CompressionFormat {
-    /// Levels 1 to 12.
+    /// Levels 1 to 12, without chunks 1 to 9.
     Gzip,
-    /// Levels 1 to 22.
+    /// Levels 1 to 19.
     Zstd,
+    /// Plain tar, which has no level.
+    None,
 }
 
 /// The time stamp of files in layers.

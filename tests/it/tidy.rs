@@ -10,7 +10,7 @@ use petgraph::algo::tarjan_scc;
 use petgraph::graphmap::DiGraphMap;
 
 /// The ground: small types that import nothing above them.
-const GROUND: [&str; 12] = [
+const GROUND: [&str; 13] = [
     "diagnostic",
     "digest",
     "event",
@@ -20,6 +20,7 @@ const GROUND: [&str; 12] = [
     "observed",
     "pattern",
     "platform",
+    "reason",
     "reference",
     "span",
     "tls",
