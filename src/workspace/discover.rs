@@ -105,7 +105,10 @@ impl Walk<'_> {
         let listing = match list(path) {
             Ok(listing) => listing,
             Err(error) => {
-                return Found::from(Diagnostic::error(format!("the folder `{path}` can't be read: {}", reason(&error))));
+                return Found::from(Diagnostic::error(format!(
+                    "the folder `{path}` can't be read: {}",
+                    reason(&error)
+                )));
             }
         };
         let ignored = if listing.has_ignore_file { outer.with_file_in(path) } else { outer.clone() };
