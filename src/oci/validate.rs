@@ -1,12 +1,16 @@
 //! Checks images and layouts of ours: every digest, size, diff ID and media type is computed again.
 //!
-//! Takes bytes and a source of blobs; gives *all* that is wrong, as data. Trusts nothing that the writers say. What
-//! other tools write may be sound and yet have findings: we also ask for canonical JSON.
+//! Takes bytes and a source of blobs; gives *all* that is wrong, as data. Trusts nothing that the writers say: manifests,
+//! configs and indexes are read by oci-spec too, which isn't ours. What other tools write may be sound and yet have
+//! findings: we also ask for canonical JSON.
 
 use std::fmt;
 use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
+
+use oci_spec::image::{ImageConfiguration, ImageIndex, ImageManifest};
+use serde::de::DeserializeOwned;
 
 use crate::digest::{Digest, Hasher};
 use crate::oci::blob_source::{BlobSource, LayoutBlobs};
@@ -118,7 +122,10 @@ impl Findings {
     fn index(&mut self, subject: &str, bytes: &[u8], source: &dyn BlobSource) {
         self.canonical(subject, bytes);
         match Index::parse(bytes) {
-            Ok(lines) => lines.iter().for_each(|line| self.line(line, source)),
+            Ok(lines) => {
+                self.second_reader::<ImageIndex>(subject, bytes);
+                lines.iter().for_each(|line| self.line(line, source));
+            }
             Err(error) => self.add(subject, Check::Structure, "an index", error),
         }
     }
@@ -148,6 +155,7 @@ impl Findings {
                 return None;
             }
         };
+        self.second_reader::<ImageManifest>(subject, bytes);
         self.media_types(subject, &manifest);
         let config = self.config(&format!("config of {subject}"), &manifest, source);
         for (position, layer) in manifest.layers.iter().enumerate() {
@@ -185,6 +193,7 @@ impl Findings {
                 return None;
             }
         };
+        self.second_reader::<ImageConfiguration>(subject, &bytes);
         let layers = manifest.layers.len();
         self.compare(subject, Check::LayerCount, config.rootfs.diff_ids.len(), layers);
         self.compare(subject, Check::HistoryCount, config.layers_in_history().unwrap_or(layers), layers);
@@ -224,6 +233,13 @@ impl Findings {
         self.compare(subject, Check::Digest, blob.digest, Digest::of(&bytes));
         self.compare(subject, Check::Size, blob.size, bytes.len());
         Some(bytes)
+    }
+
+    /// What our own reader takes, oci-spec takes too: a mistake that our reader and writer share would show here.
+    fn second_reader<T: DeserializeOwned>(&mut self, subject: &str, bytes: &[u8]) {
+        if let Err(error) = serde_json::from_slice::<T>(bytes) {
+            self.add(subject, Check::Structure, "what oci-spec reads", error);
+        }
     }
 
     /// Silent where the bytes are no JSON: that is another finding.
@@ -322,6 +338,9 @@ mod tests {
             (|_, config| config["history"][0]["empty_layer"] = true.into(), &[Check::HistoryCount]),
             (|_, config| config["architecture"] = "pdp11".into(), &[Check::Platform]),
             (|_, config| config["rootfs"] = 1.into(), &[Check::Structure]),
+            // What our own reader never looks at.
+            (|_, config| config["author"] = 1.into(), &[Check::Structure]),
+            (|manifest, _| manifest["schemaVersion"] = "2".into(), &[Check::Structure]),
         ];
         for (position, (change, expected)) in wrong.iter().enumerate() {
             assert_eq!(checks(&after(change)), *expected, "change {position}");
