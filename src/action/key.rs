@@ -10,7 +10,7 @@ use std::fmt::{self, Write as _};
 
 use serde_json::Value;
 
-use super::record::{Component, Output};
+use super::record::Component;
 use super::{Action, ActionId, Archive, FileEntry, FileKind, FilesLayer, ImageAction, Operation, TarLayer};
 use crate::digest::{Digest, Hasher};
 use crate::oci::canonical;
@@ -19,19 +19,32 @@ use crate::oci::tar_write;
 
 /// Changes when the encoding or the meaning of a field changes: old records are then no longer found.
 const VERSION: &str = "layerbuild action 1";
+/// The same for source keys, so that one is never taken for the other.
+const SOURCE_VERSION: &str = "layerbuild source 1";
 
 /// What is known of an action's inputs when its key is asked for.
 pub trait Inputs {
-    /// The output of an input; `None` when it isn't built.
-    fn output(&self, id: ActionId) -> Option<&Output>;
+    /// What stands for an input: the digest of its output, or for source keys its own source key; `None` when that isn't
+    /// known.
+    fn digest(&self, id: ActionId) -> Option<Digest>;
     /// The label of an input's target, to tell people where a value comes from.
     fn label(&self, id: ActionId) -> String;
 }
 
 /// The key of an action; `None` while one of its inputs isn't built.
 pub fn key(action: &Action, inputs: &dyn Inputs) -> Option<Digest> {
+    keyed(VERSION, action, inputs)
+}
+
+/// The source key of an action, by the source keys of its inputs: nothing built enters it. `None` while one of those
+/// isn't known.
+pub fn source_key(action: &Action, inputs: &dyn Inputs) -> Option<Digest> {
+    keyed(SOURCE_VERSION, action, inputs)
+}
+
+fn keyed(version: &str, action: &Action, inputs: &dyn Inputs) -> Option<Digest> {
     let mut sink = KeySink { hasher: Hasher::new(), text: String::new() };
-    sink.bytes(VERSION);
+    sink.bytes(version);
     walk(&action.operation, inputs, &mut sink)?;
     Some(sink.hasher.finish())
 }
@@ -136,7 +149,7 @@ fn tar(layer: &TarLayer, inputs: &dyn Inputs, sink: &mut dyn Sink) -> Option<()>
     sink.plain("mtime", format_args!("{}", layer.mtime));
     let (digest, origin) = match &layer.archive {
         Archive::Source(source) => (source.digest, format!("file {}", source.path)),
-        Archive::Fetched(id) => (inputs.output(*id)?.digest(), inputs.label(*id)),
+        Archive::Fetched(id) => (inputs.digest(*id)?, inputs.label(*id)),
     };
     sink.field(format_args!("archive"), format_args!("{digest}"), &|| Some(origin.clone()));
     Some(())
@@ -155,7 +168,7 @@ fn image(image: &ImageAction, inputs: &dyn Inputs, sink: &mut dyn Sink) -> Optio
 }
 
 fn upstream(name: &str, id: ActionId, inputs: &dyn Inputs, sink: &mut dyn Sink) -> Option<()> {
-    let digest = inputs.output(id)?.digest();
+    let digest = inputs.digest(id)?;
     sink.field(format_args!("{name}"), format_args!("{digest}"), &|| Some(inputs.label(id)));
     Some(())
 }

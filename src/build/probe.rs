@@ -122,8 +122,8 @@ struct Known<'a> {
 }
 
 impl Inputs for Known<'_> {
-    fn output(&self, id: ActionId) -> Option<&Output> {
-        self.states[id.index()].output()
+    fn digest(&self, id: ActionId) -> Option<Digest> {
+        self.states[id.index()].output().map(Output::digest)
     }
 
     fn label(&self, id: ActionId) -> String {

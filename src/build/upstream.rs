@@ -4,6 +4,7 @@ use super::image;
 use crate::action::key::Inputs;
 use crate::action::record::{ImageOutput, Output};
 use crate::action::{ActionGraph, ActionId, ImageAction, Operation};
+use crate::digest::Digest;
 
 /// The outputs that one action stands on: its inputs, and of an image all layers below it.
 pub struct Upstream {
@@ -35,9 +36,13 @@ impl Upstream {
         self.direct.first().map(|(_, _, output)| output)
     }
 
+    fn output(&self, id: ActionId) -> Option<&Output> {
+        self.direct.iter().find(|(input, ..)| *input == id).map(|(_, _, output)| output)
+    }
+
     /// Sorted into what an image is made of.
     pub fn parts<'a>(&'a self, action: &ImageAction) -> image::Parts<'a> {
-        let base = action.base.and_then(|id| Inputs::output(self, id)).and_then(as_image);
+        let base = action.base.and_then(|id| self.output(id)).and_then(as_image);
         let own = self.direct.iter().filter_map(|(_, label, output)| layer(label, output)).collect();
         let below = self.below.iter().filter_map(|(label, output)| layer(label, output)).collect();
         image::Parts { base, below, own }
@@ -59,8 +64,8 @@ fn layer<'a>(label: &str, output: &'a Output) -> Option<image::Below<'a>> {
 }
 
 impl Inputs for Upstream {
-    fn output(&self, id: ActionId) -> Option<&Output> {
-        self.direct.iter().find(|(input, ..)| *input == id).map(|(_, _, output)| output)
+    fn digest(&self, id: ActionId) -> Option<Digest> {
+        self.output(id).map(Output::digest)
     }
 
     fn label(&self, id: ActionId) -> String {

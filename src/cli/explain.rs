@@ -10,6 +10,7 @@ use super::work::Work;
 use crate::action::ActionId;
 use crate::build::probe::State;
 use crate::exit::Exit;
+use crate::plan::source_key::source_keys;
 use crate::plan::why::Change;
 
 /// Say why a target is built again: what changed since the last build, old and new, and the target to blame
@@ -61,6 +62,8 @@ impl Lines<'_> {
             State::Hit { key, output } => {
                 let mut lines = vec![format!("{} is up to date: {}", self.label(id), output.digest())];
                 lines.push(format!("  action key {}", key.hex()));
+                let sources = source_keys(&self.work.lowered.graph);
+                lines.extend(sources[id.index()].map(|key| format!("  source key {}", key.hex())));
                 lines.extend(self.last(id)?);
                 Ok(lines)
             }

@@ -116,8 +116,8 @@ impl<'a> Explainer<'a> {
 }
 
 impl Inputs for Explainer<'_> {
-    fn output(&self, id: ActionId) -> Option<&Output> {
-        self.states[id.index()].output()
+    fn digest(&self, id: ActionId) -> Option<Digest> {
+        self.states[id.index()].output().map(Output::digest)
     }
 
     fn label(&self, id: ActionId) -> String {

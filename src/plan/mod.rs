@@ -1,9 +1,11 @@
 //! TargetGraph → actions, and why they would run.
 //!
-//! `lower` calls the rules, `sources` hashes files for them, `why` compares with the last build, `snapshot` gives a build's
+//! `lower` calls the rules, `sources` hashes files for them, `source_key` hashes what a target is made of with
+//! nothing built, `why` compares with the last build, `snapshot` gives a build's
 //! answer again where nothing changed. Runs nothing, and asks no cache: `build::probe` does.
 
 pub mod lower;
 pub mod snapshot;
+pub mod source_key;
 pub mod sources;
 pub mod why;

@@ -1,0 +1,79 @@
+//! Source keys: what each target is made of, before anything is built.
+//!
+//! The action key's walk with the inputs' source keys in place of what they gave: resolved attributes, source contents
+//! and those of everything below. Any revision has it without a build; what `affected` will compare.
+
+use crate::action::key::{self, Inputs};
+use crate::action::{ActionGraph, ActionId};
+use crate::digest::Digest;
+
+/// The source key of each action, by id. `None` only where actions need one another in a circle, which no graph has.
+pub fn source_keys(graph: &ActionGraph) -> Vec<Option<Digest>> {
+    let mut known = Known { graph, keys: vec![None; graph.actions.len()] };
+    for id in graph.ids() {
+        known.settle(id);
+    }
+    known.keys
+}
+
+struct Known<'a> {
+    graph: &'a ActionGraph,
+    keys: Vec<Option<Digest>>,
+}
+
+impl Known<'_> {
+    /// Inputs first, without recursion: a chain of images may be long.
+    fn settle(&mut self, id: ActionId) {
+        let mut stack = vec![id];
+        while let Some(top) = stack.last().copied() {
+            let inputs = self.graph.get(top).operation.inputs();
+            let open: Vec<ActionId> = inputs.into_iter().filter(|input| self.keys[input.index()].is_none()).collect();
+            if open.is_empty() {
+                self.keys[top.index()] = key::source_key(self.graph.get(top), self);
+                stack.pop();
+            } else {
+                stack.extend(open);
+            }
+        }
+    }
+}
+
+impl Inputs for Known<'_> {
+    fn digest(&self, id: ActionId) -> Option<Digest> {
+        self.keys[id.index()]
+    }
+
+    fn label(&self, id: ActionId) -> String {
+        self.graph.get(id).label.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::action::{Action, FileEntry, FileKind, FilesLayer, ImageAction, Operation, Owner};
+    use crate::label::{Label, PackagePath};
+    use crate::layer_path::LayerPath;
+
+    fn graph(text: &str) -> ActionGraph {
+        let label = |name| Label::parse(name, &PackagePath::default()).unwrap();
+        let kind = FileKind::Literal(text.as_bytes().into());
+        let entry = FileEntry { mode: 0o644, owner: Owner::default(), kind };
+        let entries = [(LayerPath::new("/a").unwrap(), entry)].into();
+        let files = FilesLayer { entries, compression: Default::default(), mtime: 0 };
+        // The image first: actions come in no particular order.
+        let image = ImageAction { base: None, layers: vec![ActionId(1)], spec: Default::default() };
+        let actions = vec![
+            Action { label: label(":i"), operation: Operation::Image(Box::new(image)) },
+            Action { label: label(":f"), operation: Operation::Files(files) },
+        ];
+        ActionGraph { actions }
+    }
+
+    #[test]
+    fn a_changed_source_changes_the_source_key_of_all_that_stands_on_it() {
+        let (one, other) = (source_keys(&graph("1")), source_keys(&graph("2")));
+        assert_eq!(one, source_keys(&graph("1")));
+        assert!(one.iter().zip(&other).all(|(one, other)| one.is_some() && one != other));
+    }
+}
