@@ -61,6 +61,30 @@ impl ActionGraph {
         chain.into_iter().rev().flat_map(|action| action.layers.iter().copied()).collect()
     }
 
+    /// All ids, each after those of its inputs. Without recursion: a chain of images may be long.
+    pub fn inputs_first(&self) -> Vec<ActionId> {
+        let mut placed = vec![false; self.actions.len()];
+        let mut order = Vec::with_capacity(self.actions.len());
+        let mut stack = Vec::new();
+        for id in self.ids() {
+            stack.push(id);
+            while let Some(top) = stack.last().copied() {
+                let before = stack.len();
+                if !placed[top.index()] {
+                    let inputs = self.get(top).operation.inputs();
+                    stack.extend(inputs.into_iter().filter(|input| !placed[input.index()]));
+                }
+                if stack.len() == before {
+                    stack.pop();
+                    if !std::mem::replace(&mut placed[top.index()], true) {
+                        order.push(top);
+                    }
+                }
+            }
+        }
+        order
+    }
+
     /// All ids, in order.
     pub fn ids(&self) -> impl Iterator<Item = ActionId> + use<> {
         (0..self.actions.len()).map(|index| ActionId(index as u32))

@@ -133,37 +133,16 @@ impl Inputs for Known<'_> {
 
 /// Actions by the length of the longest chain below them: a wave needs only what came in earlier ones.
 fn waves(graph: &ActionGraph) -> Vec<Vec<ActionId>> {
-    let mut depths: Vec<Option<usize>> = vec![None; graph.actions.len()];
+    let mut depths = vec![0; graph.actions.len()];
     let mut waves: Vec<Vec<ActionId>> = Vec::new();
-    for id in graph.ids() {
-        settle(id, graph, &mut depths);
-    }
-    for id in graph.ids() {
-        let depth = depths[id.index()].unwrap_or(0);
+    for id in graph.inputs_first() {
+        let inputs = graph.get(id).operation.inputs();
+        let depth = inputs.iter().map(|input| depths[input.index()] + 1).max().unwrap_or(0);
+        depths[id.index()] = depth;
         if waves.len() <= depth {
             waves.resize_with(depth + 1, Vec::new);
         }
         waves[depth].push(id);
     }
     waves
-}
-
-/// Depth of an action, without recursion: a chain of images may be long.
-fn settle(id: ActionId, graph: &ActionGraph, depths: &mut [Option<usize>]) {
-    let mut stack = vec![id];
-    while let Some(top) = stack.last().copied() {
-        if depths[top.index()].is_some() {
-            stack.pop();
-            continue;
-        }
-        let inputs = graph.get(top).operation.inputs();
-        let open: Vec<ActionId> = inputs.iter().copied().filter(|input| depths[input.index()].is_none()).collect();
-        if open.is_empty() {
-            let deepest = inputs.iter().filter_map(|input| depths[input.index()]).max();
-            depths[top.index()] = Some(deepest.map_or(0, |depth| depth + 1));
-            stack.pop();
-        } else {
-            stack.extend(open);
-        }
-    }
 }

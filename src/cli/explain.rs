@@ -28,13 +28,7 @@ const SHOWN: usize = 10;
 pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let project = project::open(std::slice::from_ref(&args.label), cx)?;
     let selected = project.select()?;
-    let [target] = selected.targets[..] else {
-        return Err(CliError::usage(format!(
-            "`{}` names {} targets; explain takes one",
-            args.label,
-            selected.targets.len()
-        )));
-    };
+    let target = selected.only(&args.label, "explain")?;
     let store = project::open_store(cx)?;
     let lowered = project.lower(&selected, &store, cx)?;
     let work = Work { project: &project, selected: &selected, lowered: &lowered, store: &store };

@@ -24,10 +24,7 @@ pub struct Args {
 pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let project = project::open(std::slice::from_ref(&args.label), cx)?;
     let selected = project.select()?;
-    let [target] = selected.targets[..] else {
-        let count = selected.targets.len();
-        return Err(CliError::usage(format!("`{}` names {count} targets; ls takes one", args.label)));
-    };
+    let target = selected.only(&args.label, "ls")?;
     let store = project::open_store(cx)?;
     let lowered = project.lower(&selected, &store, cx)?;
     let work = Work { project: &project, selected: &selected, lowered: &lowered, store: &store };

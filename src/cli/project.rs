@@ -49,6 +49,16 @@ pub struct Selected<'w> {
     pub warnings: usize,
 }
 
+impl Selected<'_> {
+    /// The one target of a verb that takes just one. `text`: what was written.
+    pub fn only(&self, text: &str, verb: &str) -> Result<TargetId, CliError> {
+        match self.targets[..] {
+            [target] => Ok(target),
+            _ => Err(CliError::usage(format!("`{text}` names {} targets; {verb} takes one", self.targets.len()))),
+        }
+    }
+}
+
 /// Reads the workspace around the current folder, as far as the patterns reach.
 pub fn open(texts: &[String], cx: &Context) -> Result<Project, CliError> {
     open_with(cx, |here| TargetPattern::parse_all(texts, here).map_err(|errors| malformed(&errors, cx)))

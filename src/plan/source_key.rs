@@ -10,8 +10,8 @@ use crate::digest::Digest;
 /// The source key of each action, by id. `None` only where actions need one another in a circle, which no graph has.
 pub fn source_keys(graph: &ActionGraph) -> Vec<Option<Digest>> {
     let mut known = Known { graph, keys: vec![None; graph.actions.len()] };
-    for id in graph.ids() {
-        known.settle(id);
+    for id in graph.inputs_first() {
+        known.keys[id.index()] = key::source_key(graph.get(id), &known);
     }
     known.keys
 }
@@ -19,23 +19,6 @@ pub fn source_keys(graph: &ActionGraph) -> Vec<Option<Digest>> {
 struct Known<'a> {
     graph: &'a ActionGraph,
     keys: Vec<Option<Digest>>,
-}
-
-impl Known<'_> {
-    /// Inputs first, without recursion: a chain of images may be long.
-    fn settle(&mut self, id: ActionId) {
-        let mut stack = vec![id];
-        while let Some(top) = stack.last().copied() {
-            let inputs = self.graph.get(top).operation.inputs();
-            let open: Vec<ActionId> = inputs.into_iter().filter(|input| self.keys[input.index()].is_none()).collect();
-            if open.is_empty() {
-                self.keys[top.index()] = key::source_key(self.graph.get(top), self);
-                stack.pop();
-            } else {
-                stack.extend(open);
-            }
-        }
-    }
 }
 
 impl Inputs for Known<'_> {
