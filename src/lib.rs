@@ -26,6 +26,8 @@ pub mod rules;
 
 pub mod plan;
 
+pub mod base;
+
 pub mod build;
 
 pub mod effect;

@@ -1,0 +1,45 @@
+//! Somebody else's images, as they are read here: the seam to registries.
+//!
+//! Plain values and one trait; who implements it sees to credentials, mirrors, retries and resumed downloads.
+
+use std::io::Write;
+
+use crate::digest::Digest;
+use crate::oci::descriptor::Descriptor;
+use crate::reference::{Reference, Repository};
+
+/// Images by reference.
+pub trait Remote: Sync {
+    /// The manifest or index that a reference names: by its digest where it has one, verified against it; else by its tag.
+    fn document(&self, image: &Reference) -> Result<Document, RemoteError>;
+
+    /// What a tag names at this moment, without its bytes.
+    fn tag(&self, image: &Reference) -> Result<Digest, RemoteError>;
+
+    /// Writes a blob's bytes, held against its digest and size on the way. An error when `out` refuses bytes.
+    fn blob(
+        &self,
+        repository: &Repository,
+        blob: &Descriptor,
+        out: &mut (dyn Write + Send),
+    ) -> Result<(), RemoteError>;
+}
+
+/// A manifest or index as its registry holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// Of `bytes`.
+    pub digest: Digest,
+    /// What it is.
+    pub bytes: Vec<u8>,
+}
+
+/// Why a registry gave nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct RemoteError {
+    /// Which registry, which request, what it answered, as a phrase.
+    pub message: String,
+    /// What to do; `None` where the message says it all.
+    pub hint: Option<String>,
+}

@@ -1,0 +1,89 @@
+//! A registry in memory, and images for it.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::Mutex;
+
+use serde_json::{Value, json};
+
+use crate::base::remote::{Document, Remote, RemoteError};
+use crate::digest::Digest;
+use crate::oci::blob_source::{BlobSource, MemoryBlobs};
+use crate::oci::descriptor::Descriptor;
+use crate::oci::image_spec::ImageSpec;
+use crate::oci::media_type::OCI_TAR_GZIP;
+use crate::oci::sample;
+use crate::reference::{Reference, Repository};
+
+/// Manifest and config of a small image, changed by `edit`; the manifest names the changed config.
+pub fn edited(edit: impl FnOnce(&mut Value, &mut Value)) -> (Vec<u8>, Vec<u8>) {
+    edited_in(&mut MemoryBlobs::default(), edit)
+}
+
+fn edited_in(blobs: &mut MemoryBlobs, edit: impl FnOnce(&mut Value, &mut Value)) -> (Vec<u8>, Vec<u8>) {
+    let layer = sample::layer(blobs, OCI_TAR_GZIP, "etc/base", "base");
+    let image = sample::image(blobs, None, &ImageSpec::default(), &[layer]);
+    let mut manifest: Value = serde_json::from_slice(&image.manifest).unwrap();
+    let mut config: Value = serde_json::from_slice(&image.config).unwrap();
+    edit(&mut manifest, &mut config);
+    let config = config.to_string().into_bytes();
+    manifest["config"]["digest"] = json!(Digest::of(&config));
+    manifest["config"]["size"] = config.len().into();
+    (manifest.to_string().into_bytes(), config)
+}
+
+/// A registry in memory: one repository for all. Counts what is asked of it.
+#[derive(Default)]
+pub struct Memory {
+    /// What tags name.
+    pub tags: BTreeMap<String, Digest>,
+    /// Manifests, indexes and blobs.
+    pub blobs: MemoryBlobs,
+    /// What was asked, such as `document 12`, `blob sha256:…`.
+    pub asked: Mutex<Vec<String>>,
+}
+
+impl Memory {
+    /// Adds the small image, changed; gives its manifest's digest.
+    pub fn image(&mut self, edit: impl FnOnce(&mut Value, &mut Value)) -> Digest {
+        let (manifest, config) = edited_in(&mut self.blobs, edit);
+        self.blobs.add(config);
+        self.blobs.add(manifest)
+    }
+
+    fn note(&self, text: String) {
+        self.asked.lock().unwrap().push(text);
+    }
+
+    fn missing(what: impl std::fmt::Display) -> RemoteError {
+        RemoteError { message: format!("{what} is not there"), hint: None }
+    }
+
+    fn read(&self, digest: &Digest) -> Result<Vec<u8>, RemoteError> {
+        let mut bytes = Vec::new();
+        let mut blob = self.blobs.open(digest, 0).map_err(|_| Memory::missing(digest))?;
+        blob.read_to_end(&mut bytes).unwrap();
+        Ok(bytes)
+    }
+}
+
+impl Remote for Memory {
+    fn document(&self, image: &Reference) -> Result<Document, RemoteError> {
+        let tag = image.tag.as_ref().map_or("latest".to_owned(), ToString::to_string);
+        self.note(format!("document {}", image.digest.map_or(tag.clone(), |digest| digest.to_string())));
+        let digest = image.digest.or_else(|| self.tags.get(&tag).copied()).ok_or_else(|| Memory::missing(image))?;
+        Ok(Document { digest, bytes: self.read(&digest)? })
+    }
+
+    fn tag(&self, image: &Reference) -> Result<Digest, RemoteError> {
+        let tag = image.tag.as_ref().map_or("latest".to_owned(), ToString::to_string);
+        self.note(format!("tag {tag}"));
+        self.tags.get(&tag).copied().ok_or_else(|| Memory::missing(image))
+    }
+
+    fn blob(&self, _: &Repository, blob: &Descriptor, out: &mut (dyn Write + Send)) -> Result<(), RemoteError> {
+        self.note(format!("blob {}", blob.digest));
+        out.write_all(&self.read(&blob.digest)?)
+            .map_err(|error| RemoteError { message: error.to_string(), hint: None })
+    }
+}
