@@ -109,6 +109,10 @@ fn walk(operation: &Operation, inputs: &dyn Inputs, sink: &mut dyn Sink) -> Opti
             sink.plain("digest", format_args!("{}", fetch.digest));
         }
         Operation::Image(action) => image(action, inputs, sink)?,
+        Operation::Pull(pull) => {
+            sink.plain("operation", format_args!("pull"));
+            sink.plain("base digest", format_args!("{}", pull.manifest));
+        }
     }
     Some(())
 }

@@ -16,6 +16,9 @@ use crate::label::Label;
 use crate::layer_path::LayerPath;
 use crate::oci::compress::Compression;
 use crate::oci::image_spec::ImageSpec;
+use crate::oci::listing::Listing;
+use crate::platform::Platform;
+use crate::reference::Repository;
 
 /// An action of one [`ActionGraph`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,6 +49,7 @@ impl ActionGraph {
         let action = self.get(id);
         match action.operation {
             Operation::Fetch(_) => format!("{} fetch", action.label),
+            Operation::Pull(ref pull) if pull.aside => format!("{} [{}]", action.label, pull.platform),
             _ => action.label.to_string(),
         }
     }
@@ -59,6 +63,18 @@ impl ActionGraph {
             next = action.base;
         }
         chain.into_iter().rev().flat_map(|action| action.layers.iter().copied()).collect()
+    }
+
+    /// The pulled base at the bottom of an image; `None` where it stands on none. A pulled base is its own.
+    pub fn pulled_below(&self, image: ActionId) -> Option<(ActionId, &PullAction)> {
+        let mut at = image;
+        loop {
+            match &self.get(at).operation {
+                Operation::Image(action) => at = action.base?,
+                Operation::Pull(pull) => return Some((at, pull)),
+                _ => return None,
+            }
+        }
     }
 
     /// All ids, each after those of its inputs. Without recursion: a chain of images may be long.
@@ -111,6 +127,8 @@ pub enum Operation {
     Fetch(Fetch),
     /// Makes an image's config and manifest.
     Image(Box<ImageAction>),
+    /// Takes somebody else's image, of one platform, as it was locked.
+    Pull(Box<PullAction>),
 }
 
 /// A layer's content by path.
@@ -211,6 +229,23 @@ pub struct ImageAction {
     pub spec: ImageSpec,
 }
 
+/// Somebody else's image, as it was locked.
+#[derive(Debug, Clone)]
+pub struct PullAction {
+    /// Where it is; not part of the key, since the digest says what comes.
+    pub repository: Repository,
+    /// Its manifest.
+    pub manifest: Digest,
+    /// What it runs on.
+    pub platform: Platform,
+    /// The listing of all its layers, which the store may lack.
+    pub listing: Digest,
+    /// What is known of its content in any case: see `oci::outline`.
+    pub outline: Arc<Listing>,
+    /// Whether its target also stands for another platform, whose action is the target's own.
+    pub aside: bool,
+}
+
 impl Operation {
     /// What people call it: the rule's name, or `fetch`.
     pub fn name(&self) -> &'static str {
@@ -219,13 +254,14 @@ impl Operation {
             Operation::Tar(_) => "tar",
             Operation::Fetch(_) => "fetch",
             Operation::Image(_) => "image",
+            Operation::Pull(_) => "pull",
         }
     }
 
     /// The actions whose outputs this one reads, in the order in which the key names them.
     pub fn inputs(&self) -> Vec<ActionId> {
         match self {
-            Operation::Files(_) | Operation::Fetch(_) => Vec::new(),
+            Operation::Files(_) | Operation::Fetch(_) | Operation::Pull(_) => Vec::new(),
             Operation::Tar(tar) => match tar.archive {
                 Archive::Fetched(id) => vec![id],
                 Archive::Source(_) => Vec::new(),

@@ -2,15 +2,12 @@
 //!
 //! Layers that the store has are read from there; no layer is kept. Memory holds paths, not contents.
 
-use std::io::{self, PipeWriter, Read, Write};
-
 use crate::base::error::BaseError;
 use crate::base::fetch::{Origin, Reader};
-use crate::base::remote::RemoteError;
 use crate::digest::Digest;
 use crate::oci::descriptor::Layer;
 use crate::oci::image::Image;
-use crate::oci::layer_listing::{LayerListingError, flatten, list_layer};
+use crate::oci::layer_listing::{flatten, list_layer};
 use crate::oci::listing::Listing;
 use crate::store::{Presence, StoreError};
 
@@ -46,67 +43,50 @@ impl Reader<'_> {
             let read = list_layer(blobs.open_verified(&digest, size)?, layer.diff_id, spool);
             return read.map_err(unusable);
         }
-        let (sent, read) = self.stream(origin, layer, |blob| list_layer(blob, layer.diff_id, spool));
-        match (sent, read) {
-            (Sent::Failed(error), _) => Err(error.into()),
-            (Sent::Whole | Sent::Refused, read) => read.map_err(unusable),
-        }
-    }
-
-    /// Hands a layer's bytes to `read` while they come.
-    fn stream(
-        &self,
-        origin: &Origin,
-        layer: &Layer,
-        read: impl FnOnce(&mut dyn Read) -> Result<Listing, LayerListingError>,
-    ) -> (Sent, Result<Listing, LayerListingError>) {
-        let (mut reader, writer) = match io::pipe() {
-            Ok(ends) => ends,
-            Err(error) => return (Sent::Refused, Err(LayerListingError::Read(error))),
-        };
-        let mut sink = Sink { writer, refused: false };
-        std::thread::scope(|scope| {
-            let sending = scope.spawn(move || {
-                let sent = self.remote.blob(&origin.repository, &layer.descriptor, &mut sink);
-                match sent {
-                    Ok(()) => Sent::Whole,
-                    Err(_) if sink.refused => Sent::Refused,
-                    Err(error) => Sent::Failed(error),
-                }
-            });
-            let listing = read(&mut reader);
-            // Whoever still writes must not wait for a reader that has given up.
-            drop(reader);
-            let sent = sending.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            (sent, listing)
-        })
+        let blob = self.remote.open(&origin.repository, &layer.descriptor)?;
+        list_layer(blob, layer.diff_id, spool).map_err(unusable)
     }
 }
 
-/// What became of a transfer.
-enum Sent {
-    /// All of it came, and was what its digest says.
-    Whole,
-    /// The reader gave up first, and says why.
-    Refused,
-    /// It did not come.
-    Failed(RemoteError),
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::testing::{self, Memory};
+    use crate::platform::Platform;
 
-/// Notes when the reader at the other end has gone.
-struct Sink {
-    writer: PipeWriter,
-    refused: bool,
-}
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.writer.write(bytes);
-        self.refused |= written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe);
-        written
+    #[test]
+    fn layers_are_streamed_once_and_the_listing_is_kept() {
+        let mut memory = Memory::default();
+        let manifest = memory.image(|_, _| {});
+        let (store, _folder) = testing::store();
+        let reader = Reader { remote: &memory, store: &store };
+        let origin = testing::origin(manifest);
+        let image = reader.image(&origin, &Platform::default()).unwrap();
+        let (listing, digest) = reader.list(&origin, &image).unwrap();
+        assert_eq!(listing.to_text(), "listing 1\nd* 755 0 0 0 etc\nf 644 0 0 4 etc/base\n");
+        let asked = memory.take_asked().len();
+        assert_eq!(asked, 3, "a manifest, a config and a layer");
+        assert_eq!(reader.listing(&origin, &image, digest).unwrap(), listing);
+        assert_eq!(reader.image(&origin, &Platform::default()).unwrap(), image);
+        assert_eq!(memory.take_asked(), [""; 0]);
+        std::fs::remove_file(store.blobs().path(&digest)).unwrap();
+        assert_eq!(reader.listing(&origin, &image, digest).unwrap(), listing);
+        assert_eq!(memory.take_asked().len(), 1);
+        let other = reader.listing(&origin, &image, Digest::of(b"other"));
+        assert!(matches!(other, Err(BaseError::OtherListing { .. })));
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+    #[test]
+    fn a_layer_that_the_config_does_not_tell_of_is_refused() {
+        let mut memory = Memory::default();
+        let manifest = memory.image(|_, config| {
+            config["rootfs"]["diff_ids"][0] = serde_json::json!(Digest::of(b"else"));
+        });
+        let (store, _folder) = testing::store();
+        let reader = Reader { remote: &memory, store: &store };
+        let origin = testing::origin(manifest);
+        let image = reader.image(&origin, &Platform::default()).unwrap();
+        let error = reader.list(&origin, &image).unwrap_err();
+        assert!(matches!(error, BaseError::Layer { .. }) && !error.is_environment(), "{error}");
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Plain values and one trait; who implements it sees to credentials, mirrors, retries and resumed downloads.
 
-use std::io::Write;
+use std::io::Read;
 
 use crate::digest::Digest;
 use crate::oci::descriptor::Descriptor;
@@ -13,16 +13,12 @@ pub trait Remote: Sync {
     /// The manifest or index that a reference names: by its digest where it has one, verified against it; else by its tag.
     fn document(&self, image: &Reference) -> Result<Document, RemoteError>;
 
-    /// What a tag names at this moment, without its bytes.
-    fn tag(&self, image: &Reference) -> Result<Digest, RemoteError>;
+    /// What a tag names at this moment, without its bytes; `None` where it is not there.
+    fn tag(&self, image: &Reference) -> Result<Option<Digest>, RemoteError>;
 
-    /// Writes a blob's bytes, held against its digest and size on the way. An error when `out` refuses bytes.
-    fn blob(
-        &self,
-        repository: &Repository,
-        blob: &Descriptor,
-        out: &mut (dyn Write + Send),
-    ) -> Result<(), RemoteError>;
+    /// Opens a blob for reading from one end to the other. The end comes only after all bytes were right; until then
+    /// an error may come, which says what a [`RemoteError`] would.
+    fn open(&self, repository: &Repository, blob: &Descriptor) -> Result<Box<dyn Read + Send>, RemoteError>;
 }
 
 /// A manifest or index as its registry holds it.

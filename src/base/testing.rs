@@ -1,11 +1,12 @@
 //! A registry in memory, and images for it.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{Cursor, Read};
 use std::sync::Mutex;
 
 use serde_json::{Value, json};
 
+use crate::base::fetch::Origin;
 use crate::base::remote::{Document, Remote, RemoteError};
 use crate::digest::Digest;
 use crate::oci::blob_source::{BlobSource, MemoryBlobs};
@@ -14,6 +15,7 @@ use crate::oci::image_spec::ImageSpec;
 use crate::oci::media_type::OCI_TAR_GZIP;
 use crate::oci::sample;
 use crate::reference::{Reference, Repository};
+use crate::store::{OpenMode, Store};
 
 /// Manifest and config of a small image, changed by `edit`; the manifest names the changed config.
 pub fn edited(edit: impl FnOnce(&mut Value, &mut Value)) -> (Vec<u8>, Vec<u8>) {
@@ -30,6 +32,18 @@ fn edited_in(blobs: &mut MemoryBlobs, edit: impl FnOnce(&mut Value, &mut Value))
     manifest["config"]["digest"] = json!(Digest::of(&config));
     manifest["config"]["size"] = config.len().into();
     (manifest.to_string().into_bytes(), config)
+}
+
+/// A store in a temporary folder, gone with the second value.
+pub fn store() -> (Store, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    (Store::open(folder.path(), OpenMode { wait: false }).unwrap(), folder)
+}
+
+/// Where an image of [`Memory`] lies.
+pub fn origin(manifest: Digest) -> Origin {
+    let reference: Reference = "registry.example/base".parse().unwrap();
+    Origin { repository: reference.repository().unwrap(), manifest }
 }
 
 /// A registry in memory: one repository for all. Counts what is asked of it.
@@ -49,6 +63,11 @@ impl Memory {
         let (manifest, config) = edited_in(&mut self.blobs, edit);
         self.blobs.add(config);
         self.blobs.add(manifest)
+    }
+
+    /// What was asked since the last call.
+    pub fn take_asked(&self) -> Vec<String> {
+        std::mem::take(&mut *self.asked.lock().unwrap())
     }
 
     fn note(&self, text: String) {
@@ -75,15 +94,14 @@ impl Remote for Memory {
         Ok(Document { digest, bytes: self.read(&digest)? })
     }
 
-    fn tag(&self, image: &Reference) -> Result<Digest, RemoteError> {
+    fn tag(&self, image: &Reference) -> Result<Option<Digest>, RemoteError> {
         let tag = image.tag.as_ref().map_or("latest".to_owned(), ToString::to_string);
         self.note(format!("tag {tag}"));
-        self.tags.get(&tag).copied().ok_or_else(|| Memory::missing(image))
+        Ok(self.tags.get(&tag).copied())
     }
 
-    fn blob(&self, _: &Repository, blob: &Descriptor, out: &mut (dyn Write + Send)) -> Result<(), RemoteError> {
+    fn open(&self, _: &Repository, blob: &Descriptor) -> Result<Box<dyn Read + Send>, RemoteError> {
         self.note(format!("blob {}", blob.digest));
-        out.write_all(&self.read(&blob.digest)?)
-            .map_err(|error| RemoteError { message: error.to_string(), hint: None })
+        Ok(Box::new(Cursor::new(self.read(&blob.digest)?)))
     }
 }

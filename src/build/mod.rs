@@ -9,6 +9,7 @@ pub mod files;
 pub mod image;
 pub mod layer;
 pub mod probe;
+pub mod pull;
 pub mod scheduler;
 pub mod tar;
 mod upstream;
@@ -16,6 +17,7 @@ mod upstream;
 use camino::Utf8Path;
 use rayon::ThreadPool;
 
+use crate::base::remote::Remote;
 use crate::store::Store;
 
 /// What running actions takes.
@@ -29,4 +31,6 @@ pub struct Workshop<'a> {
     pub workers: &'a ThreadPool,
     /// Fetch nothing.
     pub offline: bool,
+    /// Where bases come from that others hold.
+    pub remote: &'a dyn Remote,
 }

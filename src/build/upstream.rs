@@ -1,15 +1,19 @@
 //! What one action stands on: the outputs of its inputs, and of an image all layers below it.
 
+use std::sync::Arc;
+
 use super::image;
 use crate::action::key::Inputs;
 use crate::action::record::{ImageOutput, Output};
 use crate::action::{ActionGraph, ActionId, ImageAction, Operation};
 use crate::digest::Digest;
+use crate::oci::listing::Listing;
 
 /// The outputs that one action stands on: its inputs, and of an image all layers below it.
 pub struct Upstream {
     direct: Vec<(ActionId, String, Output)>,
     below: Vec<(String, Output)>,
+    outline: Option<(String, Arc<Listing>)>,
 }
 
 impl Upstream {
@@ -28,7 +32,9 @@ impl Upstream {
             .into_iter()
             .filter_map(known)
             .map(|(_, label, output)| (label, output));
-        Upstream { direct, below: below.collect() }
+        let pulled = base.and_then(|base| graph.pulled_below(base));
+        let outline = pulled.map(|(id, pull)| (graph.get(id).label.to_string(), pull.outline.clone()));
+        Upstream { direct, below: below.collect(), outline }
     }
 
     /// The first input's.
@@ -45,7 +51,8 @@ impl Upstream {
         let base = action.base.and_then(|id| self.output(id)).and_then(as_image);
         let own = self.direct.iter().filter_map(|(_, label, output)| layer(label, output)).collect();
         let below = self.below.iter().filter_map(|(label, output)| layer(label, output)).collect();
-        image::Parts { base, below, own }
+        let outline = self.outline.as_ref().map(|(label, outline)| (&**label, &**outline));
+        image::Parts { base, outline, below, own }
     }
 }
 

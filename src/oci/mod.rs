@@ -35,4 +35,4 @@ pub mod unpack;
 pub mod validate;
 
 #[cfg(test)]
-mod sample;
+pub mod sample;

@@ -4,6 +4,7 @@
 
 pub mod files;
 pub mod image;
+pub mod pull;
 pub mod tar;
 
 mod mode;
@@ -17,9 +18,11 @@ use crate::digest::Digest;
 use crate::label::Label;
 use crate::oci::compress::Compression;
 use crate::platform::Platform;
+use crate::reference::RegistryBase;
 use crate::span::Span;
 use crate::workspace::attributes::Attributes;
 use crate::workspace::globs::{Glob, GlobError};
+use crate::workspace::lock_file::LockedImage;
 use crate::workspace::schema::RuleSchema;
 
 /// A rule: its schema, and what a target of it stands for.
@@ -31,7 +34,7 @@ pub struct Rule {
 }
 
 /// Every rule there is.
-pub static RULES: [&Rule; 3] = [&files::RULE, &tar::RULE, &image::RULE];
+pub static RULES: [&Rule; 4] = [&files::RULE, &tar::RULE, &image::RULE, &pull::RULE];
 
 /// The rule of a name; `None` for an unknown one.
 pub fn rule(name: &str) -> Option<&'static Rule> {
@@ -64,6 +67,12 @@ pub struct Defaults {
     pub compression: Compression,
     /// Of images.
     pub platform: Platform,
+    /// Where images are published.
+    pub registry: RegistryBase,
+    /// The tag that they are published under.
+    pub tag: String,
+    /// The profile, for messages; `None` without one.
+    pub profile: Option<String>,
     /// Modification time of every entry and creation time of every image, in seconds since 1970.
     pub epoch: u64,
 }
@@ -94,6 +103,13 @@ pub trait Context: Sync {
 
     /// The action of a target of the graph; `None` only for a target that is itself in error.
     fn action(&self, label: &Label) -> Option<ActionId>;
+
+    /// The action of an image that another of this platform can stand on: a pulled one has an action for each platform.
+    /// `Ok(None)` as in [`Context::action`]; an error where it isn't locked for the platform.
+    fn base(&self, label: &Label, platform: &Platform) -> Result<Option<ActionId>, Diagnostic>;
+
+    /// What is locked of a target, by the profile where it takes the target as published; `None`: nothing.
+    fn locked(&self, label: &Label) -> Option<&LockedImage>;
 
     /// Another action for the same target, before its own.
     fn fetch(&self, label: &Label, fetch: Fetch) -> ActionId;

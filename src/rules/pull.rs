@@ -1,0 +1,192 @@
+//! `pull`: somebody else's image as a base, its digest in `layers.lock`. Also our own, taken as published under a profile.
+//!
+//! Resolves nothing: what is not locked, or locked otherwise, is an error that says which command to run.
+
+use std::sync::Arc;
+
+use super::{Context, Defaults, Rule, Target};
+use crate::action::{Operation, PullAction};
+use crate::diagnostic::Diagnostic;
+use crate::label::Label;
+use crate::oci::outline;
+use crate::platform::Platform;
+use crate::reference::{Reference, ReferenceError, Repository};
+use crate::span::Span;
+use crate::workspace::attributes::{Attributes, Spanned};
+use crate::workspace::lock_file::LockedImage;
+use crate::workspace::schema::{Purpose, RuleSchema, Type, optional, required};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    schema: RuleSchema {
+        name: "pull",
+        purpose: Purpose::Base,
+        doc: "An image of a registry, to be the `base` of others. `layerbuild lock` writes its digest to layers.lock; a build \
+              takes just that.",
+        example: "[pull.debian]\nimage = \"docker.io/library/debian:12\"\n",
+        attributes: &[
+            required("image", Type::String, "`HOST[:PORT]/PATH[:TAG][@DIGEST]`. With a digest, the tag is a note."),
+            optional(
+                "platforms",
+                Type::List(&Type::String),
+                "The platforms that images stand on it for, `os/architecture[/variant]`. Default: the workspace's.",
+            ),
+        ],
+    },
+    lower,
+};
+
+fn lower(target: &Target<'_>, context: &dyn Context) -> Result<Operation, Vec<Diagnostic>> {
+    let source = Source::of_pull(target)?;
+    let platform = source.own_platform(target.defaults);
+    source.operation(&platform, context, target.defaults).map_err(|error| vec![error])
+}
+
+/// A target that the profile takes as published, as a base of its platform.
+pub fn lower_published(target: &Target<'_>, context: &dyn Context) -> Result<Operation, Vec<Diagnostic>> {
+    let source = Source::of_published(target).map_err(|error| vec![error])?;
+    let platform = source.own_platform(target.defaults);
+    source.operation(&platform, context, target.defaults).map_err(|error| vec![error])
+}
+
+/// What is to be locked, and where it was asked for.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The target.
+    pub label: Label,
+    /// The whole reference.
+    pub reference: Reference,
+    /// Where it lies.
+    pub repository: Repository,
+    /// The reference as the lock file has it.
+    pub image: String,
+    /// The platforms that are written; empty: none is.
+    pub platforms: Vec<Platform>,
+    /// Whether the profile takes the target as published.
+    pub published: bool,
+    /// What to underline.
+    pub span: Span,
+}
+
+impl Source {
+    /// What a `pull` asks for; or all that is wrong with its attributes.
+    pub fn of_pull(target: &Target<'_>) -> Result<Source, Vec<Diagnostic>> {
+        let attributes = target.attributes;
+        let mut errors = Vec::new();
+        let image = attributes.text("image").unwrap_or(Spanned { value: "", span: target.span });
+        let reference = image.value.parse::<Reference>();
+        let named = reference.and_then(|reference| Ok((reference.repository()?, reference)));
+        let platforms = platforms(attributes, "platforms", &mut errors);
+        match named {
+            Ok((repository, reference)) if errors.is_empty() => Ok(Source {
+                label: target.label.clone(),
+                reference,
+                repository,
+                image: image.value.to_owned(),
+                platforms,
+                published: false,
+                span: image.span,
+            }),
+            Ok(_) => Err(errors),
+            Err(error) => {
+                errors.insert(0, Diagnostic::error(error.to_string()).at(image.span, ""));
+                Err(errors)
+            }
+        }
+    }
+
+    /// Where the profile takes a target from.
+    pub fn of_published(target: &Target<'_>) -> Result<Source, Diagnostic> {
+        let place = |error: ReferenceError| Diagnostic::error(error.to_string()).at(target.span, "");
+        let repository = target.defaults.registry.repository(target.label).map_err(place)?;
+        let tag = target.defaults.tag.parse().map_err(place)?;
+        let below = match &target.defaults.registry.prefix {
+            Some(prefix) => &repository.path.as_str()[prefix.as_str().len() + 1..],
+            None => repository.path.as_str(),
+        };
+        let image = format!("{below}:{tag}");
+        let Repository { registry, path } = repository.clone();
+        let mut errors = Vec::new();
+        let platforms = platforms(target.attributes, "platform", &mut errors);
+        match errors.pop() {
+            Some(error) => Err(error),
+            None => Ok(Source {
+                label: target.label.clone(),
+                reference: Reference { registry: Some(registry), path, tag: Some(tag), digest: None },
+                repository,
+                image,
+                platforms,
+                published: true,
+                span: target.span,
+            }),
+        }
+    }
+
+    /// The platform of the target's own action: the workspace's where nothing or that is written, else the first.
+    pub fn own_platform(&self, defaults: &Defaults) -> Platform {
+        let ours = self.platforms.is_empty() || self.platforms.contains(&defaults.platform);
+        if ours { defaults.platform.clone() } else { self.platforms[0].clone() }
+    }
+
+    /// Whether what is locked is what is asked for: by the same reference, or of the digest that is written.
+    pub fn is_locked_by(&self, locked: &LockedImage) -> bool {
+        locked.image == self.image || self.reference.digest == Some(locked.digest)
+    }
+
+    /// The action for a platform, from what is locked.
+    pub fn operation(
+        &self,
+        platform: &Platform,
+        context: &dyn Context,
+        defaults: &Defaults,
+    ) -> Result<Operation, Diagnostic> {
+        let run = format!("run `{}`", self.command(defaults));
+        let Some(locked) = context.locked(&self.label) else {
+            let label = format!("no digest of {} is in layers.lock", self.image);
+            return Err(Diagnostic::error(format!("{} is not locked", self.label)).at(self.span, label).help(run));
+        };
+        if !self.is_locked_by(locked) {
+            let label = format!("this is {}, but {} is locked", self.image, locked.image);
+            let message = format!("layers.lock has another image for {}", self.label);
+            return Err(Diagnostic::error(message).at(self.span, label).help(run));
+        }
+        let Some(found) = locked.platforms.get(platform) else { return Err(self.not_for(platform, run)) };
+        let outline = outline::from_lines(&found.outline).map_err(|line| {
+            let line = &found.outline[line];
+            Diagnostic::error(format!("layers.lock has an outline for {} with the line `{line}`", self.label))
+                .at(self.span, "which can't be read")
+                .help(format!("take layers.lock from version control again, or {run}"))
+        })?;
+        Ok(Operation::Pull(Box::new(PullAction {
+            repository: self.repository.clone(),
+            manifest: found.manifest,
+            platform: platform.clone(),
+            listing: found.listing,
+            outline: Arc::new(outline),
+            aside: *platform != self.own_platform(defaults),
+        })))
+    }
+
+    fn not_for(&self, platform: &Platform, run: String) -> Diagnostic {
+        let diagnostic = Diagnostic::error(format!("{} is not locked for {platform}", self.label));
+        let wanted = self.platforms.is_empty() || self.platforms.contains(platform);
+        let diagnostic = diagnostic.at(self.span, "locked without this platform");
+        if wanted { diagnostic.help(run) } else { diagnostic.help(format!("add \"{platform}\" to its `platforms`, then {run}")) }
+    }
+
+    /// The command that locks it.
+    fn command(&self, defaults: &Defaults) -> String {
+        match &defaults.profile {
+            Some(profile) if self.published => format!("layerbuild lock --profile {profile} {}", self.label),
+            _ => format!("layerbuild lock {}", self.label),
+        }
+    }
+}
+
+fn platforms(attributes: Attributes<'_>, key: &str, errors: &mut Vec<Diagnostic>) -> Vec<Platform> {
+    let parse = |text: Spanned<&str>| {
+        let parsed = text.value.parse::<Platform>();
+        parsed.map_err(|error| errors.push(Diagnostic::error(error.to_string()).at(text.span, ""))).ok()
+    };
+    attributes.strings(key).into_iter().filter_map(parse).collect()
+}
