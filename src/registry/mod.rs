@@ -17,6 +17,7 @@ mod error;
 mod fake;
 #[cfg(test)]
 mod faults;
+mod feed;
 mod helper;
 mod manifest;
 mod push;
@@ -24,8 +25,12 @@ mod retry;
 mod secret;
 mod session;
 mod supply;
+#[cfg(test)]
+mod testing;
 mod transport;
 mod upload;
+#[cfg(test)]
+mod uploads;
 
 pub use blob::{BlobDescriptor, BlobSource};
 pub use config::{ClientConfig, HostConfig, Timeouts};

@@ -1,9 +1,11 @@
 //! Gets one blob into all repositories of a push that need it: found, sent to one, mounted to the others.
 
-use super::blob::{BlobDescriptor, BlobSource};
+use super::blob::{BlobDescriptor, BlobSource, Supply};
 use super::error::RegistryError;
 use super::session::Session;
 use super::upload::{How, Upload, has};
+use crate::digest::Digest;
+use crate::reason::reason;
 use crate::reference::RepositoryPath;
 
 /// A blob, who needs it and who may have it.
@@ -84,8 +86,14 @@ async fn bring(
         return Ok(());
     }
     let progress = |sent| tell(Step::Progress(place, sent));
-    let upload = Upload { session, path: place, blob: want.blob, source, progress: &progress };
+    let open = || read(source, want.blob.digest);
+    let upload = Upload { session, path: place, blob: want.blob, open: &open, progress: &progress };
     let how = upload.run(holder).await?;
     tell(Step::Done(place, how, holder.filter(|_| how == How::Mounted)));
     Ok(())
+}
+
+fn read<'a>(source: &dyn BlobSource, digest: Digest) -> Result<Supply<'a>, RegistryError> {
+    let reader = source.open(&digest);
+    reader.map(Supply::Reader).map_err(|error| RegistryError::Source { digest, cause: reason(&error) })
 }

@@ -1,0 +1,239 @@
+//! The bytes of one blob on their way into requests, piece by piece; the last ones are let out only if all are right.
+//!
+//! Takes a blob and a way to open it anew; gives bodies of requests. Holds a few chunks in memory, never the blob.
+//! Knows nothing of registries.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io::{self, Read};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use futures_util::StreamExt;
+use reqwest::Body;
+use tokio::sync::mpsc::{self, Receiver, Sender};
+
+use super::blob::{BlobDescriptor, BlobStream, Supply};
+use super::error::RegistryError;
+use crate::digest::{Digest, Hasher};
+use crate::reason::reason;
+
+/// How much is read at once.
+const CHUNK: usize = 256 * 1024;
+
+/// A blob as it is being sent.
+pub(super) struct Feed<'a> {
+    blob: BlobDescriptor,
+    open: &'a dyn Fn() -> Result<Supply<'a>, RegistryError>,
+    flow: RefCell<Option<Flow<'a>>>,
+    sent: Arc<AtomicU64>,
+    failure: Slot,
+}
+
+/// The bytes from some place on.
+struct Flow<'a> {
+    tap: Arc<Mutex<Tap>>,
+    /// What fills the tap, where no thread does.
+    pump: Option<Pin<Box<dyn Future<Output = ()> + 'a>>>,
+}
+
+/// Where the bytes come out.
+struct Tap {
+    receiver: Receiver<Part>,
+    /// What was received and not handed out yet.
+    rest: Bytes,
+    /// The place in the blob of the next byte to be handed out.
+    position: u64,
+}
+
+type Part = Result<Bytes, RegistryError>;
+type Slot = Arc<Mutex<Option<RegistryError>>>;
+
+impl<'a> Feed<'a> {
+    /// A blob of which nothing was sent yet. `open` gives its bytes from the first on, each time it is called.
+    pub fn new(blob: BlobDescriptor, open: &'a dyn Fn() -> Result<Supply<'a>, RegistryError>) -> Feed<'a> {
+        Feed { blob, open, flow: RefCell::default(), sent: Arc::default(), failure: Arc::default() }
+    }
+
+    /// The place in the blob up to which bytes were handed to the connection.
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    /// Why the blob itself could not be sent, whatever the connection made of it; `None` where it could.
+    pub fn failure(&self) -> Option<RegistryError> {
+        lock(&self.failure).clone()
+    }
+
+    /// The body of a request that carries `length` bytes from `start` on. The blob's last bytes are held back until
+    /// all are known to be the right ones, so that a request with wrong bytes stays unfinished and no registry can
+    /// take it for complete. A piece that follows the one before goes on reading; any other begins anew.
+    pub fn piece(&self, start: u64, length: u64) -> Result<Body, RegistryError> {
+        let mut flow = self.flow.borrow_mut();
+        let goes_on = flow.as_ref().filter(|flow| lock(&flow.tap).position == start).map(|flow| flow.tap.clone());
+        let tap = match goes_on {
+            Some(tap) => tap,
+            None => flow.insert(self.begin(start)?).tap.clone(),
+        };
+        self.sent.store(start, Ordering::Relaxed);
+        let (mut left, sent) = (length, self.sent.clone());
+        let take = move |context: &mut Context<'_>| {
+            let part = ready!(lock(&tap).take(left, context));
+            let taken = part.as_ref().and_then(|part| part.as_ref().ok()).map_or(0, |part| part.len() as u64);
+            left -= taken;
+            sent.fetch_add(taken, Ordering::Relaxed);
+            Poll::Ready(part)
+        };
+        Ok(Body::wrap_stream(futures_util::stream::poll_fn(take)))
+    }
+
+    /// Fills pieces from a stream; never ready. To be polled beside the request that carries a piece.
+    pub async fn pump(&self) {
+        poll_fn(|context| {
+            let mut flow = self.flow.borrow_mut();
+            let pump = flow.as_mut().and_then(|flow| flow.pump.as_mut());
+            if pump.is_some_and(|pump| pump.as_mut().poll(context).is_ready())
+                && let Some(flow) = flow.as_mut()
+            {
+                flow.pump = None;
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    fn begin(&self, skip: u64) -> Result<Flow<'a>, RegistryError> {
+        *lock(&self.failure) = None;
+        let (sender, receiver) = mpsc::channel(4);
+        let gate = Gate { blob: self.blob, hasher: Hasher::new(), held: Bytes::new(), total: 0, skip };
+        let failure = self.failure.clone();
+        let pump: Option<Pin<Box<dyn Future<Output = ()> + 'a>>> = match (self.open)()? {
+            Supply::Reader(reader) => {
+                tokio::task::spawn_blocking(move || read(gate, reader, &sender, &failure));
+                None
+            }
+            Supply::Stream(stream) => Some(Box::pin(forward(gate, stream, sender, failure))),
+        };
+        let tap = Tap { receiver, rest: Bytes::new(), position: skip };
+        Ok(Flow { tap: Arc::new(Mutex::new(tap)), pump })
+    }
+}
+
+impl Tap {
+    /// The next bytes, at most `left`.
+    fn take(&mut self, left: u64, context: &mut Context<'_>) -> Poll<Option<Part>> {
+        if left == 0 {
+            return Poll::Ready(None);
+        }
+        if self.rest.is_empty() {
+            match ready!(self.receiver.poll_recv(context)) {
+                Some(Ok(part)) => self.rest = part,
+                end => return Poll::Ready(end),
+            }
+        }
+        let size = self.rest.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        self.position += size as u64;
+        Poll::Ready(Some(Ok(self.rest.split_to(size))))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Reads a file into the tap, to its end or until nobody takes the bytes any more.
+fn read(mut gate: Gate, mut reader: impl Read, sender: &Sender<Part>, failure: &Mutex<Option<RegistryError>>) {
+    let digest = gate.blob.digest;
+    let end = loop {
+        let chunk = match read_chunk(&mut reader) {
+            Ok(chunk) => chunk,
+            Err(error) => break Err(RegistryError::Source { digest, cause: reason(&error) }),
+        };
+        if chunk.is_empty() {
+            break gate.end();
+        }
+        match gate.pass(chunk) {
+            Ok(part) if !part.is_empty() && sender.blocking_send(Ok(part.clone())).is_err() => return,
+            Ok(_) => {}
+            Err(error) => break Err(error),
+        }
+    };
+    let _ = sender.blocking_send(noted(end, failure));
+}
+
+/// As [`read`], of a stream.
+async fn forward(mut gate: Gate, mut stream: BlobStream<'_>, sender: Sender<Part>, failure: Slot) {
+    let end = loop {
+        let part = match stream.next().await {
+            None => break gate.end(),
+            Some(chunk) => chunk.and_then(|chunk| gate.pass(chunk)),
+        };
+        match part {
+            Ok(part) if !part.is_empty() && sender.send(Ok(part.clone())).await.is_err() => return,
+            Ok(_) => {}
+            Err(error) => break Err(error),
+        }
+    };
+    let _ = sender.send(noted(end, &failure)).await;
+}
+
+fn noted(end: Part, failure: &Mutex<Option<RegistryError>>) -> Part {
+    end.inspect_err(|error| *lock(failure) = Some(error.clone()))
+}
+
+/// A full chunk, or what is left; empty at the end.
+fn read_chunk(reader: &mut impl Read) -> io::Result<Bytes> {
+    let mut chunk = Vec::with_capacity(CHUNK);
+    reader.by_ref().take(CHUNK as u64).read_to_end(&mut chunk)?;
+    Ok(chunk.into())
+}
+
+/// Hashes what passes and stays one chunk behind.
+struct Gate {
+    blob: BlobDescriptor,
+    hasher: Hasher,
+    held: Bytes,
+    total: u64,
+    /// How many bytes at the beginning are hashed and not let out.
+    skip: u64,
+}
+
+impl Gate {
+    /// Takes a chunk in, lets the one before out.
+    fn pass(&mut self, chunk: Bytes) -> Part {
+        self.hasher.update(&chunk);
+        self.total += chunk.len() as u64;
+        if self.total > self.blob.size {
+            return Err(self.mismatch());
+        }
+        let out = std::mem::replace(&mut self.held, chunk);
+        Ok(self.skipped(out))
+    }
+
+    /// Lets the last chunk out if all were the right ones.
+    fn end(mut self) -> Part {
+        if self.total != self.blob.size || self.found() != self.blob.digest {
+            return Err(self.mismatch());
+        }
+        let out = std::mem::take(&mut self.held);
+        Ok(self.skipped(out))
+    }
+
+    fn found(&self) -> Digest {
+        self.hasher.clone().finish()
+    }
+
+    fn mismatch(&self) -> RegistryError {
+        RegistryError::DigestMismatch { digest: self.blob.digest, found: self.found() }
+    }
+
+    fn skipped(&mut self, mut out: Bytes) -> Bytes {
+        let skip = usize::try_from(self.skip).unwrap_or(usize::MAX).min(out.len());
+        out.advance(skip);
+        self.skip -= skip as u64;
+        out
+    }
+}
