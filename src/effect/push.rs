@@ -60,6 +60,7 @@ fn request(image: &Pushable, store: &Store) -> Result<PushRequest, StoreError> {
         manifest: manifest.into(),
         media_type: image.image.media_type.clone(),
         blobs: blobs.into_iter().map(|blob| BlobDescriptor { digest: blob.digest, size: blob.size }).collect(),
+        children: Vec::new(),
         mount_from: image.mount_from.clone(),
     })
 }

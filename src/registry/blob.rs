@@ -20,7 +20,7 @@ pub struct BlobDescriptor {
 }
 
 /// Where the bytes of blobs come from: this machine, or another repository.
-pub trait BlobSource {
+pub trait BlobSource: Sync {
     /// Opens a blob at its beginning; may be called again when an upload is repeated. The bytes are verified here,
     /// so an implementation need not.
     fn open(&self, digest: &Digest) -> io::Result<Box<dyn Read + Send>>;
@@ -33,12 +33,12 @@ pub trait BlobSource {
 }
 
 /// A blob's bytes as they come: from a file, or from another registry.
-pub(super) enum Supply<'a> {
+pub(super) enum Supply {
     /// Read on a thread of its own.
     Reader(Box<dyn Read + Send>),
-    /// Polled beside the upload that it feeds.
-    Stream(BlobStream<'a>),
+    /// Polled in a task of its own.
+    Stream(BlobStream),
 }
 
 /// A blob's bytes as another registry sends them.
-pub(super) type BlobStream<'a> = Pin<Box<dyn Stream<Item = Result<Bytes, RegistryError>> + 'a>>;
+pub(super) type BlobStream = Pin<Box<dyn Stream<Item = Result<Bytes, RegistryError>> + Send>>;

@@ -3,10 +3,7 @@
 //! Takes a blob and a way to open it anew; gives bodies of requests. Holds a few chunks in memory, never the blob.
 //! Knows nothing of registries.
 
-use std::cell::RefCell;
-use std::future::poll_fn;
 use std::io::{self, Read};
-use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -27,18 +24,15 @@ const CHUNK: usize = 256 * 1024;
 /// A blob as it is being sent.
 pub(super) struct Feed<'a> {
     blob: BlobDescriptor,
-    open: &'a dyn Fn() -> Result<Supply<'a>, RegistryError>,
-    flow: RefCell<Option<Flow<'a>>>,
+    open: &'a Open<'a>,
+    /// The bytes from some place on; `None` before the first piece.
+    tap: Mutex<Option<Arc<Mutex<Tap>>>>,
     sent: Arc<AtomicU64>,
     failure: Slot,
 }
 
-/// The bytes from some place on.
-struct Flow<'a> {
-    tap: Arc<Mutex<Tap>>,
-    /// What fills the tap, where no thread does.
-    pump: Option<Pin<Box<dyn Future<Output = ()> + 'a>>>,
-}
+/// Gives a blob's bytes from the first on, each time it is called.
+pub(super) type Open<'a> = dyn Fn() -> Result<Supply, RegistryError> + Sync + 'a;
 
 /// Where the bytes come out.
 struct Tap {
@@ -53,9 +47,9 @@ type Part = Result<Bytes, RegistryError>;
 type Slot = Arc<Mutex<Option<RegistryError>>>;
 
 impl<'a> Feed<'a> {
-    /// A blob of which nothing was sent yet. `open` gives its bytes from the first on, each time it is called.
-    pub fn new(blob: BlobDescriptor, open: &'a dyn Fn() -> Result<Supply<'a>, RegistryError>) -> Feed<'a> {
-        Feed { blob, open, flow: RefCell::default(), sent: Arc::default(), failure: Arc::default() }
+    /// A blob of which nothing was sent yet.
+    pub fn new(blob: BlobDescriptor, open: &'a Open<'a>) -> Feed<'a> {
+        Feed { blob, open, tap: Mutex::default(), sent: Arc::default(), failure: Arc::default() }
     }
 
     /// The place in the blob up to which bytes were handed to the connection.
@@ -72,12 +66,12 @@ impl<'a> Feed<'a> {
     /// all are known to be the right ones, so that a request with wrong bytes stays unfinished and no registry can
     /// take it for complete. A piece that follows the one before goes on reading; any other begins anew.
     pub fn piece(&self, start: u64, length: u64) -> Result<Body, RegistryError> {
-        let mut flow = self.flow.borrow_mut();
-        let goes_on = flow.as_ref().filter(|flow| lock(&flow.tap).position == start).map(|flow| flow.tap.clone());
-        let tap = match goes_on {
+        let mut current = lock(&self.tap);
+        let tap = match current.take().filter(|tap| lock(tap).position == start) {
             Some(tap) => tap,
-            None => flow.insert(self.begin(start)?).tap.clone(),
+            None => self.begin(start)?,
         };
+        *current = Some(tap.clone());
         self.sent.store(start, Ordering::Relaxed);
         let (mut left, sent) = (length, self.sent.clone());
         let take = move |context: &mut Context<'_>| {
@@ -90,35 +84,20 @@ impl<'a> Feed<'a> {
         Ok(Body::wrap_stream(futures_util::stream::poll_fn(take)))
     }
 
-    /// Fills pieces from a stream; never ready. To be polled beside the request that carries a piece.
-    pub async fn pump(&self) {
-        poll_fn(|context| {
-            let mut flow = self.flow.borrow_mut();
-            let pump = flow.as_mut().and_then(|flow| flow.pump.as_mut());
-            if pump.is_some_and(|pump| pump.as_mut().poll(context).is_ready())
-                && let Some(flow) = flow.as_mut()
-            {
-                flow.pump = None;
-            }
-            Poll::Pending
-        })
-        .await
-    }
-
-    fn begin(&self, skip: u64) -> Result<Flow<'a>, RegistryError> {
+    fn begin(&self, skip: u64) -> Result<Arc<Mutex<Tap>>, RegistryError> {
         *lock(&self.failure) = None;
         let (sender, receiver) = mpsc::channel(4);
         let gate = Gate { blob: self.blob, hasher: Hasher::new(), held: Bytes::new(), total: 0, skip };
         let failure = self.failure.clone();
-        let pump: Option<Pin<Box<dyn Future<Output = ()> + 'a>>> = match (self.open)()? {
+        match (self.open)()? {
             Supply::Reader(reader) => {
                 tokio::task::spawn_blocking(move || read(gate, reader, &sender, &failure));
-                None
             }
-            Supply::Stream(stream) => Some(Box::pin(forward(gate, stream, sender, failure))),
-        };
-        let tap = Tap { receiver, rest: Bytes::new(), position: skip };
-        Ok(Flow { tap: Arc::new(Mutex::new(tap)), pump })
+            Supply::Stream(stream) => {
+                tokio::spawn(forward(gate, stream, sender, failure));
+            }
+        }
+        Ok(Arc::new(Mutex::new(Tap { receiver, rest: Bytes::new(), position: skip })))
     }
 }
 
@@ -165,7 +144,7 @@ fn read(mut gate: Gate, mut reader: impl Read, sender: &Sender<Part>, failure: &
 }
 
 /// As [`read`], of a stream.
-async fn forward(mut gate: Gate, mut stream: BlobStream<'_>, sender: Sender<Part>, failure: Slot) {
+async fn forward(mut gate: Gate, mut stream: BlobStream, sender: Sender<Part>, failure: Slot) {
     let end = loop {
         let part = match stream.next().await {
             None => break gate.end(),

@@ -93,7 +93,7 @@ async fn bring(
     Ok(())
 }
 
-fn read<'a>(source: &dyn BlobSource, digest: Digest) -> Result<Supply<'a>, RegistryError> {
+fn read(source: &dyn BlobSource, digest: Digest) -> Result<Supply, RegistryError> {
     let reader = source.open(&digest);
     reader.map(Supply::Reader).map_err(|error| RegistryError::Source { digest, cause: reason(&error) })
 }

@@ -40,6 +40,7 @@ pub(super) fn request(address: &str, path: &str) -> PushRequest {
         manifest,
         media_type,
         blobs,
+        children: Vec::new(),
         mount_from: Vec::new(),
     }
 }

@@ -12,9 +12,9 @@ use reqwest::{Method, Response, StatusCode, Url};
 
 use super::answer::header;
 use super::auth::Scope;
-use super::blob::{BlobDescriptor, Supply};
+use super::blob::BlobDescriptor;
 use super::error::RegistryError;
-use super::feed::Feed;
+use super::feed::{Feed, Open};
 use super::session::{Notice, Payload, Request, Session};
 use crate::digest::Digest;
 use crate::reference::RepositoryPath;
@@ -58,7 +58,7 @@ pub(super) struct Upload<'a> {
     /// The blob.
     pub blob: BlobDescriptor,
     /// Opens it at its first byte.
-    pub open: &'a dyn Fn() -> Result<Supply<'a>, RegistryError>,
+    pub open: &'a Open<'a>,
     /// Hears how many bytes were sent, now and then; the number falls when an upload goes back.
     pub progress: &'a dyn Fn(u64),
 }
@@ -204,12 +204,10 @@ impl Upload<'_> {
     /// Sends the request, tells of progress, and gives up when there is none for too long.
     async fn watch(&self, request: &Request<'_>, feed: &Feed<'_>) -> Result<Response, RegistryError> {
         let mut exchange = pin!(self.session.exchange(request));
-        let mut pump = pin!(feed.pump());
         let (mut sent, mut idle) = (0, Duration::ZERO);
         loop {
             tokio::select! {
                 answer = &mut exchange => return answer,
-                () = &mut pump => {}
                 () = tokio::time::sleep(TICK) => {}
             }
             let now = feed.sent();
