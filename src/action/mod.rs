@@ -16,6 +16,7 @@ use crate::label::Label;
 use crate::layer_path::LayerPath;
 use crate::oci::compress::Compression;
 use crate::oci::image_spec::ImageSpec;
+use crate::platform::Platform;
 
 /// An action of one [`ActionGraph`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,13 +46,17 @@ impl ActionGraph {
     pub fn note_name(&self, id: ActionId) -> String {
         let action = self.get(id);
         match action.operation {
-            Operation::Fetch(_) => format!("{} fetch", action.label),
-            _ => action.label.to_string(),
+            Operation::Fetch(_) => format!("{} fetch", action.name()),
+            _ => action.name(),
         }
     }
 
-    /// The layers of an image and of all that it stands on, lowest first; none for anything but an image.
+    /// The layers of an image and of all that it stands on, lowest first; of an index those of each of its images. None
+    /// for anything else.
     pub fn layers_of(&self, image: ActionId) -> Vec<ActionId> {
+        if let Operation::Index(index) = &self.get(image).operation {
+            return index.images.iter().flat_map(|image| self.layers_of(*image)).collect();
+        }
         let mut chain: Vec<&ImageAction> = Vec::new();
         let mut next = Some(image);
         while let Some(Operation::Image(action)) = next.map(|id| &self.get(id).operation) {
@@ -96,8 +101,20 @@ impl ActionGraph {
 pub struct Action {
     /// The target that asked for it: for messages, never part of a key.
     pub label: Label,
+    /// The platform, of an image that an index asks for beside the image's own; `None` for all else.
+    pub variant: Option<Platform>,
     /// What to do.
     pub operation: Operation,
+}
+
+impl Action {
+    /// What people call it: the label, and behind it ` [linux/arm64]` where it is for another platform than the target's.
+    pub fn name(&self) -> String {
+        match &self.variant {
+            Some(platform) => format!("{} [{platform}]", self.label),
+            None => self.label.to_string(),
+        }
+    }
 }
 
 /// What an action does.
@@ -111,6 +128,8 @@ pub enum Operation {
     Fetch(Fetch),
     /// Makes an image's config and manifest.
     Image(Box<ImageAction>),
+    /// Makes an index of images.
+    Index(IndexAction),
 }
 
 /// A layer's content by path.
@@ -211,6 +230,15 @@ pub struct ImageAction {
     pub spec: ImageSpec,
 }
 
+/// An index of images.
+#[derive(Debug, Clone)]
+pub struct IndexAction {
+    /// The images, in the order in which clients look for one that fits.
+    pub images: Vec<ActionId>,
+    /// Annotations of the index.
+    pub annotations: BTreeMap<String, String>,
+}
+
 impl Operation {
     /// What people call it: the rule's name, or `fetch`.
     pub fn name(&self) -> &'static str {
@@ -219,6 +247,7 @@ impl Operation {
             Operation::Tar(_) => "tar",
             Operation::Fetch(_) => "fetch",
             Operation::Image(_) => "image",
+            Operation::Index(_) => "index",
         }
     }
 
@@ -231,6 +260,7 @@ impl Operation {
                 Archive::Source(_) => Vec::new(),
             },
             Operation::Image(image) => image.base.into_iter().chain(image.layers.iter().copied()).collect(),
+            Operation::Index(index) => index.images.clone(),
         }
     }
 }

@@ -22,6 +22,14 @@ pub enum BuildError {
     /// Layers of an image contradict one another; one sentence each.
     #[error("{}", .0.join("\n"))]
     Conflicts(Vec<String>),
+    /// Images of an index are for one platform.
+    #[error("{} are for {platform}: a client could only ever get the first", images.join(" and "))]
+    SamePlatform {
+        /// What they are called.
+        images: Vec<String>,
+        /// The platform.
+        platform: crate::platform::Platform,
+    },
     /// A listing in the store can't be read.
     #[error("the listing {0} is damaged")]
     Listing(Digest),

@@ -16,7 +16,7 @@ impl Upstream {
     /// What `id` stands on, of outputs as `output` knows them.
     pub fn gather<'a>(id: ActionId, graph: &ActionGraph, output: impl Fn(ActionId) -> Option<&'a Output>) -> Upstream {
         let action = graph.get(id);
-        let known = |id: ActionId| Some((id, graph.get(id).label.to_string(), output(id)?.clone()));
+        let known = |id: ActionId| Some((id, graph.get(id).name(), output(id)?.clone()));
         let direct = action.operation.inputs().into_iter().filter_map(known).collect();
         let base = match &action.operation {
             Operation::Image(image) => image.base,
@@ -38,6 +38,11 @@ impl Upstream {
 
     fn output(&self, id: ActionId) -> Option<&Output> {
         self.direct.iter().find(|(input, ..)| *input == id).map(|(_, _, output)| output)
+    }
+
+    /// The images of an index, each with what it is called.
+    pub fn images(&self) -> Vec<(&str, &ImageOutput)> {
+        self.direct.iter().filter_map(|(_, name, output)| Some((name.as_str(), as_image(output)?))).collect()
     }
 
     /// Sorted into what an image is made of.

@@ -1,31 +1,55 @@
 //! The images among the targets of a verb that publishes or exports: built, whole, and with their names.
 
+use std::collections::BTreeMap;
+
 use super::context::Context;
 use super::error::CliError;
 use super::project::{Project, Selected};
 use super::work::{Results, Work};
-use crate::action::record::{ImageOutput, Output};
+use crate::action::record::{Blob, ImageOutput, Output};
 use crate::action::{ActionId, Operation};
+use crate::digest::DiffId;
 use crate::effect::blobs::audit;
 use crate::event::{Event, Listener};
 use crate::graph::TargetId;
 use crate::label::Label;
+use crate::oci::descriptor::Descriptor;
+use crate::oci::manifest::Config;
+use crate::platform::Platform;
 use crate::reference::{RegistryBase, Repository, RepositoryPath, Tag};
-use crate::workspace::schema::Purpose;
+use crate::store::Store;
 
-/// An image that was built.
+/// An image or index that was built.
 pub struct BuiltImage<'a> {
     /// Its label.
     pub label: &'a Label,
-    /// What was built.
-    pub output: &'a ImageOutput,
+    /// Its manifest, or the index.
+    pub top: Blob,
+    /// The media type of `top`.
+    pub media_type: &'a str,
+    /// The image itself, or those of the index.
+    pub images: &'a [ImageOutput],
+    /// Whether it is an index.
+    pub is_index: bool,
     /// Its action.
     pub action: ActionId,
 }
 
-/// Narrows a selection to images: wildcards pass over other targets, a label that names one is an error.
+impl BuiltImage<'_> {
+    /// Describes the manifest or index.
+    pub fn descriptor(&self) -> Descriptor {
+        descriptor(self.top, self.media_type)
+    }
+}
+
+/// Describes a manifest.
+pub fn descriptor(Blob { digest, size }: Blob, media_type: &str) -> Descriptor {
+    Descriptor { media_type: media_type.to_owned(), digest, size, annotations: Default::default() }
+}
+
+/// Narrows a selection to images and indexes: wildcards pass over other targets, a label that names one is an error.
 pub fn only_images(project: &Project, selected: &mut Selected<'_>, verb: &str) -> Result<(), CliError> {
-    let is_image = |target: TargetId| selected.graph.target(target).rule.purpose == Purpose::Image;
+    let is_image = |target: TargetId| selected.graph.target(target).rule.purpose.is_published();
     let named = project.patterns.iter().all(|pattern| !pattern.is_wildcard());
     let other = selected.targets.iter().find(|target| !is_image(**target));
     if let (true, Some(other)) = (named, other) {
@@ -41,8 +65,13 @@ pub fn only_images(project: &Project, selected: &mut Selected<'_>, verb: &str) -
 pub fn built<'a>(work: &'a Work<'_>, results: &'a Results) -> Vec<BuiltImage<'a>> {
     let one = |target: &TargetId| {
         let action = work.lowered.action(*target)?;
-        let Some(Output::Image(output)) = results.output(action) else { return None };
-        Some(BuiltImage { label: &work.selected.graph.target(*target).label, output, action })
+        let label = &work.selected.graph.target(*target).label;
+        let (top, media_type, images, is_index) = match results.output(action)? {
+            Output::Image(image) => (image.manifest, &image.media_type, std::slice::from_ref(image), false),
+            Output::Index(index) => (index.index, &index.media_type, index.images.as_slice(), true),
+            Output::File(_) | Output::Layer(_) => return None,
+        };
+        Some(BuiltImage { label, top, media_type, images, is_index, action })
     };
     work.selected.targets.iter().filter_map(one).collect()
 }
@@ -51,7 +80,8 @@ pub fn built<'a>(work: &'a Work<'_>, results: &'a Results) -> Vec<BuiltImage<'a>
 pub fn was_damaged(images: &[BuiltImage<'_>], work: &Work<'_>, listener: &dyn Listener) -> Result<bool, CliError> {
     let mut found = false;
     for image in images {
-        for digest in audit(image.output, work.store)? {
+        let index = image.is_index.then_some(image.top);
+        for digest in audit(index, image.images, work.store)? {
             found = true;
             let text = format!("{}: blob {digest} in the store was damaged; it is built again", image.label);
             listener.event(Event::Warning(text));
@@ -85,6 +115,35 @@ pub fn below(image: ActionId, work: &Work<'_>, registry: &RegistryBase) -> Vec<R
         Operation::Image(action) => action.base,
         _ => None,
     };
-    let bases = std::iter::successors(base(&image), base);
+    let images = match &graph.get(image).operation {
+        Operation::Index(index) => index.images.clone(),
+        _ => vec![image],
+    };
+    let bases = images.iter().flat_map(|image| std::iter::successors(base(image), base));
     bases.filter_map(|id| Some(registry.repository(&graph.get(id).label).ok()?.path)).collect()
+}
+
+/// The whole references under which images would be published.
+pub fn names(images: &[BuiltImage<'_>], work: &Work<'_>, cx: &Context) -> Result<Vec<String>, CliError> {
+    let registry = registry(work.project, cx)?;
+    let tag = &work.project.workspace.settings.tag;
+    let name = |image: &BuiltImage<'_>| Ok(format!("{}:{tag}", repository(image.label, &registry)?));
+    images.iter().map(name).collect()
+}
+
+/// What an image runs on, by its config.
+pub fn platform(image: &ImageOutput, store: &Store) -> Result<Platform, CliError> {
+    let config = store.blobs().read_verified(&image.config.digest, image.config.size)?;
+    let damaged = |error| CliError::environment(format!("the config {} is damaged: {error}", image.config.digest));
+    Ok(Config::parse(&config).map_err(damaged)?.platform)
+}
+
+/// Uncompressed sizes in bytes of the layers of images, as far as they were built here.
+pub fn uncompressed(images: &[BuiltImage<'_>], work: &Work<'_>, results: &Results) -> BTreeMap<DiffId, u64> {
+    let layers = images.iter().flat_map(|image| work.lowered.graph.layers_of(image.action));
+    let size = |id| match results.output(id) {
+        Some(Output::Layer(layer)) => Some((layer.diff_id, layer.uncompressed)),
+        _ => None,
+    };
+    layers.filter_map(size).collect()
 }

@@ -1,9 +1,9 @@
-//! `ls`: every path of a layer or image, with mode, owner, size, and the layer that brought it.
+//! `ls`: every path of a layer or image, with mode, owner, size, and the layer that brought it; the images of an index.
 
 use super::context::Context;
 use super::error::CliError;
 use super::work::{Results, Work};
-use super::{dry_run, patterns, project};
+use super::{dry_run, images, patterns, project};
 use crate::action::record::Output;
 use crate::action::{ActionId, Operation};
 use crate::exit::Exit;
@@ -36,8 +36,22 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     drop(listener);
     error.map_or(Ok(()), Err)?;
     let id = lowered.action(target).ok_or_else(|| CliError::new(Exit::Bug, "the target has no action"))?;
-    table(id, &work, &results)?.write(&mut cx.out)?;
+    match &lowered.graph.get(id).operation {
+        Operation::Index(index) => images_of(&index.images, &work, &results)?.write(&mut cx.out)?,
+        _ => table(id, &work, &results)?.write(&mut cx.out)?,
+    }
     Ok(store.finish()?)
+}
+
+/// Of an index: platform, digest and target of each image.
+fn images_of(images: &[ActionId], work: &Work<'_>, results: &Results) -> Result<Table<3>, CliError> {
+    let mut table = Table::new([Align::Left; 3]);
+    for id in images {
+        let Some(Output::Image(image)) = results.output(*id) else { continue };
+        let platform = images::platform(image, work.store)?.to_string();
+        table.row([platform, image.manifest.digest.to_string(), work.lowered.graph.get(*id).name()]);
+    }
+    Ok(table)
 }
 
 fn table(id: ActionId, work: &Work<'_>, results: &Results) -> Result<Table<5>, CliError> {

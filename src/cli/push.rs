@@ -1,5 +1,6 @@
 //! `push`: build, then publish by digest, then tags.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -72,10 +73,12 @@ impl Destination {
     fn pushable(&self, image: &BuiltImage<'_>, work: &Work<'_>) -> Result<Pushable, CliError> {
         Ok(Pushable {
             label: image.label.to_string(),
-            image: image.output.clone(),
+            images: image.images.to_vec(),
+            index: image.is_index.then(|| (image.top, image.media_type.to_owned())),
             repository: images::repository(image.label, &self.registry)?,
             tags: self.tags.clone(),
             mount_from: images::below(image.action, work, &self.registry),
+            origins: BTreeMap::new(),
         })
     }
 }

@@ -92,7 +92,7 @@ impl Work<'_> {
         for id in self.lowered.graph.ids() {
             let Some(output) = states[id.index()].output() else { continue };
             let action = self.lowered.graph.get(id);
-            let step = Step { label: action.label.to_string(), what: action.operation.name() };
+            let step = Step { label: action.name(), what: action.operation.name() };
             listener.event(Event::Known { step, detail: output.digest().to_string() });
         }
     }
@@ -144,7 +144,7 @@ impl Work<'_> {
     }
 
     fn summary(&self, built: &Built, actions: usize, start: Instant) -> Summary {
-        let label = |id: ActionId| self.lowered.graph.get(id).label.to_string();
+        let label = |id: ActionId| self.lowered.graph.get(id).name();
         Summary {
             verb: "built",
             ran: built.ran,
@@ -168,9 +168,9 @@ impl Work<'_> {
     }
 
     fn diagnostic(&self, failure: &Failure) -> Diagnostic {
-        let label = &self.lowered.graph.get(failure.id).label;
-        let mut diagnostic = Diagnostic::error(format!("{label} failed: {}", chain(&failure.error)));
-        if let Some(target) = self.selected.graph.id(label) {
+        let action = self.lowered.graph.get(failure.id);
+        let mut diagnostic = Diagnostic::error(format!("{} failed: {}", action.name(), chain(&failure.error)));
+        if let Some(target) = self.selected.graph.id(&action.label) {
             diagnostic = diagnostic.at(self.selected.graph.target(target).span, "this target");
         }
         failure.error.hint().into_iter().fold(diagnostic, Diagnostic::help)

@@ -40,9 +40,9 @@ pub fn parts(image: &ImageOutput, store: &Store) -> Result<(Vec<u8>, Vec<Blob>),
     Ok((bytes, blobs))
 }
 
-/// Reads every blob of an image but its layers' listings, and removes those that aren't what their digest says: the next build makes them again.
-/// Gives the digests of the damaged ones.
-pub fn audit(image: &ImageOutput, store: &Store) -> Result<Vec<Digest>, StoreError> {
+/// Reads every blob of images, and of their index where they have one, but their layers' listings. Removes those that
+/// aren't what their digest says: the next build makes them again. Gives the digests of the damaged ones.
+pub fn audit(index: Option<Blob>, images: &[ImageOutput], store: &Store) -> Result<Vec<Digest>, StoreError> {
     let mut damaged = Vec::new();
     let mut check = |blob: Blob| match read(blob, store) {
         Err(StoreError::Corrupt { digest, .. } | StoreError::Missing { digest }) => {
@@ -51,10 +51,13 @@ pub fn audit(image: &ImageOutput, store: &Store) -> Result<Vec<Digest>, StoreErr
         }
         other => other,
     };
-    check(image.manifest)?;
-    check(image.config)?;
-    if let Ok((_, blobs)) = parts(image, store) {
-        blobs.into_iter().skip(1).try_for_each(check)?;
+    index.into_iter().try_for_each(&mut check)?;
+    for image in images {
+        check(image.manifest)?;
+        check(image.config)?;
+        if let Ok((_, blobs)) = parts(image, store) {
+            blobs.into_iter().skip(1).try_for_each(&mut check)?;
+        }
     }
     Ok(damaged)
 }

@@ -2,18 +2,20 @@
 //!
 //! Reads sources through [`World`] alone; knows nothing of keys or caches.
 
-use std::sync::{Mutex, PoisonError};
-
 use camino::{Utf8Path, Utf8PathBuf};
 use rayon::prelude::*;
 
-use crate::action::{Action, ActionGraph, ActionId, Fetch, Operation};
+use super::extras::Extras;
+use crate::action::{Action, ActionGraph, ActionId, Fetch};
 use crate::diagnostic::Diagnostic;
 use crate::graph::{TargetGraph, TargetId};
 use crate::label::Label;
 use crate::observed::Observed;
+use crate::platform::Platform;
 use crate::rules::{self, Context, Defaults, Source, Target};
+use crate::workspace::attributes::Attributes;
 use crate::workspace::globs::{Glob, GlobError, SourceTree};
+use crate::workspace::schema::RuleSchema;
 
 /// What stands at paths of the workspace, as git would see it.
 pub trait Identify: Sync {
@@ -59,7 +61,7 @@ pub fn lower(
     for (index, target) in closure.iter().enumerate() {
         of[target.index()] = Some(ActionId(index as u32));
     }
-    let scene = Scene { graph, of: &of, world, first_extra: closure.len(), extras: Mutex::default() };
+    let scene = Scene { graph, of: &of, world, extras: Extras::after(closure.len()) };
     let lowered: Vec<_> = closure.par_iter().map(|target| scene.lower(*target, defaults)).collect();
     let mut actions = Vec::with_capacity(lowered.len());
     let mut errors = Vec::new();
@@ -72,8 +74,7 @@ pub fn lower(
     if !errors.is_empty() {
         return Err(errors);
     }
-    actions.extend(scene.extras.into_inner().unwrap_or_else(PoisonError::into_inner));
-    Ok(Lowered { graph: ActionGraph { actions }, of })
+    Ok(Lowered { graph: ActionGraph { actions: scene.extras.complete(actions) }, of })
 }
 
 /// What rules see of the world.
@@ -81,8 +82,7 @@ struct Scene<'a> {
     graph: &'a TargetGraph<'a>,
     of: &'a [Option<ActionId>],
     world: &'a World<'a>,
-    first_extra: usize,
-    extras: Mutex<Vec<Action>>,
+    extras: Extras,
 }
 
 impl Scene<'_> {
@@ -98,7 +98,7 @@ impl Scene<'_> {
             defaults,
         };
         let operation = (rule.lower)(&seen, self)?;
-        Ok(Action { label: target.label.clone(), operation })
+        Ok(Action { label: target.label.clone(), variant: None, operation })
     }
 }
 
@@ -117,9 +117,16 @@ impl Context for Scene<'_> {
         self.of[self.graph.id(label)?.index()]
     }
 
+    fn written(&self, label: &Label) -> Option<(&'static RuleSchema, Attributes<'_>)> {
+        let target = self.graph.target(self.graph.id(label)?);
+        Some((target.rule, target.attributes()))
+    }
+
+    fn variant(&self, label: &Label, platform: &Platform) -> Option<ActionId> {
+        Some(self.extras.variant(self.action(label)?, platform))
+    }
+
     fn fetch(&self, label: &Label, fetch: Fetch) -> ActionId {
-        let mut extras = self.extras.lock().unwrap_or_else(PoisonError::into_inner);
-        extras.push(Action { label: label.clone(), operation: Operation::Fetch(fetch) });
-        ActionId((self.first_extra + extras.len() - 1) as u32)
+        self.extras.fetch(label, fetch)
     }
 }

@@ -27,7 +27,7 @@ pub struct PushRequest {
 }
 
 /// An image of an index.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Child {
     /// The manifest's bytes.
     pub manifest: Bytes,

@@ -4,6 +4,7 @@
 
 pub mod files;
 pub mod image;
+pub mod index;
 pub mod tar;
 
 mod mode;
@@ -31,7 +32,7 @@ pub struct Rule {
 }
 
 /// Every rule there is.
-pub static RULES: [&Rule; 3] = [&files::RULE, &tar::RULE, &image::RULE];
+pub static RULES: [&Rule; 4] = [&files::RULE, &tar::RULE, &image::RULE, &index::RULE];
 
 /// The rule of a name; `None` for an unknown one.
 pub fn rule(name: &str) -> Option<&'static Rule> {
@@ -94,6 +95,12 @@ pub trait Context: Sync {
 
     /// The action of a target of the graph; `None` only for a target that is itself in error.
     fn action(&self, label: &Label) -> Option<ActionId>;
+
+    /// What is written of a target of the graph, and its rule; `None` for a label that names none.
+    fn written(&self, label: &Label) -> Option<(&'static RuleSchema, Attributes<'_>)>;
+
+    /// The action of an image for another platform than its own; `None` as of [`Context::action`].
+    fn variant(&self, label: &Label, platform: &Platform) -> Option<ActionId>;
 
     /// Another action for the same target, before its own.
     fn fetch(&self, label: &Label, fetch: Fetch) -> ActionId;
