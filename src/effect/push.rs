@@ -53,7 +53,7 @@ pub fn push(
     store: &Store,
     listener: &dyn Listener,
 ) -> Result<Vec<Result<Pushed, RegistryError>>, PushError> {
-    let requests = images.iter().map(|image| request(image, store)).collect::<Result<Vec<_>, StoreError>>()?;
+    let requests = images.iter().map(|image| request(image, store)).collect::<Result<Vec<_>, PushError>>()?;
     let pusher = Pusher::new(config)?;
     let reporter = Reporter::new(images, listener);
     let origins = images.iter().flat_map(|image| &image.origins).collect();
@@ -79,7 +79,7 @@ impl BlobSource for Blobs<'_> {
     }
 }
 
-fn request(image: &Pushable, store: &Store) -> Result<PushRequest, StoreError> {
+fn request(image: &Pushable, store: &Store) -> Result<PushRequest, PushError> {
     let mut children = image.images.iter().map(|image| child(image, store)).collect::<Result<Vec<_>, StoreError>>()?;
     let own = match &image.index {
         // An index names manifests, which are no blobs.
@@ -90,7 +90,8 @@ fn request(image: &Pushable, store: &Store) -> Result<PushRequest, StoreError> {
         }),
         None => children.pop(),
     };
-    let Child { manifest, media_type, blobs } = own.unwrap_or_default();
+    let Child { manifest, media_type, blobs } =
+        own.ok_or_else(|| RegistryError::Client { cause: format!("{} consists of no image", image.label) })?;
     let (repository, tags, mount_from) = (image.repository.clone(), image.tags.clone(), image.mount_from.clone());
     Ok(PushRequest { repository, tags, manifest, media_type, blobs, children, mount_from })
 }

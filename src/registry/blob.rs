@@ -1,10 +1,9 @@
 //! Blobs to send: what they are, and where their bytes come from.
 
 use std::io::{self, Read};
-use std::pin::Pin;
 
 use bytes::Bytes;
-use futures_util::Stream;
+use tokio::sync::mpsc::Receiver;
 
 use super::error::RegistryError;
 use crate::digest::Digest;
@@ -20,7 +19,7 @@ pub struct BlobDescriptor {
 }
 
 /// Where the bytes of blobs come from: this machine, or another repository.
-pub trait BlobSource: Sync {
+pub trait BlobSource {
     /// Opens a blob at its beginning; may be called again when an upload is repeated. The bytes are verified here,
     /// so an implementation need not.
     fn open(&self, digest: &Digest) -> io::Result<Box<dyn Read + Send>>;
@@ -36,9 +35,6 @@ pub trait BlobSource: Sync {
 pub(super) enum Supply {
     /// Read on a thread of its own.
     Reader(Box<dyn Read + Send>),
-    /// Polled in a task of its own.
-    Stream(BlobStream),
+    /// Sent by another registry, a few parts ahead of who takes them; a failure is the last part.
+    Parts(Receiver<Result<Bytes, RegistryError>>),
 }
-
-/// A blob's bytes as another registry sends them.
-pub(super) type BlobStream = Pin<Box<dyn Stream<Item = Result<Bytes, RegistryError>> + Send>>;

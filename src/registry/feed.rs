@@ -9,11 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
-use futures_util::StreamExt;
 use reqwest::Body;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
-use super::blob::{BlobDescriptor, BlobStream, Supply};
+use super::blob::{BlobDescriptor, Supply};
 use super::error::RegistryError;
 use crate::digest::{Digest, Hasher};
 use crate::reason::reason;
@@ -32,7 +31,7 @@ pub(super) struct Feed<'a> {
 }
 
 /// Gives a blob's bytes from the first on, each time it is called.
-pub(super) type Open<'a> = dyn Fn() -> Result<Supply, RegistryError> + Sync + 'a;
+pub(super) type Open<'a> = dyn Fn() -> Result<Supply, RegistryError> + 'a;
 
 /// Where the bytes come out.
 struct Tap {
@@ -93,8 +92,8 @@ impl<'a> Feed<'a> {
             Supply::Reader(reader) => {
                 tokio::task::spawn_blocking(move || read(gate, reader, &sender, &failure));
             }
-            Supply::Stream(stream) => {
-                tokio::spawn(forward(gate, stream, sender, failure));
+            Supply::Parts(parts) => {
+                tokio::spawn(forward(gate, parts, sender, failure));
             }
         }
         Ok(Arc::new(Mutex::new(Tap { receiver, rest: Bytes::new(), position: skip })))
@@ -143,10 +142,10 @@ fn read(mut gate: Gate, mut reader: impl Read, sender: &Sender<Part>, failure: &
     let _ = sender.blocking_send(noted(end, failure));
 }
 
-/// As [`read`], of a stream.
-async fn forward(mut gate: Gate, mut stream: BlobStream, sender: Sender<Part>, failure: Slot) {
+/// As [`read`], of what another registry sends.
+async fn forward(mut gate: Gate, mut parts: Receiver<Part>, sender: Sender<Part>, failure: Slot) {
     let end = loop {
-        let part = match stream.next().await {
+        let part = match parts.recv().await {
             None => break gate.end(),
             Some(chunk) => chunk.and_then(|chunk| gate.pass(chunk)),
         };

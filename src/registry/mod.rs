@@ -1,7 +1,7 @@
-//! Talks to registries: authentication, transport, push.
+//! Talks to registries: authentication, transport, pull, push.
 //!
-//! Takes references, manifests and a source of blobs; publishes them and says what it did. Asynchronous inside,
-//! one blocking entry ([`Pusher`]). Knows neither labels, rules nor the store, and never reads the environment:
+//! Takes references, manifests and a source of blobs; reads what registries have, publishes and says what it did.
+//! Asynchronous inside, two blocking entries ([`Puller`], [`Pusher`]). Knows neither labels, rules nor the store, and never reads the environment:
 //! paths, credentials' places and delays are given to it. Every [`RegistryError`] is of the class
 //! "the environment failed".
 
@@ -11,6 +11,8 @@ mod blob;
 mod challenge;
 mod config;
 mod credentials;
+mod document;
+mod download;
 mod endpoint;
 mod error;
 #[cfg(test)]
@@ -19,9 +21,13 @@ mod fake;
 mod faults;
 mod feed;
 mod helper;
+mod listing;
 mod manifest;
+mod origins;
+mod place;
 mod publication;
 mod publish;
+mod pull;
 mod push;
 mod retry;
 mod secret;
@@ -37,9 +43,12 @@ mod uploads;
 pub use blob::{BlobDescriptor, BlobSource};
 pub use config::{ClientConfig, HostConfig, Timeouts};
 pub use credentials::CredentialSources;
+pub use document::Document;
+pub use download::BlobReader;
 pub use error::{RegistryError, RequestLine, Tried};
 pub use helper::HelperEnvironment;
 pub use publication::{Child, PushEvent, PushRequest, Pushed};
+pub use pull::Puller;
 pub use push::Pusher;
 pub use retry::RetryPolicy;
 pub use session::Notice;

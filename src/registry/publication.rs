@@ -27,7 +27,7 @@ pub struct PushRequest {
 }
 
 /// An image of an index.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Child {
     /// The manifest's bytes.
     pub manifest: Bytes,

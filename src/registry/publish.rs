@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
-use super::blob::{BlobDescriptor, BlobSource};
+use super::blob::BlobDescriptor;
 use super::error::RegistryError;
 use super::manifest::{Found, Manifest, Name, head, put};
+use super::origins::Origins;
 use super::publication::{PushEvent, PushRequest, Pushed};
 use super::session::Session;
 use super::supply::{Step, Want, supply};
@@ -26,7 +27,7 @@ pub(super) struct Push<'a> {
     /// How many requests are under way at once.
     pub parallel: usize,
     /// Where blobs come from.
-    pub blobs: &'a dyn BlobSource,
+    pub origins: Origins<'a>,
     /// Who hears of it.
     pub events: &'a dyn Fn(PushEvent),
 }
@@ -100,7 +101,11 @@ impl Push<'_> {
             if let Ok(session) = session {
                 let jobs =
                     jobs.iter().zip(&lacks).filter_map(|(job, lack)| Some((job.as_ref().ok()?, lack.as_ref().ok()?)));
-                let wants = wants(jobs.filter(|(job, _)| job.request.repository.registry == *registry));
+                let mut wants = wants(jobs.filter(|(job, _)| job.request.repository.registry == *registry));
+                for want in &mut wants {
+                    let near = self.origins.within(want.blob.digest, [registry, &session.registry]);
+                    near.iter().for_each(|path| add(&mut want.hints, path));
+                }
                 failures.insert(registry, self.supply(session, &wants).await);
             }
         }
@@ -120,7 +125,8 @@ impl Push<'_> {
     async fn supply(&self, session: &Session<'_>, wants: &[Want]) -> Failures {
         let supplied = self.each(wants.iter().map(async |want| {
             let tell = |step: Step<'_>| self.tell(session, want.blob, step);
-            let outcomes = supply(session, want, self.blobs, &tell).await;
+            let open = || self.origins.open(want.blob);
+            let outcomes = supply(session, want, &open, &tell).await;
             let failed = outcomes.into_iter().filter_map(|(place, outcome)| Some((place, outcome.err()?)));
             failed.map(|(place, error)| ((place, want.blob.digest), error)).collect::<Vec<_>>()
         }));
@@ -128,6 +134,7 @@ impl Push<'_> {
     }
 
     fn tell(&self, session: &Session<'_>, blob: BlobDescriptor, step: Step<'_>) {
+        self.origins.notices().for_each(|notice| (self.events)(PushEvent::Notice(notice)));
         let at = |path: &RepositoryPath| Repository { registry: session.registry.clone(), path: path.clone() };
         (self.events)(match step {
             Step::Progress(path, sent) => PushEvent::BlobProgress(at(path), blob, sent),

@@ -2,22 +2,23 @@
 //!
 //! Takes manifests as bytes and blobs by digest; knows nothing of what is in them.
 
+use std::sync::Arc;
+
 use tokio::runtime::Runtime;
 
 use super::blob::BlobSource;
 use super::config::ClientConfig;
-use super::credentials::Credentials;
 use super::endpoint::{Shared, open};
 use super::error::{RegistryError, deepest};
+use super::origins::Origins;
 use super::publication::{PushEvent, PushRequest, Pushed};
 use super::publish::{Push, Sessions};
 use super::session::Notice;
-use super::transport::Transport;
 
 /// Publishes images.
 pub struct Pusher {
     runtime: Runtime,
-    shared: Shared,
+    shared: Arc<Shared>,
 }
 
 impl Pusher {
@@ -25,9 +26,7 @@ impl Pusher {
     pub fn new(config: ClientConfig) -> Result<Pusher, RegistryError> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.map_err(|error| RegistryError::Client { cause: deepest(&error) })?;
-        let transport = Transport::new(config.timeouts)?;
-        let credentials = Credentials::new(config.credentials.clone());
-        Ok(Pusher { runtime, shared: Shared { config, transport, credentials } })
+        Ok(Pusher { runtime, shared: Shared::new(config)? })
     }
 
     /// Publishes images and says for each, in their order, what became of it. One image's failure doesn't keep the
@@ -41,7 +40,8 @@ impl Pusher {
         let notices = |notice| events(PushEvent::Notice(notice));
         self.runtime.block_on(async {
             let sessions = open_all(&self.shared, requests, &notices).await;
-            let push = Push { parallel: self.shared.config.parallel.max(1), blobs, events };
+            let origins = Origins::new(&self.shared, blobs);
+            let push = Push { parallel: self.shared.config.parallel.max(1), origins, events };
             push.run(requests, &sessions).await
         })
     }

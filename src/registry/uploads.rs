@@ -53,14 +53,18 @@ impl Desk {
 
     fn stand(&self, reply: Reply) -> Reply {
         let end = self.taken.len().saturating_sub(1);
-        reply.with("location", format!("/upload/{}?at={}", self.sessions, self.taken.len())).with("range", format!("0-{end}"))
+        reply
+            .with("location", format!("/upload/{}?at={}", self.sessions, self.taken.len()))
+            .with("range", format!("0-{end}"))
     }
 
     fn take(&mut self, seen: &Seen) -> Reply {
         if seen.body.len() > self.limit {
             return Reply::new(413).body("too much");
         }
-        let start = seen.header("content-range").map_or(0, |range| range.split('-').next().expect("a start").parse().expect("digits"));
+        let start = seen
+            .header("content-range")
+            .map_or(0, |range| range.split('-').next().expect("a start").parse().expect("digits"));
         if start != self.taken.len() && !seen.body.is_empty() {
             return Reply::new(416);
         }
@@ -97,7 +101,8 @@ fn sent(desk: Desk, bytes: &[u8]) -> (Result<Pushed, RegistryError>, Vec<(String
     let request = PushRequest { blobs, ..request(&fake.address, "a/b") };
     let (mut results, _) = push_with(config(), &[request], &Memory([(digest, bytes.to_vec())].into()));
     let carried = fake.seen().into_iter().filter(|seen| seen.line.contains("/upload/") && !seen.body.is_empty());
-    let carried = carried.map(|seen| (seen.line.split('/').next().expect("a method").trim().to_owned(), seen.body.len()));
+    let carried =
+        carried.map(|seen| (seen.line.split('/').next().expect("a method").trim().to_owned(), seen.body.len()));
     (results.remove(0), carried.collect(), desk)
 }
 
