@@ -5,6 +5,7 @@
 //! paths, credentials' places and delays are given to it. Every [`RegistryError`] is of the class
 //! "the environment failed".
 
+mod advice;
 mod answer;
 mod auth;
 mod blob;
