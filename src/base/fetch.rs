@@ -3,7 +3,7 @@
 //! A few kilobytes; layers are left where they are.
 
 use crate::base::error::BaseError;
-use crate::base::remote::{Remote, RemoteError};
+use crate::base::remote::{Remote, RemoteBlob, RemoteError};
 use crate::base::usable::check;
 use crate::digest::Digest;
 use crate::oci::descriptor::Descriptor;
@@ -65,7 +65,7 @@ impl Reader<'_> {
             return Ok(bytes);
         }
         let mut bytes = Vec::new();
-        let read = self.remote.open(&origin.repository, config)?.read_to_end(&mut bytes);
+        let read = self.remote.open(&RemoteBlob::of(&origin.repository, config))?.read_to_end(&mut bytes);
         read.map_err(|error| RemoteError { message: error.to_string(), hint: None })?;
         self.store.blobs().put_bytes(&bytes)?;
         Ok(bytes)

@@ -4,6 +4,7 @@
 
 use crate::base::error::BaseError;
 use crate::base::fetch::{Origin, Reader};
+use crate::base::remote::RemoteBlob;
 use crate::digest::Digest;
 use crate::oci::descriptor::Layer;
 use crate::oci::image::Image;
@@ -43,7 +44,7 @@ impl Reader<'_> {
             let read = list_layer(blobs.open_verified(&digest, size)?, layer.diff_id, spool);
             return read.map_err(unusable);
         }
-        let blob = self.remote.open(&origin.repository, &layer.descriptor)?;
+        let blob = self.remote.open(&RemoteBlob::of(&origin.repository, &layer.descriptor))?;
         list_layer(blob, layer.diff_id, spool).map_err(unusable)
     }
 }

@@ -18,7 +18,25 @@ pub trait Remote: Sync {
 
     /// Opens a blob for reading from one end to the other. The end comes only after all bytes were right; until then
     /// an error may come, which says what a [`RemoteError`] would.
-    fn open(&self, repository: &Repository, blob: &Descriptor) -> Result<Box<dyn Read + Send>, RemoteError>;
+    fn open(&self, blob: &RemoteBlob) -> Result<Box<dyn Read + Send>, RemoteError>;
+}
+
+/// A blob, and where it lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteBlob {
+    /// The repository that holds it.
+    pub repository: Repository,
+    /// Of its bytes.
+    pub digest: Digest,
+    /// In bytes.
+    pub size: u64,
+}
+
+impl RemoteBlob {
+    /// The blob that a descriptor describes.
+    pub fn of(repository: &Repository, blob: &Descriptor) -> RemoteBlob {
+        RemoteBlob { repository: repository.clone(), digest: blob.digest, size: blob.size }
+    }
 }
 
 /// A manifest or index as its registry holds it.

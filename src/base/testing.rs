@@ -7,14 +7,13 @@ use std::sync::Mutex;
 use serde_json::{Value, json};
 
 use crate::base::fetch::Origin;
-use crate::base::remote::{Document, Remote, RemoteError};
+use crate::base::remote::{Document, Remote, RemoteBlob, RemoteError};
 use crate::digest::Digest;
 use crate::oci::blob_source::{BlobSource, MemoryBlobs};
-use crate::oci::descriptor::Descriptor;
 use crate::oci::image_spec::ImageSpec;
 use crate::oci::media_type::OCI_TAR_GZIP;
 use crate::oci::sample;
-use crate::reference::{Reference, Repository};
+use crate::reference::Reference;
 use crate::store::{OpenMode, Store};
 
 /// Manifest and config of a small image, changed by `edit`; the manifest names the changed config.
@@ -100,7 +99,7 @@ impl Remote for Memory {
         Ok(self.tags.get(&tag).copied())
     }
 
-    fn open(&self, _: &Repository, blob: &Descriptor) -> Result<Box<dyn Read + Send>, RemoteError> {
+    fn open(&self, blob: &RemoteBlob) -> Result<Box<dyn Read + Send>, RemoteError> {
         self.note(format!("blob {}", blob.digest));
         Ok(Box::new(Cursor::new(self.read(&blob.digest)?)))
     }

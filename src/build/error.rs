@@ -23,6 +23,14 @@ pub enum BuildError {
     /// Layers of an image contradict one another; one sentence each.
     #[error("{}", .0.join("\n"))]
     Conflicts(Vec<String>),
+    /// Images of an index are for one platform.
+    #[error("{} are for {platform}: a client could only ever get the first", images.join(" and "))]
+    SamePlatform {
+        /// What they are called.
+        images: Vec<String>,
+        /// The platform.
+        platform: crate::platform::Platform,
+    },
     /// A listing in the store can't be read.
     #[error("the listing {0} is damaged")]
     Listing(Digest),
@@ -55,6 +63,14 @@ pub enum BuildError {
     Changed {
         /// The archive, relative to the workspace's root.
         path: camino::Utf8PathBuf,
+    },
+    /// A pulled base is asked for on a platform that it isn't locked for.
+    #[error("it is asked for on {platform}, but is locked for {}", locked.join(", "))]
+    NotLocked {
+        /// What is asked for.
+        platform: crate::platform::Platform,
+        /// What there is.
+        locked: Vec<String>,
     },
     /// A pulled base can't be had.
     #[error(transparent)]
@@ -94,6 +110,7 @@ impl BuildError {
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             BuildError::Base(error) => return error.hint(),
+            BuildError::NotLocked { .. } => "add it to `platforms` of the pull, then run `layerbuild lock`",
             BuildError::Offline { .. } => "run once without --offline",
             BuildError::OtherContent { .. } => "if the new content is meant, change `sha256`",
             BuildError::Changed { .. } | BuildError::Layer(LayerError::Content { .. }) => {

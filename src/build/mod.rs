@@ -7,6 +7,7 @@ pub mod error;
 pub mod fetch;
 pub mod files;
 pub mod image;
+pub mod index;
 pub mod layer;
 pub mod probe;
 pub mod pull;

@@ -9,8 +9,12 @@ use crate::oci::descriptor::Descriptor;
 
 /// Takes the image.
 pub fn run(action: &PullAction, shop: &Workshop<'_>) -> Result<Output, BuildError> {
+    let not_locked = || BuildError::NotLocked {
+        platform: action.platform.clone(),
+        locked: action.locked.keys().map(ToString::to_string).collect(),
+    };
     let reader = Reader { remote: shop.remote, store: shop.store };
-    let image = reader.image(&origin(action), &action.platform)?;
+    let image = reader.image(&origin(action).ok_or_else(not_locked)?, &action.platform)?;
     let blob = |descriptor: &Descriptor| Blob { digest: descriptor.digest, size: descriptor.size };
     Ok(Output::Image(ImageOutput {
         manifest: blob(&image.manifest_descriptor),
@@ -19,7 +23,7 @@ pub fn run(action: &PullAction, shop: &Workshop<'_>) -> Result<Output, BuildErro
     }))
 }
 
-/// Where the image lies.
-pub fn origin(action: &PullAction) -> Origin {
-    Origin { repository: action.repository.clone(), manifest: action.manifest }
+/// Where the image lies; `None` where it isn't locked for its platform.
+pub fn origin(action: &PullAction) -> Option<Origin> {
+    Some(Origin { repository: action.repository.clone(), manifest: action.image()?.manifest })
 }

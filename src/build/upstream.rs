@@ -1,7 +1,5 @@
 //! What one action stands on: the outputs of its inputs, and of an image all layers below it.
 
-use std::sync::Arc;
-
 use super::image;
 use crate::action::key::Inputs;
 use crate::action::record::{ImageOutput, Output};
@@ -13,14 +11,14 @@ use crate::oci::listing::Listing;
 pub struct Upstream {
     direct: Vec<(ActionId, String, Output)>,
     below: Vec<(String, Output)>,
-    outline: Option<(String, Arc<Listing>)>,
+    outline: Option<(String, Listing)>,
 }
 
 impl Upstream {
     /// What `id` stands on, of outputs as `output` knows them.
     pub fn gather<'a>(id: ActionId, graph: &ActionGraph, output: impl Fn(ActionId) -> Option<&'a Output>) -> Upstream {
         let action = graph.get(id);
-        let known = |id: ActionId| Some((id, graph.get(id).label.to_string(), output(id)?.clone()));
+        let known = |id: ActionId| Some((id, graph.get(id).name(), output(id)?.clone()));
         let direct = action.operation.inputs().into_iter().filter_map(known).collect();
         let base = match &action.operation {
             Operation::Image(image) => image.base,
@@ -33,7 +31,7 @@ impl Upstream {
             .filter_map(known)
             .map(|(_, label, output)| (label, output));
         let pulled = base.and_then(|base| graph.pulled_below(base));
-        let outline = pulled.map(|(id, pull)| (graph.get(id).label.to_string(), pull.outline.clone()));
+        let outline = pulled.and_then(|(id, pull)| Some((graph.get(id).name(), pull.image()?.outline.clone())));
         Upstream { direct, below: below.collect(), outline }
     }
 
@@ -46,12 +44,17 @@ impl Upstream {
         self.direct.iter().find(|(input, ..)| *input == id).map(|(_, _, output)| output)
     }
 
+    /// The images of an index, each with what it is called.
+    pub fn images(&self) -> Vec<(&str, &ImageOutput)> {
+        self.direct.iter().filter_map(|(_, name, output)| Some((name.as_str(), as_image(output)?))).collect()
+    }
+
     /// Sorted into what an image is made of.
     pub fn parts<'a>(&'a self, action: &ImageAction) -> image::Parts<'a> {
         let base = action.base.and_then(|id| self.output(id)).and_then(as_image);
         let own = self.direct.iter().filter_map(|(_, label, output)| layer(label, output)).collect();
         let below = self.below.iter().filter_map(|(label, output)| layer(label, output)).collect();
-        let outline = self.outline.as_ref().map(|(label, outline)| (&**label, &**outline));
+        let outline = self.outline.as_ref().map(|(label, outline)| (&**label, outline));
         image::Parts { base, outline, below, own }
     }
 }

@@ -3,6 +3,7 @@
 //! [`run`] takes arguments and a [`process::Process`], and gives an exit code. Nothing imports this module.
 
 pub mod build;
+pub mod client;
 pub mod context;
 pub mod dry_run;
 pub mod environment;
@@ -21,6 +22,7 @@ pub mod project;
 pub mod push;
 pub mod query;
 pub mod query_graph;
+pub mod remote;
 pub mod unchanged;
 pub mod work;
 

@@ -1,8 +1,8 @@
 //! `push`: build, then publish by digest, then tags.
 
 use std::io::Write;
-use std::path::PathBuf;
 
+use super::client::client;
 use super::context::Context;
 use super::error::CliError;
 use super::images::{self, BuiltImage};
@@ -13,7 +13,7 @@ use crate::effect::push::{PushError, Pushable, push};
 use crate::event::{Event, Listener, Summary};
 use crate::exit::Exit;
 use crate::reference::{RegistryBase, Tag};
-use crate::registry::{ClientConfig, CredentialSources, HelperEnvironment, Pushed, RegistryError};
+use crate::registry::{Pushed, RegistryError};
 
 /// Build images and publish them; prints one line `LABEL REFERENCE@DIGEST` a target
 #[derive(Debug, Clone, clap::Args)]
@@ -31,6 +31,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let project = project::open(&args.patterns.patterns, cx)?;
     let mut selected = project.select()?;
     images::only_images(&project, &mut selected, "pushed")?;
+    images::only_ours(&project, &mut selected)?;
     let to = Destination { registry: images::registry(&project, cx)?, tags: images::tags(&args.tags, &project)? };
     if cx.globals.offline && !cx.globals.dry_run {
         return Err(CliError::usage("--offline forbids pushing"));
@@ -72,10 +73,12 @@ impl Destination {
     fn pushable(&self, image: &BuiltImage<'_>, work: &Work<'_>) -> Result<Pushable, CliError> {
         Ok(Pushable {
             label: image.label.to_string(),
-            image: image.output.clone(),
+            images: image.images.to_vec(),
+            index: image.is_index.then(|| (image.top, image.media_type.to_owned())),
             repository: images::repository(image.label, &self.registry)?,
             tags: self.tags.clone(),
             mount_from: images::below(image.action, work, &self.registry),
+            origins: image.elsewhere.iter().map(|blob| (blob.digest, blob.repository.clone())).collect(),
         })
     }
 }
@@ -131,20 +134,6 @@ fn said(pushables: &[Pushable], pushed: Vec<Result<Pushed, RegistryError>>) -> (
         failed[1..].iter().fold(error, |error, other| error.hint(other.clone()))
     });
     (lines, error)
-}
-
-/// How registries are talked to, from the variables that Docker and podman read too.
-fn client(cx: &Context) -> ClientConfig {
-    let path = |name: &str| cx.environment.get(name).map(PathBuf::from);
-    let docker = path("DOCKER_CONFIG").or_else(|| Some(path("HOME")?.join(".docker")));
-    let podman = path("REGISTRY_AUTH_FILE")
-        .or_else(|| Some(path("XDG_RUNTIME_DIR")?.join("containers/auth.json")))
-        .into_iter()
-        .chain(path("HOME").map(|home| home.join(".config/containers/auth.json")));
-    let files = docker.map(|folder| folder.join("config.json")).into_iter().chain(podman).collect();
-    let environment = HelperEnvironment::new(cx.environment.iter());
-    let credentials = CredentialSources { files, environment, ..CredentialSources::default() };
-    ClientConfig { credentials, ..ClientConfig::default() }
 }
 
 impl From<PushError> for CliError {

@@ -6,11 +6,10 @@ use std::io::Read;
 use std::sync::OnceLock;
 
 use super::context::Context;
-use super::registries;
-use crate::base::remote::{Document, Remote, RemoteError};
+use super::client::client;
+use crate::base::remote::{Document, Remote, RemoteBlob, RemoteError};
 use crate::digest::Digest;
-use crate::oci::descriptor::Descriptor;
-use crate::reference::{Reference, Repository};
+use crate::reference::Reference;
 use crate::registry::{BlobDescriptor, ClientConfig, Puller, RegistryError};
 
 /// Registries, contacted when they are needed.
@@ -22,7 +21,7 @@ pub struct Registries {
 impl Registries {
     /// As the command's flags and variables say.
     pub fn new(cx: &Context) -> Registries {
-        Registries { config: registries::client(cx), puller: OnceLock::new() }
+        Registries { config: client(cx), puller: OnceLock::new() }
     }
 
     fn puller(&self, what: &dyn std::fmt::Display) -> Result<&Puller, RemoteError> {
@@ -45,9 +44,10 @@ impl Remote for Registries {
         self.puller(image)?.head(image).map_err(|error| failed(&error))
     }
 
-    fn open(&self, repository: &Repository, blob: &Descriptor) -> Result<Box<dyn Read + Send>, RemoteError> {
-        let descriptor = BlobDescriptor { digest: blob.digest, size: blob.size };
-        let what = format!("blob {} of {repository}", blob.digest);
+    fn open(&self, blob: &RemoteBlob) -> Result<Box<dyn Read + Send>, RemoteError> {
+        let RemoteBlob { repository, digest, size } = blob;
+        let what = format!("blob {digest} of {repository}");
+        let descriptor = BlobDescriptor { digest: *digest, size: *size };
         let opened = self.puller(&what)?.open(repository, &descriptor).map_err(|error| failed(&error))?;
         Ok(Box::new(opened))
     }

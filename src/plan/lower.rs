@@ -2,12 +2,11 @@
 //!
 //! Reads sources through [`World`] alone; knows nothing of keys or caches.
 
-use std::sync::{Mutex, PoisonError};
-
 use camino::{Utf8Path, Utf8PathBuf};
 use rayon::prelude::*;
 
-use crate::action::{Action, ActionGraph, ActionId, Fetch, Operation};
+use super::extras::Extras;
+use crate::action::{Action, ActionGraph, ActionId, Fetch};
 use crate::diagnostic::Diagnostic;
 use crate::graph::{TargetGraph, TargetId};
 use crate::label::Label;
@@ -15,10 +14,11 @@ use crate::observed::Observed;
 use crate::platform::Platform;
 use crate::rules::pull::Source;
 use crate::rules::{self, Context, Defaults, Target};
+use crate::workspace;
+use crate::workspace::attributes::Attributes;
 use crate::workspace::globs::{Glob, GlobError, SourceTree};
 use crate::workspace::lock_file::LockedImage;
-use crate::workspace::schema::Purpose;
-use crate::workspace;
+use crate::workspace::schema::{Purpose, RuleSchema};
 
 /// What stands at paths of the workspace, as git would see it.
 pub trait Identify: Sync {
@@ -64,7 +64,7 @@ pub fn lower(
     for (index, target) in closure.iter().enumerate() {
         of[target.index()] = Some(ActionId(index as u32));
     }
-    let scene = Scene { graph, of: &of, world, defaults, first_extra: closure.len(), extras: Mutex::default() };
+    let scene = Scene { graph, of: &of, world, defaults, extras: Extras::after(closure.len()) };
     let lowered: Vec<_> = closure.par_iter().map(|target| scene.lower(*target)).collect();
     let mut actions = Vec::with_capacity(lowered.len());
     let mut errors = Vec::new();
@@ -77,8 +77,7 @@ pub fn lower(
     if !errors.is_empty() {
         return Err(errors);
     }
-    actions.extend(scene.extras.into_inner().unwrap_or_else(PoisonError::into_inner));
-    Ok(Lowered { graph: ActionGraph { actions }, of })
+    Ok(Lowered { graph: ActionGraph { actions: scene.extras.complete(actions) }, of })
 }
 
 fn seen<'a>(target: &'a workspace::Target, directory: &'a Utf8Path, defaults: &'a Defaults) -> Target<'a> {
@@ -101,8 +100,7 @@ struct Scene<'a> {
     of: &'a [Option<ActionId>],
     world: &'a World<'a>,
     defaults: &'a Defaults,
-    first_extra: usize,
-    extras: Mutex<Vec<Action>>,
+    extras: Extras,
 }
 
 impl Scene<'_> {
@@ -112,23 +110,7 @@ impl Scene<'_> {
         let rule = rules::rule(target.rule.name).expect("the loader took the target's schema from the table of rules");
         let lower = if target.published { rules::pull::lower_published } else { rule.lower };
         let operation = lower(&seen(target, &directory, self.defaults), self)?;
-        Ok(Action { label: target.label.clone(), operation })
-    }
-
-    /// Adds an action beside the targets' own; one for the same target and platform that is there already is taken.
-    fn add(&self, label: &Label, operation: Operation) -> ActionId {
-        let mut extras = self.extras.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = |other: &Action| match (&other.operation, &operation) {
-            (Operation::Pull(other_pull), Operation::Pull(pull)) => {
-                other.label == *label && other_pull.platform == pull.platform
-            }
-            _ => false,
-        };
-        let position = extras.iter().position(same).unwrap_or_else(|| {
-            extras.push(Action { label: label.clone(), operation });
-            extras.len() - 1
-        });
-        ActionId((self.first_extra + position) as u32)
+        Ok(Action { label: target.label.clone(), variant: None, operation })
     }
 }
 
@@ -155,10 +137,7 @@ impl Context for Scene<'_> {
         if source.own_platform(self.defaults) == *platform {
             return Ok(own);
         }
-        match source.operation(platform, self, self.defaults) {
-            Ok(operation) => Ok(Some(self.add(label, operation))),
-            Err(error) => Err(error),
-        }
+        source.operation(platform, self, self.defaults).map(|_| self.variant(label, platform))
     }
 
     fn locked(&self, label: &Label) -> Option<&LockedImage> {
@@ -169,7 +148,16 @@ impl Context for Scene<'_> {
         }
     }
 
+    fn written(&self, label: &Label) -> Option<(&'static RuleSchema, Attributes<'_>)> {
+        let target = self.graph.target(self.graph.id(label)?);
+        Some((target.rule, target.attributes()))
+    }
+
+    fn variant(&self, label: &Label, platform: &Platform) -> Option<ActionId> {
+        Some(self.extras.variant(self.action(label)?, platform))
+    }
+
     fn fetch(&self, label: &Label, fetch: Fetch) -> ActionId {
-        self.add(label, Operation::Fetch(fetch))
+        self.extras.fetch(label, fetch)
     }
 }

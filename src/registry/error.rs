@@ -10,9 +10,10 @@ use std::time::Duration;
 use oci_distribution::errors::OciEnvelope;
 use reqwest::{Method, Url};
 
+use super::advice::advice;
 use crate::digest::Digest;
 use crate::reason::reason;
-use crate::reference::Registry;
+use crate::reference::{Registry, Tag};
 
 /// Method and address of a request, without user and query: `PUT https://host/v2/a/blobs/uploads/…`.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -92,7 +93,7 @@ pub enum RegistryError {
         note: String,
     },
     /// The registry answered with a status that the request does not allow.
-    #[error("{request}: answered {status}{}{}", said(.message), status_help(*.status))]
+    #[error("{request}: answered {status}{}{}", said(.message), advice(*.status, .message))]
     Status {
         /// The request.
         request: RequestLine,
@@ -102,6 +103,21 @@ pub enum RegistryError {
         message: String,
         /// How long it asks us to wait; `None` where it does not say.
         retry_after: Option<Duration>,
+    },
+    /// The registry does not let a tag be moved.
+    #[error(
+        "{request}: tag `{tag}` was not moved: answered {status}{}: the registry keeps it where it points: publish under another tag with --tag, or allow it to be moved there",
+        said(.message)
+    )]
+    TagKept {
+        /// The request.
+        request: RequestLine,
+        /// The tag.
+        tag: Tag,
+        /// The HTTP status.
+        status: u16,
+        /// The registry's own message; may be empty.
+        message: String,
     },
     /// No connection could be made.
     #[error("{request}: no connection: {cause}: check that the registry runs, the network and the proxy")]
@@ -317,17 +333,6 @@ fn unreachable_help(registry: &Registry) -> &'static str {
     match registry.is_loopback() {
         true => "start one with `docker-registry serve CONFIG`, or name another with --registry",
         false => "check the name, the network and the proxy, or name another with --registry",
-    }
-}
-
-fn status_help(status: u16) -> &'static str {
-    match status {
-        413 => ": the registry, or a proxy before it, limits the size of an upload: raise that limit",
-        429 => ": it limits the rate of requests: run the command again later",
-        404 | 405 => ": check that this address is a registry and that it takes pushes to this repository",
-        507 => ": its disk is full",
-        500..=599 => ": the registry failed: look at its log, then run the command again",
-        _ => ": look at the registry's log",
     }
 }
 

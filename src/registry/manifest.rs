@@ -6,6 +6,7 @@ use oci_distribution::manifest::{
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
 
+use super::advice::keeps_tag;
 use super::answer::header;
 use super::error::RegistryError;
 use super::session::{Payload, Request, Session};
@@ -71,7 +72,24 @@ pub(super) async fn put(
         .map_err(|_| RegistryError::Protocol { request: line, what: "its media type is no header".to_owned() })?;
     request.headers.insert(CONTENT_TYPE, media_type);
     request.payload = Payload::Bytes(manifest.bytes.clone());
-    session.retrying(async || send(session, &request, manifest.digest).await).await
+    let put = session.retrying(async || send(session, &request, manifest.digest).await).await;
+    match name {
+        Name::Tag(tag) => put.map_err(|error| moved(tag, error)),
+        Name::Digest(_) => put,
+    }
+}
+
+/// Why a tag could not be put: some registries keep it where it points.
+fn moved(tag: &Tag, error: RegistryError) -> RegistryError {
+    let (request, status, message) = match &error {
+        RegistryError::Denied { request, message, .. } => (request, 403, message),
+        RegistryError::Status { request, status, message, .. } => (request, *status, message),
+        _ => return error,
+    };
+    match keeps_tag(status, message) {
+        true => RegistryError::TagKept { request: request.clone(), tag: tag.clone(), status, message: message.clone() },
+        false => error,
+    }
 }
 
 /// A manifest's bytes, ready to be sent.

@@ -5,6 +5,7 @@
 //! paths, credentials' places and delays are given to it. Every [`RegistryError`] is of the class
 //! "the environment failed".
 
+mod advice;
 mod answer;
 mod auth;
 mod blob;
@@ -19,18 +20,26 @@ mod error;
 mod fake;
 #[cfg(test)]
 mod faults;
+mod feed;
 mod helper;
 mod listing;
 mod manifest;
+mod origins;
 mod place;
+mod publication;
+mod publish;
 mod pull;
 mod push;
 mod retry;
 mod secret;
 mod session;
 mod supply;
+#[cfg(test)]
+mod testing;
 mod transport;
 mod upload;
+#[cfg(test)]
+mod uploads;
 
 pub use blob::{BlobDescriptor, BlobSource};
 pub use config::{ClientConfig, HostConfig, Timeouts};
@@ -39,7 +48,8 @@ pub use document::Document;
 pub use download::BlobReader;
 pub use error::{RegistryError, RequestLine, Tried};
 pub use helper::HelperEnvironment;
+pub use publication::{Child, PushEvent, PushRequest, Pushed};
 pub use pull::Puller;
-pub use push::{PushEvent, PushRequest, Pushed, Pusher};
+pub use push::Pusher;
 pub use retry::RetryPolicy;
 pub use session::Notice;

@@ -105,7 +105,8 @@ impl<'a> Request<'a> {
         RegistryError::Protocol { request: self.line(), what: what.into() }
     }
 
-    /// Where the answer's `Location` points, seen from `from`. Leaving HTTPS for plain HTTP is refused.
+    /// Where the answer's `Location` points, seen from `from`. Leaving HTTPS for plain HTTP is refused, and so is a
+    /// registry elsewhere that sends us to this machine.
     pub fn location(&self, from: &Url, headers: &HeaderMap) -> Result<Url, RegistryError> {
         let location = header(headers, LOCATION.as_str()).ok_or_else(|| self.protocol("the answer has no Location"))?;
         let url = from.join(location).map_err(|_| self.protocol("the answer's Location is no address"))?;
@@ -113,8 +114,13 @@ impl<'a> Request<'a> {
         if !is_plain && url.scheme() != "https" {
             return Err(self.protocol(format!("it points to a `{}` address", url.scheme())));
         }
-        if is_plain && from.scheme() == "https" && !url.host_str().is_some_and(is_loopback) {
-            return Err(self.protocol("it points from HTTPS to plain HTTP, which is refused"));
+        let near = |url: &Url| url.host_str().is_some_and(is_loopback);
+        if near(&url) && !near(from) {
+            return Err(self.protocol("it points to this machine, from another, which is refused"));
+        }
+        if is_plain && from.scheme() == "https" {
+            let what = "it points from HTTPS to plain HTTP, which is refused (a proxy before a registry has to tell it so by `X-Forwarded-Proto: https`)";
+            return Err(self.protocol(what));
         }
         Ok(url)
     }

@@ -131,7 +131,8 @@ fn owned(texts: Vec<Spanned<&str>>) -> Vec<String> {
     texts.into_iter().map(|text| text.value.to_owned()).collect()
 }
 
-fn strings(attributes: Attributes<'_>, key: &str) -> BTreeMap<String, String> {
+/// A table of strings.
+pub(super) fn strings(attributes: Attributes<'_>, key: &str) -> BTreeMap<String, String> {
     let pair = |entry: crate::workspace::MapEntry<'_>| Some((entry.key.value.to_owned(), entry.str()?.to_owned()));
     attributes.map(key).filter_map(pair).collect()
 }

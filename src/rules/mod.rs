@@ -4,6 +4,7 @@
 
 pub mod files;
 pub mod image;
+pub mod index;
 pub mod pull;
 pub mod tar;
 
@@ -34,7 +35,7 @@ pub struct Rule {
 }
 
 /// Every rule there is.
-pub static RULES: [&Rule; 4] = [&files::RULE, &tar::RULE, &image::RULE, &pull::RULE];
+pub static RULES: [&Rule; 5] = [&files::RULE, &tar::RULE, &image::RULE, &index::RULE, &pull::RULE];
 
 /// The rule of a name; `None` for an unknown one.
 pub fn rule(name: &str) -> Option<&'static Rule> {
@@ -104,12 +105,17 @@ pub trait Context: Sync {
     /// The action of a target of the graph; `None` only for a target that is itself in error.
     fn action(&self, label: &Label) -> Option<ActionId>;
 
-    /// The action of an image that another of this platform can stand on: a pulled one has an action for each platform.
+    /// The action of an image that another of this platform can stand on: of a pulled one that for the platform.
     /// `Ok(None)` as in [`Context::action`]; an error where it isn't locked for the platform.
     fn base(&self, label: &Label, platform: &Platform) -> Result<Option<ActionId>, Diagnostic>;
 
     /// What is locked of a target, by the profile where it takes the target as published; `None`: nothing.
     fn locked(&self, label: &Label) -> Option<&LockedImage>;
+    /// What is written of a target of the graph, and its rule; `None` for a label that names none.
+    fn written(&self, label: &Label) -> Option<(&'static RuleSchema, Attributes<'_>)>;
+
+    /// The action of an image for another platform than its own; `None` as of [`Context::action`].
+    fn variant(&self, label: &Label, platform: &Platform) -> Option<ActionId>;
 
     /// Another action for the same target, before its own.
     fn fetch(&self, label: &Label, fetch: Fetch) -> ActionId;

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::{Context, Defaults, Rule, Target};
-use crate::action::{Operation, PullAction};
+use crate::action::{Operation, PullAction, PulledImage};
 use crate::diagnostic::Diagnostic;
 use crate::label::Label;
 use crate::oci::outline;
@@ -150,21 +150,27 @@ impl Source {
             let message = format!("layers.lock has another image for {}", self.label);
             return Err(Diagnostic::error(message).at(self.span, label).help(run));
         }
-        let Some(found) = locked.platforms.get(platform) else { return Err(self.not_for(platform, run)) };
-        let outline = outline::from_lines(&found.outline).map_err(|line| {
-            let line = &found.outline[line];
-            Diagnostic::error(format!("layers.lock has an outline for {} with the line `{line}`", self.label))
-                .at(self.span, "which can't be read")
-                .help(format!("take layers.lock from version control again, or {run}"))
-        })?;
+        if !locked.platforms.contains_key(platform) {
+            return Err(self.not_for(platform, run));
+        }
+        let images = locked.platforms.iter().map(|(platform, locked)| match outline::from_lines(&locked.outline) {
+            Ok(outline) => {
+                let image = PulledImage { manifest: locked.manifest, listing: locked.listing, outline };
+                Ok((platform.clone(), image))
+            }
+            Err(line) => Err(self.unreadable(&locked.outline[line])),
+        });
         Ok(Operation::Pull(Box::new(PullAction {
             repository: self.repository.clone(),
-            manifest: found.manifest,
             platform: platform.clone(),
-            listing: found.listing,
-            outline: Arc::new(outline),
-            aside: *platform != self.own_platform(defaults),
+            locked: Arc::new(images.collect::<Result<_, _>>()?),
         })))
+    }
+
+    fn unreadable(&self, line: &str) -> Diagnostic {
+        Diagnostic::error(format!("layers.lock has the line `{line}` in an outline of {}", self.label))
+            .at(self.span, "which can't be read")
+            .help("take layers.lock from version control again, or run `layerbuild lock --update`")
     }
 
     fn not_for(&self, platform: &Platform, run: String) -> Diagnostic {

@@ -9,7 +9,7 @@ use camino::Utf8Path;
 use super::check::{self, Owner};
 use super::model::{Package, Target};
 use super::parse::Parsed;
-use super::schema::{Purpose, RuleSchema, quoted};
+use super::schema::{RuleSchema, quoted};
 use super::value::{Entry, Node, Table, Value};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::label::{Label, PackagePath, is_name};
@@ -106,7 +106,7 @@ impl Declarer<'_> {
             let message = format!("`{name}` can't be a target's name");
             return vec![Diagnostic::error(message).at(span, "").help(error.why)];
         }
-        if schema.purpose != Purpose::Image {
+        if !schema.purpose.is_published() {
             return Vec::new();
         }
         let package = (!self.path.as_str().split('/').all(|part| part.is_empty() || is_repository_part(part)))

@@ -7,6 +7,7 @@ mod damage;
 mod explained;
 mod fetching;
 mod incremental;
+mod indexes;
 mod main_job;
 mod push_twice;
 mod readers;
