@@ -32,6 +32,8 @@ pub mod build;
 
 pub mod effect;
 
+pub mod lock;
+
 pub mod store;
 
 pub mod oci;

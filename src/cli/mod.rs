@@ -14,6 +14,8 @@ pub mod export;
 pub mod global;
 pub mod images;
 pub mod init;
+pub mod lock;
+pub mod lock_report;
 pub mod ls;
 pub mod parse;
 pub mod patterns;
@@ -67,6 +69,7 @@ fn dispatch(verb: &Verb, context: &mut Context) -> Result<(), CliError> {
         Verb::Build(args) => build::run(args, context),
         Verb::Push(args) => push::run(args, context),
         Verb::Export(args) => export::run(args, context),
+        Verb::Lock(args) => lock::run(args, context),
         Verb::Ls(args) => ls::run(args, context),
         Verb::Explain(args) => explain::run(args, context),
         Verb::Query(args) => query::run(args, context),

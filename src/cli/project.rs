@@ -141,6 +141,7 @@ impl Project {
         }
     }
 
+    /// Shows warnings on stderr.
     fn warn(&self, warnings: &[Diagnostic]) {
         for text in self.diagnosed(Exit::Done, warnings).diagnostics {
             self.err.line(text.trim_end());

@@ -5,8 +5,8 @@
 use std::io::Read;
 use std::sync::OnceLock;
 
-use super::context::Context;
 use super::client::client;
+use super::context::Context;
 use crate::base::remote::{Document, Remote, RemoteBlob, RemoteError};
 use crate::digest::Digest;
 use crate::reference::Reference;

@@ -157,7 +157,8 @@ mod tests {
         let layer = |lines: &str| Listing::parse(&format!("listing 1\n{lines}")).unwrap();
         let lower = layer("d 700 0 0 0 opt\nf 644 0 0 1 opt/gone\nf 644 0 0 1 opt/kept\n");
         let upper = layer("f 644 0 0 2 a/b/c\nf 0 0 0 0 opt/.wh.gone\n");
-        let expected = "listing 1\nd* 755 0 0 0 a\nd* 755 0 0 0 a/b\nf 644 0 0 2 a/b/c\nd 700 0 0 0 opt\nf 644 0 0 1 opt/kept\n";
+        let expected =
+            "listing 1\nd* 755 0 0 0 a\nd* 755 0 0 0 a/b\nf 644 0 0 2 a/b/c\nd 700 0 0 0 opt\nf 644 0 0 1 opt/kept\n";
         assert_eq!(flatten(&[lower, upper]).to_text(), expected);
     }
 }

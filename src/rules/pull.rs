@@ -2,6 +2,7 @@
 //!
 //! Resolves nothing: what is not locked, or locked otherwise, is an error that says which command to run.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Context, Defaults, Rule, Target};
@@ -128,9 +129,35 @@ impl Source {
         if ours { defaults.platform.clone() } else { self.platforms[0].clone() }
     }
 
+    /// The platforms to lock it for: those that are written, else the workspace's.
+    pub fn wanted_platforms(&self, defaults: &Defaults) -> BTreeSet<Platform> {
+        let written = self.platforms.iter().cloned();
+        if self.platforms.is_empty() { [defaults.platform.clone()].into() } else { written.collect() }
+    }
+
     /// Whether what is locked is what is asked for: by the same reference, or of the digest that is written.
     pub fn is_locked_by(&self, locked: &LockedImage) -> bool {
         locked.image == self.image || self.reference.digest == Some(locked.digest)
+    }
+
+    /// What is locked, if it answers what is asked for on a platform; else what is wrong, and the command to run.
+    pub fn judge<'l>(
+        &self,
+        locked: Option<&'l LockedImage>,
+        platform: &Platform,
+        defaults: &Defaults,
+    ) -> Result<&'l LockedImage, Diagnostic> {
+        let run = format!("run `{}`", self.command(defaults));
+        let Some(locked) = locked else {
+            let label = format!("no digest of {} is in layers.lock", self.image);
+            return Err(Diagnostic::error(format!("{} is not locked", self.label)).at(self.span, label).help(run));
+        };
+        if !self.is_locked_by(locked) {
+            let label = format!("this is {}, but {} is locked", self.image, locked.image);
+            let message = format!("layers.lock has another image for {}", self.label);
+            return Err(Diagnostic::error(message).at(self.span, label).help(run));
+        }
+        if locked.platforms.contains_key(platform) { Ok(locked) } else { Err(self.not_for(platform, &run)) }
     }
 
     /// The action for a platform, from what is locked.
@@ -140,19 +167,7 @@ impl Source {
         context: &dyn Context,
         defaults: &Defaults,
     ) -> Result<Operation, Diagnostic> {
-        let run = format!("run `{}`", self.command(defaults));
-        let Some(locked) = context.locked(&self.label) else {
-            let label = format!("no digest of {} is in layers.lock", self.image);
-            return Err(Diagnostic::error(format!("{} is not locked", self.label)).at(self.span, label).help(run));
-        };
-        if !self.is_locked_by(locked) {
-            let label = format!("this is {}, but {} is locked", self.image, locked.image);
-            let message = format!("layers.lock has another image for {}", self.label);
-            return Err(Diagnostic::error(message).at(self.span, label).help(run));
-        }
-        if !locked.platforms.contains_key(platform) {
-            return Err(self.not_for(platform, run));
-        }
+        let locked = self.judge(context.locked(&self.label), platform, defaults)?;
         let images = locked.platforms.iter().map(|(platform, locked)| match outline::from_lines(&locked.outline) {
             Ok(outline) => {
                 let image = PulledImage { manifest: locked.manifest, listing: locked.listing, outline };
@@ -173,15 +188,19 @@ impl Source {
             .help("take layers.lock from version control again, or run `layerbuild lock --update`")
     }
 
-    fn not_for(&self, platform: &Platform, run: String) -> Diagnostic {
+    fn not_for(&self, platform: &Platform, run: &str) -> Diagnostic {
         let diagnostic = Diagnostic::error(format!("{} is not locked for {platform}", self.label));
-        let wanted = self.platforms.is_empty() || self.platforms.contains(platform);
         let diagnostic = diagnostic.at(self.span, "locked without this platform");
-        if wanted { diagnostic.help(run) } else { diagnostic.help(format!("add \"{platform}\" to its `platforms`, then {run}")) }
+        let wanted = self.platforms.is_empty() || self.platforms.contains(platform);
+        diagnostic.help(if wanted {
+            run.to_owned()
+        } else {
+            format!("add \"{platform}\" to its `platforms`, then {run}")
+        })
     }
 
     /// The command that locks it.
-    fn command(&self, defaults: &Defaults) -> String {
+    pub fn command(&self, defaults: &Defaults) -> String {
         match &defaults.profile {
             Some(profile) if self.published => format!("layerbuild lock --profile {profile} {}", self.label),
             _ => format!("layerbuild lock {}", self.label),

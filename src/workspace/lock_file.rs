@@ -98,7 +98,8 @@ impl LockedImage {
         let _ = write!(text, "\n[{name}]\nimage = {}\ndigest = \"{}\"\n", quoted(&self.image), self.digest);
         for (platform, LockedPlatform { manifest, config, listing, outline }) in &self.platforms {
             let _ = write!(text, "\n[{name}.{}]\n", key(&platform.to_string()));
-            let _ = write!(text, "manifest = \"{manifest}\"\nconfig = \"{config}\"\nlisting = \"{listing}\"\noutline = [");
+            let _ =
+                write!(text, "manifest = \"{manifest}\"\nconfig = \"{config}\"\nlisting = \"{listing}\"\noutline = [");
             for line in outline {
                 let _ = write!(text, "\n  {},", quoted(line));
             }
@@ -251,10 +252,18 @@ mod tests {
             ("linux/amd64".parse().unwrap(), platform(&["/a\\x20\"b -> c", "/bin -> usr/bin"])),
             ("linux/arm/v7".parse().unwrap(), platform(&[])),
         ];
-        let image = |text: &str| LockedImage { image: text.into(), digest: digest("index"), platforms: platforms.clone().into() };
+        let image = |text: &str| LockedImage {
+            image: text.into(),
+            digest: digest("index"),
+            platforms: platforms.clone().into(),
+        };
         let label = |text: &str| Label::parse(text, &PackagePath::default()).unwrap();
         LockFile {
-            pulls: [(label("//base:debian"), image("docker.io/library/debian:12")), (label("//a:b.c"), image("h:5000/a/b"))].into(),
+            pulls: [
+                (label("//base:debian"), image("docker.io/library/debian:12")),
+                (label("//a:b.c"), image("h:5000/a/b")),
+            ]
+            .into(),
             profiles: [("my profile".to_owned(), [(label("//p:x"), image("p/x:1"))].into())].into(),
         }
     }
@@ -300,7 +309,10 @@ mod tests {
             (good.replace("listing = ", "lister = "), "`listing` is missing"),
         ] {
             let told = told(&wrong);
-            assert!(told.iter().any(|one| one.contains(expected) && one.contains("run `layerbuild lock`")), "{told:#?}");
+            assert!(
+                told.iter().any(|one| one.contains(expected) && one.contains("run `layerbuild lock`")),
+                "{told:#?}"
+            );
         }
     }
 }

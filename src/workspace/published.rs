@@ -77,7 +77,8 @@ mod tests {
         let files = [("layers.toml", ROOT), ("low/layers.toml", LOW), ("high/layers.toml", HIGH)];
         let (targets, problems) = load(&files, Some("p"));
         assert_eq!(problems, [""; 0]);
-        let published: Vec<&str> = targets.iter().filter(|(_, published)| *published).map(|(label, _)| &**label).collect();
+        let published: Vec<&str> =
+            targets.iter().filter(|(_, published)| *published).map(|(label, _)| &**label).collect();
         assert_eq!(published, ["//low:taken"]);
         assert!(load(&files, None).0.iter().all(|(_, published)| !published));
     }

@@ -94,6 +94,7 @@ pub fn read(root: &mut Table, folder: &Utf8Path, profile: Option<&str>, top: Spa
     let profiles = take(root, "profile").map_or_else(Vec::new, |entry| reader.profiles(entry));
     let (chain, mistakes) = profile::chain(&profiles, profile);
     reader.settings.profile = profile.map(str::to_owned);
+    reader.settings.profiles = profiles.iter().map(|profile| profile.key.clone()).collect();
     reader.diagnostics.extend(mistakes);
     for entry in chain {
         reader.overlay(entry.value.as_table());

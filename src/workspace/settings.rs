@@ -33,6 +33,8 @@ pub struct Settings {
     pub deploy: DeployKind,
     /// The profile that was asked for.
     pub profile: Option<String>,
+    /// The profiles that there are.
+    pub profiles: Vec<String>,
     /// Targets that the profile takes as published; empty without a profile.
     pub from_registry: Vec<TargetPattern>,
     /// `[vars]`: what `${vars.NAME}` stands for.
@@ -115,6 +117,7 @@ impl Default for Settings {
             source_date_epoch: SourceDateEpoch::Fixed(0),
             deploy: DeployKind::Compose,
             profile: None,
+            profiles: Vec::new(),
             from_registry: Vec::new(),
             vars: BTreeMap::new(),
         }
