@@ -9,6 +9,7 @@ mod fetching;
 mod incremental;
 mod indexes;
 mod main_job;
+mod pulling;
 mod push_twice;
 mod readers;
 mod registry_push;
