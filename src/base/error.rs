@@ -28,7 +28,7 @@ pub enum BaseError {
         /// The image.
         image: String,
         /// Why.
-        why: LayerListingError,
+        why: Box<LayerListingError>,
     },
     /// Its listing came out otherwise than when it was locked.
     #[error("the listing of {image} is {found}, but layers.lock says {expected}")]
@@ -48,12 +48,8 @@ pub enum BaseError {
 impl BaseError {
     /// Whether the machine or the network is to blame, not what the user wrote or the registry holds.
     pub fn is_environment(&self) -> bool {
-        matches!(
-            self,
-            BaseError::Remote(_)
-                | BaseError::Store(_)
-                | BaseError::Layer { why: LayerListingError::Read(_) | LayerListingError::Spool(_), .. }
-        )
+        matches!(self, BaseError::Remote(_) | BaseError::Store(_))
+            || matches!(self, BaseError::Layer { why, .. } if why.is_environment())
     }
 
     /// What to do; `None` where the message says it all.

@@ -4,7 +4,7 @@
 
 use crate::base::error::BaseError;
 use crate::base::remote::{Remote, RemoteBlob, RemoteError};
-use crate::base::usable::check;
+use crate::base::usable::{CONFIG_LIMIT, Unusable, check, unreadable};
 use crate::digest::Digest;
 use crate::oci::descriptor::Descriptor;
 use crate::oci::image::Image;
@@ -45,8 +45,9 @@ impl Reader<'_> {
         let manifest = self.manifest(origin)?;
         let unusable = |why| BaseError::Unusable { image: origin.reference().to_string(), why: Box::new(why) };
         let config = match Manifest::parse(&manifest) {
+            Ok(view) if view.config.size > CONFIG_LIMIT => return Err(unusable(Unusable::Config(view.config.size))),
             Ok(view) => self.config(origin, &view.config)?,
-            Err(error) => return Err(unusable(crate::base::usable::unreadable(error))),
+            Err(error) => return Err(unusable(unreadable(error))),
         };
         check(manifest, config, platform).map_err(unusable)
     }
@@ -84,5 +85,40 @@ impl Reader<'_> {
             }
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::testing::{self, Memory};
+
+    #[test]
+    fn a_damaged_config_is_read_from_its_registry_once_more() {
+        let mut memory = Memory::default();
+        let manifest = memory.image(|_, _| {});
+        let (store, _folder) = testing::store();
+        let reader = Reader { remote: &memory, store: &store };
+        let image = reader.image(&testing::origin(manifest), &Platform::default()).unwrap();
+        let config = store.blobs().path(&image.config_descriptor.digest);
+        std::fs::remove_file(&config).unwrap();
+        std::fs::write(&config, vec![b'x'; image.config.len()]).unwrap();
+        memory.take_asked();
+        assert_eq!(reader.image(&testing::origin(manifest), &Platform::default()).unwrap(), image);
+        assert_eq!(memory.take_asked(), [format!("blob {}", image.config_descriptor.digest)]);
+    }
+
+    #[test]
+    fn a_config_of_absurd_size_is_not_even_asked_for() {
+        let mut memory = Memory::default();
+        let (manifest, _) = testing::edited(|_, _| {});
+        let mut manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
+        manifest["config"]["size"] = (1u64 << 40).into();
+        let digest = memory.blobs.add(manifest.to_string().into_bytes());
+        let (store, _folder) = testing::store();
+        let reader = Reader { remote: &memory, store: &store };
+        let error = reader.image(&testing::origin(digest), &Platform::default()).unwrap_err();
+        assert!(error.to_string().contains("bytes, more than 16777216"), "{error}");
+        assert_eq!(memory.take_asked().len(), 1);
     }
 }

@@ -34,8 +34,10 @@ impl Reader<'_> {
     }
 
     fn list_layer(&self, origin: &Origin, layer: &Layer) -> Result<Listing, BaseError> {
-        let unusable =
-            |why| BaseError::Layer { layer: layer.descriptor.digest, image: origin.reference().to_string(), why };
+        let unusable = |why| {
+            let (layer, image) = (layer.descriptor.digest, origin.reference().to_string());
+            BaseError::Layer { layer, image, why: Box::new(why) }
+        };
         let folder = self.store.path().join("tmp");
         let spool = tempfile::tempfile_in(&folder).map_err(|error| StoreError::io("create", &folder, error))?;
         let blobs = self.store.blobs();

@@ -9,6 +9,9 @@ use crate::oci::manifest::{Config, ReadError};
 use crate::oci::media_type::is_foreign;
 use crate::platform::Platform;
 
+/// The most bytes that a config may have.
+pub const CONFIG_LIMIT: u64 = 16 << 20;
+
 /// Why an image can't be a base.
 #[derive(Debug, thiserror::Error)]
 pub enum Unusable {
@@ -21,6 +24,9 @@ pub enum Unusable {
     /// An index that can't be read.
     #[error("its index {0}")]
     Index(ReadError),
+    /// A config that no sensible image has: it would be held in memory.
+    #[error("its config has {0} bytes, more than {CONFIG_LIMIT}")]
+    Config(u64),
     /// A layer that its registry need not hold.
     #[error("its layer {0} is foreign (not to be distributed): no registry has to hold it")]
     Foreign(Digest),

@@ -40,6 +40,13 @@ pub enum LayerListingError {
     Name(#[from] LayerPathError),
 }
 
+impl LayerListingError {
+    /// Whether disk or network may be to blame.
+    pub fn is_environment(&self) -> bool {
+        matches!(self, LayerListingError::Read(_) | LayerListingError::Spool(_))
+    }
+}
+
 /// What a layer's blob holds. Reads it to its end; `spool` is an empty file that takes the plain tar.
 pub fn list_layer(blob: impl Read, diff_id: DiffId, mut spool: File) -> Result<Listing, LayerListingError> {
     let (_, mut tar) = decompress(blob).map_err(LayerListingError::Read)?;

@@ -168,7 +168,7 @@ impl Reader<'_> {
         let attributes = Attributes::new(table, &root);
         self.plain(&attributes);
         if attributes.has("from-registry") {
-            self.from_registry(&attributes.strings("from-registry"));
+            self.taken_from_registry(&attributes.strings("from-registry"));
         }
         match attributes.str("deploy") {
             Some("compose") => self.settings.deploy = DeployKind::Compose,
@@ -178,7 +178,7 @@ impl Reader<'_> {
     }
 
     /// Patterns are absolute, or relative to the root package.
-    fn from_registry(&mut self, written: &[Spanned<&str>]) {
+    fn taken_from_registry(&mut self, written: &[Spanned<&str>]) {
         let mut patterns = Vec::new();
         for text in written {
             match TargetPattern::parse(text.value, &PackagePath::default()) {
