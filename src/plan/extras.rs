@@ -50,8 +50,8 @@ impl Extras {
     }
 
     /// All actions: those of targets, then the extra ones.
-    pub fn complete(self, mut actions: Vec<Action>) -> Vec<Action> {
-        let mut asked = self.asked.into_inner().unwrap_or_else(PoisonError::into_inner);
+    pub fn complete(&self, mut actions: Vec<Action>) -> Vec<Action> {
+        let mut asked = std::mem::take(&mut *self.asked());
         let mut at = 0;
         while at < asked.extras.len() {
             let action = match &asked.extras[at] {

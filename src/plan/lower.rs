@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use rayon::prelude::*;
 
 use super::extras::Extras;
-use crate::action::{Action, ActionGraph, ActionId, Fetch};
+use crate::action::{Action, ActionGraph, ActionId, Fetch, Operation};
 use crate::diagnostic::Diagnostic;
 use crate::graph::{TargetGraph, TargetId};
 use crate::label::Label;
@@ -77,7 +77,9 @@ pub fn lower(
     if !errors.is_empty() {
         return Err(errors);
     }
-    Ok(Lowered { graph: ActionGraph { actions: scene.extras.complete(actions) }, of })
+    let actions = scene.extras.complete(actions);
+    let unlocked: Vec<Diagnostic> = actions.iter().filter_map(|action| scene.unlocked(action)).collect();
+    if unlocked.is_empty() { Ok(Lowered { graph: ActionGraph { actions }, of }) } else { Err(unlocked) }
 }
 
 fn seen<'a>(target: &'a workspace::Target, directory: &'a Utf8Path, defaults: &'a Defaults) -> Target<'a> {
@@ -111,6 +113,16 @@ impl Scene<'_> {
         let lower = if target.published { rules::pull::lower_published } else { rule.lower };
         let operation = lower(&seen(target, &directory, self.defaults), self)?;
         Ok(Action { label: target.label.clone(), variant: None, operation })
+    }
+}
+
+impl Scene<'_> {
+    /// What is wrong with a pulled base that an index asks for on a platform for which it isn't locked.
+    fn unlocked(&self, action: &Action) -> Option<Diagnostic> {
+        let Operation::Pull(pull) = &action.operation else { return None };
+        let target = self.graph.target(self.graph.id(&action.label)?);
+        let source = pulled(target, self.defaults).ok().flatten()?;
+        source.judge(self.locked(&action.label), &pull.platform, self.defaults).err()
     }
 }
 

@@ -157,7 +157,7 @@ impl Source {
             let message = format!("layers.lock has another image for {}", self.label);
             return Err(Diagnostic::error(message).at(self.span, label).help(run));
         }
-        if locked.platforms.contains_key(platform) { Ok(locked) } else { Err(self.not_for(platform, &run)) }
+        if locked.platforms.contains_key(platform) { Ok(locked) } else { Err(self.not_for(platform, &run, defaults)) }
     }
 
     /// The action for a platform, from what is locked.
@@ -188,10 +188,10 @@ impl Source {
             .help("take layers.lock from version control again, or run `layerbuild lock --update`")
     }
 
-    fn not_for(&self, platform: &Platform, run: &str) -> Diagnostic {
+    fn not_for(&self, platform: &Platform, run: &str, defaults: &Defaults) -> Diagnostic {
         let diagnostic = Diagnostic::error(format!("{} is not locked for {platform}", self.label));
         let diagnostic = diagnostic.at(self.span, "locked without this platform");
-        let wanted = self.platforms.is_empty() || self.platforms.contains(platform);
+        let wanted = self.wanted_platforms(defaults).contains(platform);
         diagnostic.help(if wanted {
             run.to_owned()
         } else {
