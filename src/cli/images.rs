@@ -15,7 +15,6 @@ use crate::graph::TargetId;
 use crate::label::Label;
 use crate::oci::descriptor::Descriptor;
 use crate::oci::manifest::Config;
-use crate::platform::Platform;
 use crate::reference::{RegistryBase, Repository, RepositoryPath, Tag};
 use crate::store::Store;
 
@@ -131,11 +130,11 @@ pub fn names(images: &[BuiltImage<'_>], work: &Work<'_>, cx: &Context) -> Result
     images.iter().map(name).collect()
 }
 
-/// What an image runs on, by its config.
-pub fn platform(image: &ImageOutput, store: &Store) -> Result<Platform, CliError> {
+/// An image's config.
+pub fn config(image: &ImageOutput, store: &Store) -> Result<Config, CliError> {
     let config = store.blobs().read_verified(&image.config.digest, image.config.size)?;
     let damaged = |error| CliError::environment(format!("the config {} is damaged: {error}", image.config.digest));
-    Ok(Config::parse(&config).map_err(damaged)?.platform)
+    Config::parse(&config).map_err(damaged)
 }
 
 /// Uncompressed sizes in bytes of the layers of images, as far as they were built here.

@@ -13,6 +13,7 @@ pub mod export;
 pub mod global;
 pub mod images;
 pub mod init;
+pub mod load;
 pub mod ls;
 pub mod parse;
 pub mod patterns;
@@ -65,6 +66,7 @@ fn dispatch(verb: &Verb, context: &mut Context) -> Result<(), CliError> {
         Verb::Build(args) => build::run(args, context),
         Verb::Push(args) => push::run(args, context),
         Verb::Export(args) => export::run(args, context),
+        Verb::Load(args) => load::run(args, context),
         Verb::Ls(args) => ls::run(args, context),
         Verb::Explain(args) => explain::run(args, context),
         Verb::Query(args) => query::run(args, context),

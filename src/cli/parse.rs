@@ -8,7 +8,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use super::error::CliError;
 use super::global::{ColorChoice, Flags};
-use super::{build, explain, export, init, ls, patterns, push, query};
+use super::{build, explain, export, init, load, ls, patterns, push, query};
 use crate::diagnostic::nearest;
 
 /// The whole command line.
@@ -41,6 +41,7 @@ pub enum Verb {
     Build(build::Args),
     Push(push::Args),
     Export(export::Args),
+    Load(load::Args),
     Ls(ls::Args),
     Explain(explain::Args),
     Query(query::Args),

@@ -89,6 +89,7 @@ fn past(what: &str) -> &'static str {
         "push" => "pushed",
         "pull" | "fetch" => "fetched",
         "export" => "exported",
+        "load" => "loaded",
         _ => "built",
     }
 }

@@ -8,6 +8,7 @@ mod explained;
 mod fetching;
 mod incremental;
 mod indexes;
+mod loading;
 mod main_job;
 mod push_twice;
 mod readers;
