@@ -1,5 +1,6 @@
 //! `push`: build, then publish by digest, then tags.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -77,6 +78,7 @@ impl Destination {
             repository: images::repository(image.label, &self.registry)?,
             tags: self.tags.clone(),
             mount_from: images::below(image.action, work, &self.registry),
+            origins: BTreeMap::new(),
         })
     }
 }

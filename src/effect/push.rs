@@ -2,13 +2,17 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::io::{self, Read};
 use std::time::Instant;
 
 use super::blobs::{StoreBlobs, parts};
 use crate::action::record::{Blob, ImageOutput};
+use crate::digest::Digest;
 use crate::event::{Event, Listener, Outcome, Step};
 use crate::reference::{Repository, RepositoryPath, Tag};
-use crate::registry::{BlobDescriptor, ClientConfig, Notice, PushEvent, PushRequest, Pushed, Pusher, RegistryError};
+use crate::registry::{
+    BlobDescriptor, BlobSource, Child, ClientConfig, Notice, PushEvent, PushRequest, Pushed, Pusher, RegistryError,
+};
 use crate::store::{Store, StoreError};
 
 /// An image or index to push.
@@ -26,6 +30,9 @@ pub struct Pushable {
     pub tags: Vec<Tag>,
     /// Where the images that it stands on are published.
     pub mount_from: Vec<RepositoryPath>,
+    /// Where blobs can be had that the store may lack (a pulled base's layers): mounted from there where that is the
+    /// same registry, else streamed through.
+    pub origins: BTreeMap<Digest, Repository>,
 }
 
 /// Why nothing could be pushed at all.
@@ -39,61 +46,60 @@ pub enum PushError {
     Registry(#[from] RegistryError),
 }
 
-/// Pushes images and indexes; for each, in their order, what became of it. An index comes after all of its images are
-/// there by digest: no tag ever points at one that lacks some.
+/// Pushes images and indexes; for each, in their order, what became of it.
 pub fn push(
     images: &[Pushable],
     config: ClientConfig,
     store: &Store,
     listener: &dyn Listener,
 ) -> Result<Vec<Result<Pushed, RegistryError>>, PushError> {
+    let requests = images.iter().map(|image| request(image, store)).collect::<Result<Vec<_>, PushError>>()?;
     let pusher = Pusher::new(config)?;
     let reporter = Reporter::new(images, listener);
-    let push = |requests: &[PushRequest]| pusher.push(requests, &StoreBlobs(store), &|event| reporter.tell(event));
-    let requests = images.iter().map(|image| of_images(image, store)).collect::<Result<Vec<_>, StoreError>>()?;
-    let mut pushed = push(&requests.concat()).into_iter();
-    let mut results: Vec<Result<Pushed, RegistryError>> = Vec::new();
-    for (image, requests) in images.iter().zip(&requests) {
-        // Of an index the last of its images stands for it until it is pushed itself.
-        let last = pushed.by_ref().take(requests.len()).reduce(|before, next| before.and(next));
-        results.push(last.unwrap_or(Err(RegistryError::Client { cause: format!("{} has no image", image.label) })));
-    }
-    for (image, result) in images.iter().zip(&mut results).filter(|(_, result)| result.is_ok()) {
-        if let Some(request) = of_index(image, store)? {
-            *result = push(&[request]).pop().unwrap_or_else(|| result.clone());
-        }
-    }
+    let origins = images.iter().flat_map(|image| &image.origins).collect();
+    let results = pusher.push(&requests, &Blobs { store, origins }, &|event| reporter.tell(event));
     reporter.close(images, &results);
     Ok(results)
 }
 
-/// The image with its tags, or the images of an index by digest only.
-fn of_images(image: &Pushable, store: &Store) -> Result<Vec<PushRequest>, StoreError> {
-    let one = |part: &ImageOutput| {
-        let (manifest, blobs) = parts(part, store)?;
-        Ok(PushRequest {
-            repository: image.repository.clone(),
-            tags: if image.index.is_none() { image.tags.clone() } else { Vec::new() },
-            manifest: manifest.into(),
-            media_type: part.media_type.clone(),
-            blobs: blobs.into_iter().map(|blob| BlobDescriptor { digest: blob.digest, size: blob.size }).collect(),
-            mount_from: image.mount_from.clone(),
-        })
-    };
-    image.images.iter().map(one).collect()
+/// The store's blobs, and where those can be had that it lacks.
+struct Blobs<'a> {
+    store: &'a Store,
+    origins: BTreeMap<&'a Digest, &'a Repository>,
 }
 
-/// An index names manifests, which are no blobs: its own bytes are all that is sent.
-fn of_index(image: &Pushable, store: &Store) -> Result<Option<PushRequest>, StoreError> {
-    let Some((index, media_type)) = &image.index else { return Ok(None) };
-    Ok(Some(PushRequest {
-        repository: image.repository.clone(),
-        tags: image.tags.clone(),
-        manifest: store.blobs().read_verified(&index.digest, index.size)?.into(),
-        media_type: media_type.clone(),
-        blobs: Vec::new(),
-        mount_from: Vec::new(),
-    }))
+impl BlobSource for Blobs<'_> {
+    fn open(&self, digest: &Digest) -> io::Result<Box<dyn Read + Send>> {
+        BlobSource::open(&StoreBlobs(self.store), digest)
+    }
+
+    fn origin(&self, digest: &Digest) -> Option<Repository> {
+        let origin = self.origins.get(digest).copied()?;
+        (!self.store.blobs().path(digest).exists()).then(|| origin.clone())
+    }
+}
+
+fn request(image: &Pushable, store: &Store) -> Result<PushRequest, PushError> {
+    let mut children = image.images.iter().map(|image| child(image, store)).collect::<Result<Vec<_>, StoreError>>()?;
+    let own = match &image.index {
+        // An index names manifests, which are no blobs.
+        Some((index, media_type)) => Some(Child {
+            manifest: store.blobs().read_verified(&index.digest, index.size)?.into(),
+            media_type: media_type.clone(),
+            blobs: Vec::new(),
+        }),
+        None => children.pop(),
+    };
+    let Child { manifest, media_type, blobs } =
+        own.ok_or_else(|| RegistryError::Client { cause: format!("{} consists of no image", image.label) })?;
+    let (repository, tags, mount_from) = (image.repository.clone(), image.tags.clone(), image.mount_from.clone());
+    Ok(PushRequest { repository, tags, manifest, media_type, blobs, children, mount_from })
+}
+
+fn child(image: &ImageOutput, store: &Store) -> Result<Child, StoreError> {
+    let (manifest, blobs) = parts(image, store)?;
+    let blobs = blobs.into_iter().map(|Blob { digest, size }| BlobDescriptor { digest, size }).collect();
+    Ok(Child { manifest: manifest.into(), media_type: image.media_type.clone(), blobs })
 }
 
 /// The registry's events as the command's.

@@ -26,19 +26,48 @@ use crate::reference::{Registry, RepositoryPath, is_loopback};
 pub(super) struct Scope {
     /// The repository that decides which credentials are used.
     pub path: RepositoryPath,
+    /// What is done to it.
+    pub access: Access,
     /// A repository to mount from, which must be readable.
     pub from: Option<RepositoryPath>,
+}
+
+/// What is done to a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Access {
+    /// It is read.
+    Read,
+    /// It is read and written.
+    Write,
+}
+
+impl Access {
+    fn verb(self) -> &'static str {
+        match self {
+            Access::Read => "pull from",
+            Access::Write => "push to",
+        }
+    }
 }
 
 impl Scope {
     /// Reading and writing one repository.
     pub fn of(path: &RepositoryPath) -> Scope {
-        Scope { path: path.clone(), from: None }
+        Scope { path: path.clone(), access: Access::Write, from: None }
+    }
+
+    /// Reading one repository.
+    pub fn reading(path: &RepositoryPath) -> Scope {
+        Scope { access: Access::Read, ..Scope::of(path) }
     }
 
     fn texts(&self) -> Vec<String> {
         let from = self.from.iter().map(|from| format!("repository:{from}:pull"));
-        std::iter::once(format!("repository:{}:pull,push", self.path)).chain(from).collect()
+        let actions = match self.access {
+            Access::Read => "pull",
+            Access::Write => "pull,push",
+        };
+        std::iter::once(format!("repository:{}:{actions}", self.path)).chain(from).collect()
     }
 }
 
@@ -50,17 +79,17 @@ struct Token {
 }
 
 /// One registry's challenge and the tokens that it was answered with.
-pub(super) struct Authenticator<'a> {
+pub(super) struct Authenticator {
     registry: Registry,
-    transport: &'a Transport,
-    credentials: &'a Credentials,
+    transport: Arc<Transport>,
+    credentials: Arc<Credentials>,
     challenge: Mutex<Option<Challenge>>,
     tokens: Mutex<HashMap<Scope, TokenCell>>,
 }
 
-impl<'a> Authenticator<'a> {
+impl Authenticator {
     /// For a registry that has asked nothing yet.
-    pub fn new(registry: Registry, transport: &'a Transport, credentials: &'a Credentials) -> Authenticator<'a> {
+    pub fn new(registry: Registry, transport: Arc<Transport>, credentials: Arc<Credentials>) -> Authenticator {
         Authenticator { registry, transport, credentials, challenge: Mutex::default(), tokens: Mutex::default() }
     }
 
@@ -98,7 +127,8 @@ impl<'a> Authenticator<'a> {
         match credential {
             None => format!("no credentials are known for `{registry}`, run `docker login {registry}`{failed}"),
             Some(Credential::Password { user, .. }) => {
-                format!("as user `{user}`: check that they may push to `{}`, or log in anew{failed}", scope.path)
+                let (may, path) = (scope.access.verb(), &scope.path);
+                format!("as user `{user}`: check that they may {may} `{path}`, or log in anew{failed}")
             }
             Some(Credential::IdentityToken(_)) => {
                 format!("with a stored identity token: run `docker login {registry}` to renew it{failed}")

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::credentials::CredentialSources;
 use super::retry::RetryPolicy;
-use crate::reference::Registry;
+use crate::reference::{Registry, RegistryBase};
 
 /// How registries are talked to.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub struct ClientConfig {
     pub parallel: usize,
     /// How long a registry may stay silent.
     pub timeouts: Timeouts,
+    /// Contact nobody.
+    pub offline: bool,
 }
 
 impl Default for ClientConfig {
@@ -30,6 +32,7 @@ impl Default for ClientConfig {
             retry: RetryPolicy::default(),
             parallel: 4,
             timeouts: Timeouts::default(),
+            offline: false,
         }
     }
 }
@@ -47,12 +50,14 @@ impl ClientConfig {
 pub struct HostConfig {
     /// Plain HTTP instead of HTTPS (`insecure = true` in the workspace).
     pub insecure: bool,
+    /// Asked first, in order, when something is pulled: `registry/path` is `MIRROR/path` there. Never pushed to.
+    pub mirrors: Vec<RegistryBase>,
 }
 
 impl HostConfig {
     /// A registry that is talked to in plain HTTP.
     pub fn insecure() -> HostConfig {
-        HostConfig { insecure: true }
+        HostConfig { insecure: true, ..HostConfig::default() }
     }
 }
 

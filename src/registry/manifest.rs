@@ -6,6 +6,7 @@ use oci_distribution::manifest::{
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
 
+use super::advice::keeps_tag;
 use super::answer::header;
 use super::error::RegistryError;
 use super::session::{Payload, Request, Session};
@@ -34,16 +35,21 @@ pub(super) enum Found {
 
 /// Asks which manifest a name stands for: one HEAD.
 pub(super) async fn head(session: &Session<'_>, path: &RepositoryPath, name: Name<'_>) -> Result<Found, RegistryError> {
-    let mut request = Request::new(Method::HEAD, url(session, path, name), path);
+    let request = accepting(Request::new(Method::HEAD, url(session, path, name), path));
+    session.retrying(async || ask(session, &request, name).await).await
+}
+
+/// The same request, which takes every kind of manifest that there is a use for.
+pub(super) fn accepting(mut request: Request<'_>) -> Request<'_> {
     let types =
         [OCI_IMAGE_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, IMAGE_MANIFEST_LIST_MEDIA_TYPE];
     for media_type in types {
         request.headers.append(ACCEPT, HeaderValue::from_static(media_type));
     }
-    session.retrying(async || ask(session, &request, name).await).await
+    request
 }
 
-async fn ask(session: &Session<'_>, request: &Request<'_>, name: Name<'_>) -> Result<Found, RegistryError> {
+pub(super) async fn ask(session: &Session<'_>, request: &Request<'_>, name: Name<'_>) -> Result<Found, RegistryError> {
     let response = session.exchange(request).await?;
     match (response.status(), name) {
         (StatusCode::OK, Name::Digest(digest)) => Ok(Found::Manifest(digest)),
@@ -66,7 +72,24 @@ pub(super) async fn put(
         .map_err(|_| RegistryError::Protocol { request: line, what: "its media type is no header".to_owned() })?;
     request.headers.insert(CONTENT_TYPE, media_type);
     request.payload = Payload::Bytes(manifest.bytes.clone());
-    session.retrying(async || send(session, &request, manifest.digest).await).await
+    let put = session.retrying(async || send(session, &request, manifest.digest).await).await;
+    match name {
+        Name::Tag(tag) => put.map_err(|error| moved(tag, error)),
+        Name::Digest(_) => put,
+    }
+}
+
+/// Why a tag could not be put: some registries keep it where it points.
+fn moved(tag: &Tag, error: RegistryError) -> RegistryError {
+    let (request, status, message) = match &error {
+        RegistryError::Denied { request, message, .. } => (request, 403, message),
+        RegistryError::Status { request, status, message, .. } => (request, *status, message),
+        _ => return error,
+    };
+    match keeps_tag(status, message) {
+        true => RegistryError::TagKept { request: request.clone(), tag: tag.clone(), status, message: message.clone() },
+        false => error,
+    }
 }
 
 /// A manifest's bytes, ready to be sent.
@@ -93,13 +116,14 @@ async fn send(session: &Session<'_>, request: &Request<'_>, digest: Digest) -> R
     }
 }
 
-fn url(session: &Session<'_>, path: &RepositoryPath, name: Name<'_>) -> Url {
+pub(super) fn url(session: &Session<'_>, path: &RepositoryPath, name: Name<'_>) -> Url {
     match name {
         Name::Digest(digest) => session.url(path, &format!("manifests/{digest}")),
         Name::Tag(tag) => session.url(path, &format!("manifests/{tag}")),
     }
 }
 
-fn digest_of(headers: &HeaderMap) -> Option<Digest> {
+/// The digest that a registry says an answer has; `None` where it says none that we know.
+pub(super) fn digest_of(headers: &HeaderMap) -> Option<Digest> {
     header(headers, "docker-content-digest")?.parse().ok()
 }

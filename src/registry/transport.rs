@@ -11,7 +11,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{Body, Client, ClientBuilder, Method, Response, Url};
 
 use super::config::Timeouts;
-use super::error::{RegistryError, RequestLine, deepest};
+use super::error::{NO_ANSWER, RegistryError, RequestLine, deepest};
 use super::secret::Secret;
 use crate::reference::is_loopback;
 
@@ -34,6 +34,8 @@ pub(super) struct Message {
     pub headers: HeaderMap,
     /// What it carries.
     pub load: Load,
+    /// Whether the answer's body may take as long as it needs: only its beginning is waited for.
+    pub long: bool,
     /// Who sends it; `None`: nobody.
     pub authorization: Option<Authorization>,
 }
@@ -41,7 +43,7 @@ pub(super) struct Message {
 impl Message {
     /// A request without headers, body and authorisation.
     pub fn new(method: Method, url: Url) -> Message {
-        Message { method, url, headers: HeaderMap::new(), load: Load::Nothing, authorization: None }
+        Message { method, url, headers: HeaderMap::new(), load: Load::Nothing, long: false, authorization: None }
     }
 }
 
@@ -79,7 +81,7 @@ impl Transport {
 
     /// Sends one request. An answer of any status is `Ok`.
     pub async fn send(&self, message: Message) -> Result<Response, RegistryError> {
-        let Message { method, url, headers, load, authorization } = message;
+        let Message { method, url, headers, load, long, authorization } = message;
         let client = if url.host_str().is_some_and(is_loopback) { &self.near } else { &self.far };
         let line = RequestLine::new(&method, &url);
         let request = client.request(method, url).headers(headers);
@@ -89,11 +91,20 @@ impl Transport {
             Some(Authorization::Bearer(token)) => request.bearer_auth(token.expose()),
         };
         let request = match load {
+            Load::Nothing if long => request,
             Load::Nothing => request.timeout(self.timeouts.answer),
             Load::Bytes(bytes) => request.timeout(self.timeouts.answer).body(bytes),
             Load::Stream(body) => request.body(body),
         };
-        request.send().await.map_err(|error| RegistryError::unanswered(line, &error))
+        let answer = request.send();
+        let answer = match long {
+            false => answer.await,
+            true => match tokio::time::timeout(self.timeouts.answer, answer).await {
+                Ok(answer) => answer,
+                Err(_) => return Err(RegistryError::Broken { request: line, cause: NO_ANSWER.to_owned() }),
+            },
+        };
+        answer.map_err(|error| RegistryError::unanswered(line, &error))
     }
 }
 
