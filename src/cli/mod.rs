@@ -4,6 +4,8 @@
 
 pub mod build;
 pub mod context;
+pub mod diff;
+pub mod diff_side;
 pub mod dry_run;
 pub mod environment;
 pub mod error;
@@ -22,6 +24,7 @@ pub mod project;
 pub mod push;
 pub mod query;
 pub mod query_graph;
+pub mod registries;
 pub mod unchanged;
 pub mod work;
 
@@ -67,6 +70,7 @@ fn dispatch(verb: &Verb, context: &mut Context) -> Result<(), CliError> {
         Verb::Push(args) => push::run(args, context),
         Verb::Export(args) => export::run(args, context),
         Verb::Load(args) => load::run(args, context),
+        Verb::Diff(args) => diff::run(args, context),
         Verb::Ls(args) => ls::run(args, context),
         Verb::Explain(args) => explain::run(args, context),
         Verb::Query(args) => query::run(args, context),

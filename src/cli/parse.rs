@@ -8,7 +8,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use super::error::CliError;
 use super::global::{ColorChoice, Flags};
-use super::{build, explain, export, init, load, ls, patterns, push, query};
+use super::{build, diff, explain, export, init, load, ls, patterns, push, query};
 use crate::diagnostic::nearest;
 
 /// The whole command line.
@@ -43,6 +43,7 @@ pub enum Verb {
     Export(export::Args),
     Load(load::Args),
     Ls(ls::Args),
+    Diff(diff::Args),
     Explain(explain::Args),
     Query(query::Args),
     Init(init::Args),

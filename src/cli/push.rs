@@ -2,19 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::PathBuf;
 
 use super::context::Context;
 use super::error::CliError;
 use super::images::{self, BuiltImage};
 use super::patterns::Patterns;
 use super::work::Work;
-use super::{dry_run, project};
+use super::{dry_run, project, registries};
 use crate::effect::push::{PushError, Pushable, push};
 use crate::event::{Event, Listener, Summary};
 use crate::exit::Exit;
 use crate::reference::{RegistryBase, Tag};
-use crate::registry::{ClientConfig, CredentialSources, HelperEnvironment, Pushed, RegistryError};
+use crate::registry::{Pushed, RegistryError};
 
 /// Build images and publish them; prints one line `LABEL REFERENCE@DIGEST` a target
 #[derive(Debug, Clone, clap::Args)]
@@ -92,7 +91,7 @@ fn publish(work: &Work<'_>, to: &Destination, cx: &Context, listener: &dyn Liste
         let (results, build_error) = work.build(cx, listener)?;
         let built = images::built(work, &results);
         let pushables = built.iter().map(|image| to.pushable(image, work)).collect::<Result<Vec<_>, _>>()?;
-        let (lines, error) = match push(&pushables, client(cx), work.store, listener) {
+        let (lines, error) = match push(&pushables, registries::client(cx), work.store, listener) {
             Ok(pushed) => said(&pushables, pushed),
             Err(error) => (Vec::new(), Some(CliError::from(error))),
         };
@@ -134,20 +133,6 @@ fn said(pushables: &[Pushable], pushed: Vec<Result<Pushed, RegistryError>>) -> (
         failed[1..].iter().fold(error, |error, other| error.hint(other.clone()))
     });
     (lines, error)
-}
-
-/// How registries are talked to, from the variables that Docker and podman read too.
-fn client(cx: &Context) -> ClientConfig {
-    let path = |name: &str| cx.environment.get(name).map(PathBuf::from);
-    let docker = path("DOCKER_CONFIG").or_else(|| Some(path("HOME")?.join(".docker")));
-    let podman = path("REGISTRY_AUTH_FILE")
-        .or_else(|| Some(path("XDG_RUNTIME_DIR")?.join("containers/auth.json")))
-        .into_iter()
-        .chain(path("HOME").map(|home| home.join(".config/containers/auth.json")));
-    let files = docker.map(|folder| folder.join("config.json")).into_iter().chain(podman).collect();
-    let environment = HelperEnvironment::new(cx.environment.iter());
-    let credentials = CredentialSources { files, environment, ..CredentialSources::default() };
-    ClientConfig { credentials, ..ClientConfig::default() }
 }
 
 impl From<PushError> for CliError {

@@ -4,5 +4,6 @@
 
 pub mod blobs;
 pub mod engine;
+pub mod inspect;
 pub mod load;
 pub mod push;

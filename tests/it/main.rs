@@ -4,6 +4,7 @@
 
 mod cases;
 mod damage;
+mod diffs;
 mod explained;
 mod fetching;
 mod incremental;
