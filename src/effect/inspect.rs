@@ -60,7 +60,7 @@ pub enum InspectError {
         /// The index.
         digest: Digest,
         /// What was asked for.
-        platform: Platform,
+        platform: Box<Platform>,
         /// What it has.
         there: Vec<String>,
     },
@@ -70,7 +70,7 @@ pub enum InspectError {
         /// The layer.
         digest: Digest,
         /// Why.
-        source: LayerProblem,
+        source: Box<LayerProblem>,
     },
 }
 
@@ -204,7 +204,7 @@ impl<'a> Inspector<'a> {
         let tmp = self.store.path().join("tmp");
         let folder = tempfile::tempdir_in(&tmp).map_err(|error| StoreError::io("create", &tmp, error))?;
         let blob = self.blob(&layer.descriptor, subject, folder.path())?;
-        let problem = |source: LayerProblem| InspectError::Layer { digest: layer.descriptor.digest, source };
+        let problem = |source: LayerProblem| InspectError::Layer { digest: layer.descriptor.digest, source: source.into() };
         let spool = folder.path().join("layer.tar");
         let tree = read_archive(&blob, &spool, &TarOptions { mtime: 0 }).map_err(|error| problem(error.into()))?;
         let listing = Listing::of(&tree).map_err(|error| problem(LayerError::from(error).into()))?;
@@ -259,7 +259,7 @@ fn narrowed(digest: Digest, bytes: &[u8], platform: &Platform) -> Result<Option<
         return Ok(Some(line.descriptor.digest));
     }
     let there = lines.iter().filter_map(|line| Some(line.platform.as_ref()?.to_string())).collect();
-    Err(InspectError::Platform { digest, platform: platform.clone(), there })
+    Err(InspectError::Platform { digest, platform: platform.clone().into(), there })
 }
 
 /// The digest of each regular file.
