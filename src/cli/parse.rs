@@ -43,7 +43,7 @@ pub enum Verb {
     Export(export::Args),
     Load(load::Args),
     Ls(ls::Args),
-    Diff(diff::Args),
+    Diff(Box<diff::Args>),
     Explain(explain::Args),
     Query(query::Args),
     Init(init::Args),
