@@ -26,9 +26,13 @@ pub mod rules;
 
 pub mod plan;
 
+pub mod base;
+
 pub mod build;
 
 pub mod effect;
+
+pub mod lock;
 
 pub mod store;
 

@@ -10,7 +10,7 @@ use super::context::Context;
 use super::diff_side::{Local, Side};
 use super::error::CliError;
 use super::work::Work;
-use super::{dry_run, project, registries};
+use super::{client, dry_run, project};
 use crate::action::record::Output;
 use crate::digest::DiffId;
 use crate::effect::inspect::{InspectError, Inspector, Subject};
@@ -72,7 +72,7 @@ fn compare(
     store: &Store,
     cx: &mut Context,
 ) -> Result<(), CliError> {
-    let (config, made) = (registries::client(cx), OnceLock::<Result<Puller, RegistryError>>::new());
+    let (config, made) = (client::client(cx), OnceLock::<Result<Puller, RegistryError>>::new());
     let puller = || made.get_or_init(|| Puller::new(config.clone())).as_ref().map_err(Clone::clone);
     let mut inspector = Inspector::new(store, &puller);
     let built = local.into_iter().flat_map(|local| local.results.outputs());

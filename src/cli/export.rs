@@ -76,6 +76,7 @@ fn export(args: &Args, work: &Work<'_>, cx: &mut Context, listener: &dyn Listene
         let (results, error) = work.build(cx, listener)?;
         error.map_or(Ok(()), Err)?;
         let built = images::built(work, &results);
+        images::fetch_bases(&built, work, cx, listener)?;
         let written = write(args, &built, work, &results, cx);
         if written.is_err() && std::mem::take(&mut again) && images::was_damaged(&built, work, listener)? {
             continue;

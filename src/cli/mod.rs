@@ -3,6 +3,7 @@
 //! [`run`] takes arguments and a [`process::Process`], and gives an exit code. Nothing imports this module.
 
 pub mod build;
+pub mod client;
 pub mod context;
 pub mod diff;
 pub mod diff_side;
@@ -16,6 +17,8 @@ pub mod global;
 pub mod images;
 pub mod init;
 pub mod load;
+pub mod lock;
+pub mod lock_report;
 pub mod ls;
 pub mod parse;
 pub mod patterns;
@@ -24,7 +27,7 @@ pub mod project;
 pub mod push;
 pub mod query;
 pub mod query_graph;
-pub mod registries;
+pub mod remote;
 pub mod unchanged;
 pub mod work;
 
@@ -71,6 +74,7 @@ fn dispatch(verb: &Verb, context: &mut Context) -> Result<(), CliError> {
         Verb::Export(args) => export::run(args, context),
         Verb::Load(args) => load::run(args, context),
         Verb::Diff(args) => diff::run(args, context),
+        Verb::Lock(args) => lock::run(args, context),
         Verb::Ls(args) => ls::run(args, context),
         Verb::Explain(args) => explain::run(args, context),
         Verb::Query(args) => query::run(args, context),

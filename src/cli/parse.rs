@@ -8,7 +8,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use super::error::CliError;
 use super::global::{ColorChoice, Flags};
-use super::{build, diff, explain, export, init, load, ls, patterns, push, query};
+use super::{build, diff, explain, export, init, load, lock, ls, patterns, push, query};
 use crate::diagnostic::nearest;
 
 /// The whole command line.
@@ -42,6 +42,7 @@ pub enum Verb {
     Push(push::Args),
     Export(export::Args),
     Load(load::Args),
+    Lock(lock::Args),
     Ls(ls::Args),
     Diff(Box<diff::Args>),
     Explain(explain::Args),

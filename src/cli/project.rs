@@ -11,11 +11,12 @@ use super::error::CliError;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::exit::Exit;
 use crate::graph::{self, SelectError, TargetGraph, TargetId};
-use crate::label::PackagePath;
+use crate::label::{Label, PackagePath};
 use crate::observed::Observed;
 use crate::oci::compress::{Compression, Format};
 use crate::pattern::{PatternError, TargetPattern};
 use crate::plan::lower::{Lowered, World, lower};
+use crate::reference::RegistryBase;
 use crate::rules::{self, Defaults};
 use crate::span::Sources;
 use crate::store::{OpenMode, Store, StoreError, Trust};
@@ -123,7 +124,9 @@ impl Project {
             Ok(selection) if !has_errors(&errors) => {
                 errors.extend(selection.warnings);
                 self.warn(&errors);
-                Ok(Selected { graph, targets: selection.targets, warnings: errors.len() })
+                let mut targets = selection.targets;
+                targets.retain(|target| !self.is_passed_over(&graph.target(*target).label));
+                Ok(Selected { graph, targets, warnings: errors.len() })
             }
             Ok(_) => Err(self.diagnosed(Exit::Usage, &errors)),
             Err(select) => {
@@ -138,6 +141,7 @@ impl Project {
         }
     }
 
+    /// Shows warnings on stderr.
     fn warn(&self, warnings: &[Diagnostic]) {
         for text in self.diagnosed(Exit::Done, warnings).diagnostics {
             self.err.line(text.trim_end());
@@ -168,12 +172,27 @@ impl Project {
         Some((&self.workspace.sources.get(span.file).path, span.start))
     }
 
+    /// Where images are published.
+    pub fn registry(&self, cx: &Context) -> Result<RegistryBase, CliError> {
+        let text = cx.globals.registry.as_deref().unwrap_or(&self.workspace.settings.registry);
+        text.parse().map_err(|error| CliError::usage(format!("registry: {error}")))
+    }
+
+    /// What wildcards pass over: what the profile takes as published, unless a pattern names just that.
+    fn is_passed_over(&self, label: &Label) -> bool {
+        let named = |pattern: &TargetPattern| !pattern.negative && !pattern.is_wildcard() && pattern.names(label);
+        self.workspace.settings.is_from_registry(label) && !self.patterns.iter().any(named)
+    }
+
     /// What the workspace says for all targets.
     pub fn defaults(&self, cx: &Context) -> Result<Defaults, CliError> {
         let settings = &self.workspace.settings;
         Ok(Defaults {
             compression: compression(settings)?,
             platform: settings.platform.clone(),
+            registry: self.registry(cx)?,
+            tag: settings.tag.clone(),
+            profile: settings.profile.clone(),
             epoch: epoch(settings, cx)?,
         })
     }

@@ -1,6 +1,5 @@
 //! `push`: build, then publish by digest, then tags.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 
 use super::context::Context;
@@ -8,7 +7,7 @@ use super::error::CliError;
 use super::images::{self, BuiltImage};
 use super::patterns::Patterns;
 use super::work::Work;
-use super::{dry_run, project, registries};
+use super::{client, dry_run, project};
 use crate::effect::push::{PushError, Pushable, push};
 use crate::event::{Event, Listener, Summary};
 use crate::exit::Exit;
@@ -31,6 +30,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let project = project::open(&args.patterns.patterns, cx)?;
     let mut selected = project.select()?;
     images::only_images(&project, &mut selected, "pushed")?;
+    images::only_ours(&project, &mut selected)?;
     let to = Destination { registry: images::registry(&project, cx)?, tags: images::tags(&args.tags, &project)? };
     if cx.globals.offline && !cx.globals.dry_run {
         return Err(CliError::usage("--offline forbids pushing"));
@@ -77,7 +77,7 @@ impl Destination {
             repository: images::repository(image.label, &self.registry)?,
             tags: self.tags.clone(),
             mount_from: images::below(image.action, work, &self.registry),
-            origins: BTreeMap::new(),
+            origins: image.elsewhere.iter().map(|blob| (blob.digest, blob.repository.clone())).collect(),
         })
     }
 }
@@ -91,7 +91,7 @@ fn publish(work: &Work<'_>, to: &Destination, cx: &Context, listener: &dyn Liste
         let (results, build_error) = work.build(cx, listener)?;
         let built = images::built(work, &results);
         let pushables = built.iter().map(|image| to.pushable(image, work)).collect::<Result<Vec<_>, _>>()?;
-        let (lines, error) = match push(&pushables, registries::client(cx), work.store, listener) {
+        let (lines, error) = match push(&pushables, client::client(cx), work.store, listener) {
             Ok(pushed) => said(&pushables, pushed),
             Err(error) => (Vec::new(), Some(CliError::from(error))),
         };

@@ -1,13 +1,11 @@
-//! How this command talks to registries: what the environment and the flags say, as a value.
+//! How registries are talked to, from the flags and from the variables that Docker and podman read too.
 
 use std::path::PathBuf;
 
 use super::context::Context;
-use super::error::CliError;
-use crate::exit::Exit;
-use crate::registry::{ClientConfig, CredentialSources, HelperEnvironment, RegistryError};
+use crate::registry::{ClientConfig, CredentialSources, HelperEnvironment};
 
-/// How registries are talked to, from the variables that Docker and podman read too.
+/// The settings of a client of registries.
 pub fn client(cx: &Context) -> ClientConfig {
     let path = |name: &str| cx.environment.get(name).map(PathBuf::from);
     let docker = path("DOCKER_CONFIG").or_else(|| Some(path("HOME")?.join(".docker")));
@@ -19,11 +17,4 @@ pub fn client(cx: &Context) -> ClientConfig {
     let environment = HelperEnvironment::new(cx.environment.iter());
     let credentials = CredentialSources { files, environment, ..CredentialSources::default() };
     ClientConfig { credentials, offline: cx.globals.offline, ..ClientConfig::default() }
-}
-
-impl From<RegistryError> for CliError {
-    fn from(error: RegistryError) -> CliError {
-        let exit = if error.is_mistake() { Exit::Usage } else { Exit::Environment };
-        CliError::new(exit, error.to_string())
-    }
 }
