@@ -136,10 +136,9 @@ impl Job<'_> {
     /// Fails where a build would, and where an entry is left over.
     fn check(&self, gone: &[Gone], cx: &mut Context) -> Result<(), CliError> {
         let judged = self.sources.iter().flat_map(|source| {
-            let platforms = source.wanted_platforms(self.defaults);
-            platforms
-                .into_iter()
-                .filter_map(|platform| source.judge(self.before(source), &platform, self.defaults).err())
+            let platforms = source.wanted_platforms(self.defaults).into_iter();
+            let judge = |platform| source.judge(self.before(source), &platform, self.defaults).err();
+            platforms.filter_map(judge).take(1)
         });
         let left = gone.iter().map(|(_, label)| {
             let diagnostic = Diagnostic::error(format!("{FILE_NAME} has an entry for {label}, which nothing asks for"));

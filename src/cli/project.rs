@@ -123,9 +123,15 @@ impl Project {
         match selected {
             Ok(selection) if !has_errors(&errors) => {
                 errors.extend(selection.warnings);
-                self.warn(&errors);
                 let mut targets = selection.targets;
+                let some = !targets.is_empty();
                 targets.retain(|target| !self.is_passed_over(&graph.target(*target).label));
+                if some && targets.is_empty() {
+                    let message = "the profile takes all of these as published: nothing is built";
+                    errors
+                        .push(Diagnostic::warning(message).help("name an image by its label, or take another profile"));
+                }
+                self.warn(&errors);
                 Ok(Selected { graph, targets, warnings: errors.len() })
             }
             Ok(_) => Err(self.diagnosed(Exit::Usage, &errors)),

@@ -289,7 +289,29 @@ mod tests {
         let digest = |text: &str| Digest::of(text.as_bytes()).to_string();
         let parts = ["index", "manifest", "config", "listing"];
         let text = parts.iter().fold(lock.to_text(), |text, part| text.replace(&digest(part), part));
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r##"
+        # Written by `layerbuild lock`. Commit it with the layers.toml files; don't edit it.
+        version = 1
+
+        [pull."//base:debian"]
+        image = "docker.io/library/debian:12"
+        digest = "index"
+
+        [pull."//base:debian"."linux/amd64"]
+        manifest = "manifest"
+        config = "config"
+        listing = "listing"
+        outline = [
+          "/a\\x20\"b -> c",
+          "/bin -> usr/bin",
+        ]
+
+        [pull."//base:debian"."linux/arm/v7"]
+        manifest = "manifest"
+        config = "config"
+        listing = "listing"
+        outline = []
+        "##);
     }
 
     #[test]

@@ -376,7 +376,6 @@ mod tests {
                 &["`source-date-epoch` can't lie before 1970", "layers.toml:8:21"],
                 &["`level` goes from 1 to 12 for gzip", "layers.toml:9:42"],
                 &["`3` is not a version requirement", "layers.toml:10:12"],
-                &["`from-registry` is not supported by this version yet", "layers.toml:12:17"],
                 &["`deploy` can't be `swarm`", "layers.toml:13:10"],
                 &["unknown attribute `tga`", "layers.toml:14:1", "did you mean `tag`?"],
                 &["`x` takes a string, not an integer", "layers.toml:16:5"],

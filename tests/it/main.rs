@@ -11,6 +11,7 @@ mod incremental;
 mod indexes;
 mod loading;
 mod main_job;
+mod pulling;
 mod push_twice;
 mod readers;
 mod registry_push;
