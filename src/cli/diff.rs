@@ -10,7 +10,7 @@ use super::context::Context;
 use super::diff_side::{Local, Side};
 use super::error::CliError;
 use super::work::Work;
-use super::{client, dry_run, project};
+use super::{client, dry_run, images, project};
 use crate::action::record::Output;
 use crate::digest::DiffId;
 use crate::effect::inspect::{InspectError, Inspector, Subject};
@@ -77,6 +77,11 @@ fn compare(
     let mut inspector = Inspector::new(store, &puller);
     let built = local.into_iter().flat_map(|local| local.results.outputs());
     inspector.knows(built.filter_map(|output| if let Output::Layer(layer) = output { Some(layer) } else { None }));
+    if let Some(local) = local {
+        let images = images::built(local.work, local.results);
+        let away = images.iter().flat_map(|image| &image.elsewhere);
+        inspector.finds(away.map(|blob| (blob.digest, blob.repository.clone())));
+    }
     let old = args.a.subject(&inspector, platform, local)?;
     let new = args.b.subject(&inspector, platform, local)?;
     let found = Differences::between(&old, &new, &mut inspector)?;

@@ -1,5 +1,6 @@
 //! `load`: build, then put images into Docker or podman; layers that the engine has are not sent.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Instant;
 
@@ -7,11 +8,15 @@ use super::context::Context;
 use super::error::CliError;
 use super::images::{self, BuiltImage};
 use super::patterns::Patterns;
+use super::remote::Registries;
 use super::work::{Results, Work};
 use super::{dry_run, project};
 use crate::action::record::ImageOutput;
+use crate::base::fetch::Reader;
+use crate::base::remote::RemoteBlob;
+use crate::digest::DiffId;
 use crate::effect::engine::{Engine, EngineError, Kind};
-use crate::effect::load::{Load, LoadError, Loaded, load};
+use crate::effect::load::{Load, LoadError, load};
 use crate::event::{Event, Listener, Outcome, Step, Summary};
 
 /// Build images and put them into Docker or podman; prints one line `LABEL REFERENCE` a target
@@ -84,6 +89,15 @@ fn build_and_load(
     }
 }
 
+/// What loading goes through.
+struct Loading<'a> {
+    work: &'a Work<'a>,
+    engine: &'a Engine,
+    reader: Reader<'a>,
+    sizes: BTreeMap<DiffId, u64>,
+    listener: &'a dyn Listener,
+}
+
 fn load_all(
     built: &[BuiltImage<'_>],
     work: &Work<'_>,
@@ -92,43 +106,61 @@ fn load_all(
     cx: &Context,
     listener: &dyn Listener,
 ) -> Result<Vec<String>, CliError> {
-    let names = images::names(built, work, cx)?;
+    let remote = Registries::new(cx);
+    let reader = Reader { remote: &remote, store: work.store };
     let sizes = images::uncompressed(built, work, results);
+    let loading = Loading { work, engine, reader, sizes, listener };
     let mut there = engine.layers();
     let mut lines = Vec::new();
-    for (image, name) in built.iter().zip(names) {
+    for (image, name) in built.iter().zip(images::names(built, work, cx)?) {
         let wanted = wanted(image, &name, engine, work)?;
         let step = Step { label: image.label.to_string(), what: "load" };
         listener.event(Event::Started(step.clone()));
         let start = Instant::now();
-        let loaded = load(&wanted, &sizes, &there, engine, work.store);
+        let loaded = loading.load(image, &wanted, &there);
         listener.event(match &loaded {
             Err(_) => Event::Failed { step },
-            Ok(loaded) => {
-                let detail = format!("{name}: {}", said(loaded, engine));
+            Ok(said) => {
+                let detail = format!("{name}: {said}");
                 Event::Finished { step, outcome: Outcome::Ran, elapsed: start.elapsed(), detail }
             }
         });
         loaded?;
-        there.push(wanted.diff_ids);
+        there.push(wanted.layers.iter().map(|layer| layer.diff_id).collect());
         lines.push(format!("{} {name}", image.label));
     }
     listener.event(Event::Done(Summary { verb: "loaded", ran: lines.len(), cached: 0, ..results.summary.clone() }));
     Ok(lines)
 }
 
-/// Such as `3 of 4 layers were there, 12345 bytes sent`.
-fn said(loaded: &Loaded, engine: &Engine) -> String {
-    let layers = format!("{} of {} layers were in {}", loaded.known, loaded.layers, engine.kind);
-    loaded.sent.map_or(layers.clone(), |sent| format!("{layers}, {sent} bytes sent"))
+impl Loading<'_> {
+    /// Loads what the engine lacks, and everything where it refuses that. Says what was sent: `3 of 4 layers were in
+    /// docker, 12345 bytes sent`.
+    fn load(&self, image: &BuiltImage<'_>, wanted: &Load, there: &[Vec<DiffId>]) -> Result<String, CliError> {
+        let mut known = wanted.known(there);
+        let sent = loop {
+            // Layers of a pulled base come from its registry only where the engine lacks them.
+            let needed = |blob: &&RemoteBlob| {
+                wanted.layers.iter().skip(known).any(|layer| layer.descriptor.digest == blob.digest)
+            };
+            let needed: Vec<RemoteBlob> = image.elsewhere.iter().filter(needed).cloned().collect();
+            images::fetch_layers(image.label, &needed, &self.reader, self.listener)?;
+            match load(wanted, known, &self.sizes, self.engine, self.work.store) {
+                Err(error) if error.is_refusal() && known > 0 => known = 0,
+                sent => break sent?,
+            }
+        };
+        let layers = format!("{known} of {} layers were in {}", wanted.layers.len(), self.engine.kind);
+        Ok(sent.map_or(layers.clone(), |sent| format!("{layers}, {sent} bytes sent")))
+    }
 }
 
 /// The image, or of an index the one for the engine's platform.
 fn wanted(image: &BuiltImage<'_>, name: &str, engine: &Engine, work: &Work<'_>) -> Result<Load, CliError> {
     let chosen = if image.is_index { fitting(image, engine, work)? } else { &image.images[0] };
-    let diff_ids = images::config(chosen, work.store)?.rootfs.diff_ids;
+    let layers = images::layers(chosen, work.store)?;
     let manifest = images::descriptor(chosen.manifest, &chosen.media_type);
-    Ok(Load { manifest, name: name.to_owned(), diff_ids })
+    Ok(Load { manifest, name: name.to_owned(), layers })
 }
 
 fn fitting<'a>(image: &BuiltImage<'a>, engine: &Engine, work: &Work<'_>) -> Result<&'a ImageOutput, CliError> {

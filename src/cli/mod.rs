@@ -28,6 +28,7 @@ pub mod push;
 pub mod query;
 pub mod query_graph;
 pub mod remote;
+pub mod status;
 pub mod unchanged;
 pub mod work;
 
@@ -76,6 +77,7 @@ fn dispatch(verb: &Verb, context: &mut Context) -> Result<(), CliError> {
         Verb::Diff(args) => diff::run(args, context),
         Verb::Lock(args) => lock::run(args, context),
         Verb::Ls(args) => ls::run(args, context),
+        Verb::Status(args) => status::run(args, context),
         Verb::Explain(args) => explain::run(args, context),
         Verb::Query(args) => query::run(args, context),
         Verb::Init(args) => init::run(args, context),

@@ -8,7 +8,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use super::error::CliError;
 use super::global::{ColorChoice, Flags};
-use super::{build, diff, explain, export, init, load, lock, ls, patterns, push, query};
+use super::{build, diff, explain, export, init, load, lock, ls, patterns, push, query, status};
 use crate::diagnostic::nearest;
 
 /// The whole command line.
@@ -45,6 +45,7 @@ pub enum Verb {
     Lock(lock::Args),
     Ls(ls::Args),
     Diff(Box<diff::Args>),
+    Status(status::Args),
     Explain(explain::Args),
     Query(query::Args),
     Init(init::Args),

@@ -92,6 +92,8 @@ pub enum LayerProblem {
 pub struct Inspector<'a> {
     store: &'a Store,
     puller: &'a dyn Fn() -> Result<&'a Puller, RegistryError>,
+    /// Where layers of pulled bases are that the store may lack.
+    elsewhere: HashMap<Digest, Repository>,
     /// Listings in the store, by the layer's blob.
     listings: HashMap<Digest, Blob>,
     scans: HashMap<DiffId, Scan>,
@@ -107,12 +109,17 @@ struct Scan {
 impl<'a> Inspector<'a> {
     /// Over a store; `puller` is asked for only when a registry has to be.
     pub fn new(store: &'a Store, puller: &'a dyn Fn() -> Result<&'a Puller, RegistryError>) -> Inspector<'a> {
-        Inspector { store, puller, listings: HashMap::new(), scans: HashMap::new() }
+        Inspector { store, puller, elsewhere: HashMap::new(), listings: HashMap::new(), scans: HashMap::new() }
     }
 
     /// Notes layers that were built here: their listings need no reading.
     pub fn knows<'l>(&mut self, layers: impl Iterator<Item = &'l LayerOutput>) {
         self.listings.extend(layers.map(|layer| (layer.blob.digest, layer.listing)));
+    }
+
+    /// Notes where layers are that the store may lack.
+    pub fn finds(&mut self, layers: impl Iterator<Item = (Digest, Repository)>) {
+        self.elsewhere.extend(layers);
     }
 
     /// A layer that was built.
@@ -204,7 +211,8 @@ impl<'a> Inspector<'a> {
         let tmp = self.store.path().join("tmp");
         let folder = tempfile::tempdir_in(&tmp).map_err(|error| StoreError::io("create", &tmp, error))?;
         let blob = self.blob(&layer.descriptor, subject, folder.path())?;
-        let problem = |source: LayerProblem| InspectError::Layer { digest: layer.descriptor.digest, source: source.into() };
+        let problem =
+            |source: LayerProblem| InspectError::Layer { digest: layer.descriptor.digest, source: source.into() };
         let spool = folder.path().join("layer.tar");
         let tree = read_archive(&blob, &spool, &TarOptions { mtime: 0 }).map_err(|error| problem(error.into()))?;
         let listing = Listing::of(&tree).map_err(|error| problem(LayerError::from(error).into()))?;
@@ -217,7 +225,7 @@ impl<'a> Inspector<'a> {
         if self.store.blobs().contains(&digest, size)? == Presence::Present {
             return Ok(self.store.blobs().path(&digest));
         }
-        let from = subject.from.as_ref().ok_or(StoreError::Missing { digest })?;
+        let from = subject.from.as_ref().or(self.elsewhere.get(&digest)).ok_or(StoreError::Missing { digest })?;
         let path = folder.join("layer");
         let failed = |error| StoreError::io("write", &path, error);
         let mut file = std::fs::File::create(&path).map_err(failed)?;

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use super::blobs::StoreBlobs;
 use super::engine::{Engine, EngineError, Kind};
 use crate::digest::DiffId;
-use crate::oci::descriptor::Descriptor;
+use crate::oci::descriptor::{Descriptor, Layer};
 use crate::oci::docker_archive::{self, DockerArchiveError, Loadable};
 use crate::oci::layout::{self, LayoutError, Listed};
 use crate::store::{Store, StoreError};
@@ -21,19 +21,18 @@ pub struct Load {
     pub manifest: Descriptor,
     /// Its name in the engine: a whole reference with a tag.
     pub name: String,
-    /// Its layers uncompressed, lowest first.
-    pub diff_ids: Vec<DiffId>,
+    /// Its layers, lowest first.
+    pub layers: Vec<Layer>,
 }
 
-/// What was loaded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Loaded {
-    /// How many of the image's layers the engine had.
-    pub known: usize,
-    /// All of its layers.
-    pub layers: usize,
-    /// How many bytes it was given; `None` where it took from the store what it lacked.
-    pub sent: Option<u64>,
+impl Load {
+    /// How many of the lowest layers an engine has that has these layers of other images: it knows a layer only together
+    /// with all below it.
+    pub fn known(&self, there: &[Vec<DiffId>]) -> usize {
+        let ids = || self.layers.iter().map(|layer| layer.diff_id);
+        let shared = |other: &Vec<DiffId>| other.iter().zip(ids()).take_while(|(other, own)| *other == own).count();
+        there.iter().map(shared).max().unwrap_or(0)
+    }
 }
 
 /// Why an image was not loaded.
@@ -50,32 +49,28 @@ pub enum LoadError {
     Store(#[from] StoreError),
 }
 
-/// Loads one image. `sizes`: uncompressed sizes of layers in bytes, as far as they are known. `there`: the layers of the
-/// images that the engine has, as [`Engine::layers`] gives them.
+/// Loads one image of which the engine has the `known` lowest layers; the store must have the others. `sizes`:
+/// uncompressed sizes of layers in bytes, as far as they are known. Gives the bytes that were sent; `None` where the
+/// engine took from the store what it lacks.
 pub fn load(
     image: &Load,
+    known: usize,
     sizes: &BTreeMap<DiffId, u64>,
-    there: &[Vec<DiffId>],
     engine: &Engine,
     store: &Store,
-) -> Result<Loaded, LoadError> {
-    let known = known(&image.diff_ids, there);
-    let (known, sent) = match engine.kind {
-        Kind::Podman => (known, link(image, engine, store)?),
-        Kind::Docker => match archive(image, known, sizes, engine, store) {
-            // With another image store, or an image removed a moment ago, it wants all of them.
-            Err(EngineError::Command { .. }) if known > 0 => (0, Some(archive(image, 0, sizes, engine, store)?)),
-            sent => (known, Some(sent?)),
-        },
-    };
-    Ok(Loaded { known, layers: image.diff_ids.len(), sent })
+) -> Result<Option<u64>, LoadError> {
+    match engine.kind {
+        Kind::Docker => Ok(Some(archive(image, known, sizes, engine, store)?)),
+        Kind::Podman => link(image, engine, store).map(|()| None),
+    }
 }
 
-/// How many of the lowest layers some image there has as its own lowest: an engine knows a layer only together with all
-/// below it.
-fn known(diff_ids: &[DiffId], there: &[Vec<DiffId>]) -> usize {
-    let shared = |other: &Vec<DiffId>| other.iter().zip(diff_ids).take_while(|(other, own)| other == own).count();
-    there.iter().map(shared).max().unwrap_or(0)
+impl LoadError {
+    /// Whether the engine itself refused: with another kind of store, or an image removed a moment ago, it wants layers
+    /// that it was thought to have.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, LoadError::Engine(EngineError::Command { .. }))
+    }
 }
 
 fn archive(
@@ -94,7 +89,7 @@ fn archive(
     Ok(sent)
 }
 
-fn link(image: &Load, engine: &Engine, store: &Store) -> Result<Option<u64>, LoadError> {
+fn link(image: &Load, engine: &Engine, store: &Store) -> Result<(), LoadError> {
     let tmp = store.path().join("tmp");
     let folder = tempfile::tempdir_in(&tmp).map_err(|error| StoreError::io("create", &tmp, error))?;
     let listed = Listed { descriptor: image.manifest.clone(), platform: None, name: Some(image.name.clone()) };
@@ -105,7 +100,7 @@ fn link(image: &Load, engine: &Engine, store: &Store) -> Result<Option<u64>, Loa
     let id = engine.run_in(folder.path(), &["pull", "--quiet", &format!("oci:{layout}:{}", image.name)])?;
     engine.run(&["tag", id.trim(), &image.name])?;
     let _ = engine.run(&["untag", id.trim(), &format!("localhost/{layout}:latest")]);
-    Ok(None)
+    Ok(())
 }
 
 /// Counts what is written through it.
@@ -140,9 +135,12 @@ mod tests {
     #[test]
     fn a_layer_is_known_only_with_all_below_it() {
         let ids = |names: &str| names.bytes().map(|name| DiffId(Digest::of(&[name]))).collect::<Vec<_>>();
-        assert_eq!(known(&ids("abc"), &[]), 0);
-        assert_eq!(known(&ids("abc"), &[ids("ab"), ids("abxc"), ids("a")]), 2);
-        assert_eq!(known(&ids("abc"), &[ids("bc"), ids("")]), 0);
-        assert_eq!(known(&ids("abc"), &[ids("abcd")]), 3);
+        let layer = |diff_id| Layer { descriptor: Descriptor::of("", b""), diff_id };
+        let layers = ids("abc").into_iter().map(layer).collect();
+        let image = Load { manifest: Descriptor::of("", b""), name: String::new(), layers };
+        assert_eq!(image.known(&[]), 0);
+        assert_eq!(image.known(&[ids("ab"), ids("abxc"), ids("a")]), 2);
+        assert_eq!(image.known(&[ids("bc"), ids("")]), 0);
+        assert_eq!(image.known(&[ids("abcd")]), 3);
     }
 }

@@ -20,6 +20,7 @@ mod sample;
 mod settled;
 mod sharing;
 mod space;
+mod statuses;
 mod support;
 mod tar_edges;
 mod tidy;
