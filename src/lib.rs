@@ -34,6 +34,7 @@ pub mod effect;
 
 pub mod lock;
 
+pub mod status;
 pub mod store;
 
 pub mod oci;

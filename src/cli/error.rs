@@ -8,6 +8,7 @@ use crate::base::error::BaseError;
 use crate::exit::Exit;
 use crate::query::error::{ErrorKind, QueryError};
 use crate::reason::reason;
+use crate::registry::RegistryError;
 use crate::store::StoreError;
 use crate::ui::stream::Stream;
 use crate::ui::style::Style;
@@ -117,6 +118,13 @@ impl From<BaseError> for CliError {
 impl From<StoreError> for CliError {
     fn from(error: StoreError) -> CliError {
         let exit = if matches!(error, StoreError::Locked { .. }) { Exit::Locked } else { Exit::Environment };
+        CliError::new(exit, error.to_string())
+    }
+}
+
+impl From<RegistryError> for CliError {
+    fn from(error: RegistryError) -> CliError {
+        let exit = if error.is_mistake() { Exit::Usage } else { Exit::Environment };
         CliError::new(exit, error.to_string())
     }
 }

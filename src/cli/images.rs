@@ -17,9 +17,8 @@ use crate::effect::blobs::{audit, parts};
 use crate::event::{Event, Listener, Outcome, Step};
 use crate::graph::TargetId;
 use crate::label::Label;
-use crate::oci::descriptor::Descriptor;
+use crate::oci::descriptor::{Descriptor, Layer};
 use crate::oci::manifest::Config;
-use crate::platform::Platform;
 use crate::reference::{RegistryBase, Repository, RepositoryPath, Tag};
 use crate::store::Store;
 use crate::workspace::Target;
@@ -122,22 +121,30 @@ pub fn fetch_bases(
 ) -> Result<(), CliError> {
     let remote = Registries::new(cx);
     let reader = Reader { remote: &remote, store: work.store };
-    for image in images {
-        let missing = reader.missing_blobs(&image.elsewhere)?;
-        if missing.is_empty() {
-            continue;
-        }
-        let step = Step { label: image.label.to_string(), what: "fetch" };
-        let begin = Instant::now();
-        listener.event(Event::Started(step.clone()));
-        let told = |bytes| listener.event(Event::Transferred { step: step.clone(), bytes });
-        if let Err(error) = reader.fetch_blobs(&missing, &told) {
-            listener.event(Event::Failed { step: step.clone() });
-            return Err(CliError::from(error).of(image.label));
-        }
-        let detail = format!("{} layers of its base", missing.len());
-        listener.event(Event::Finished { step, outcome: Outcome::Ran, elapsed: begin.elapsed(), detail });
+    images.iter().try_for_each(|image| fetch_layers(image.label, &image.elsewhere, &reader, listener))
+}
+
+/// Fetches those of some layers of a pulled base that the store lacks.
+pub fn fetch_layers(
+    label: &Label,
+    layers: &[RemoteBlob],
+    reader: &Reader<'_>,
+    listener: &dyn Listener,
+) -> Result<(), CliError> {
+    let missing = reader.missing_blobs(layers)?;
+    if missing.is_empty() {
+        return Ok(());
     }
+    let step = Step { label: label.to_string(), what: "fetch" };
+    let begin = Instant::now();
+    listener.event(Event::Started(step.clone()));
+    let told = |bytes| listener.event(Event::Transferred { step: step.clone(), bytes });
+    if let Err(error) = reader.fetch_blobs(&missing, &told) {
+        listener.event(Event::Failed { step: step.clone() });
+        return Err(CliError::from(error).of(label));
+    }
+    let detail = format!("{} layers of its base", missing.len());
+    listener.event(Event::Finished { step, outcome: Outcome::Ran, elapsed: begin.elapsed(), detail });
     Ok(())
 }
 
@@ -198,11 +205,19 @@ pub fn names(images: &[BuiltImage<'_>], work: &Work<'_>, cx: &Context) -> Result
     images.iter().map(name).collect()
 }
 
-/// What an image runs on, by its config.
-pub fn platform(image: &ImageOutput, store: &Store) -> Result<Platform, CliError> {
+/// An image's config.
+pub fn config(image: &ImageOutput, store: &Store) -> Result<Config, CliError> {
     let config = store.blobs().read_verified(&image.config.digest, image.config.size)?;
     let damaged = |error| CliError::environment(format!("the config {} is damaged: {error}", image.config.digest));
-    Ok(Config::parse(&config).map_err(damaged)?.platform)
+    Config::parse(&config).map_err(damaged)
+}
+
+/// An image's layers, lowest first.
+pub fn layers(image: &ImageOutput, store: &Store) -> Result<Vec<Layer>, CliError> {
+    let (_, blobs) = parts(image, store)?;
+    let diff_ids = config(image, store)?.rootfs.diff_ids;
+    let layer = |(blob, diff_id)| Layer { descriptor: descriptor(blob, ""), diff_id };
+    Ok(blobs.into_iter().skip(1).zip(diff_ids).map(layer).collect())
 }
 
 /// Uncompressed sizes in bytes of the layers of images, as far as they were built here.

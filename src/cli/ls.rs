@@ -55,7 +55,7 @@ fn images_of(images: &[ActionId], work: &Work<'_>, results: &Results) -> Result<
     let mut table = Table::new([Align::Left; 3]);
     for id in images {
         let Some(Output::Image(image)) = results.output(*id) else { continue };
-        let platform = images::platform(image, work.store)?.to_string();
+        let platform = images::config(image, work.store)?.platform.to_string();
         table.row([platform, image.manifest.digest.to_string(), work.lowered.graph.get(*id).name()]);
     }
     Ok(table)

@@ -8,7 +8,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use super::error::CliError;
 use super::global::{ColorChoice, Flags};
-use super::{build, explain, export, init, lock, ls, patterns, push, query};
+use super::{build, diff, explain, export, init, load, lock, ls, patterns, push, query, status};
 use crate::diagnostic::nearest;
 
 /// The whole command line.
@@ -41,8 +41,11 @@ pub enum Verb {
     Build(build::Args),
     Push(push::Args),
     Export(export::Args),
+    Load(load::Args),
     Lock(lock::Args),
     Ls(ls::Args),
+    Diff(Box<diff::Args>),
+    Status(status::Args),
     Explain(explain::Args),
     Query(query::Args),
     Init(init::Args),

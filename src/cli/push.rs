@@ -2,13 +2,12 @@
 
 use std::io::Write;
 
-use super::client::client;
 use super::context::Context;
 use super::error::CliError;
 use super::images::{self, BuiltImage};
 use super::patterns::Patterns;
 use super::work::Work;
-use super::{dry_run, project};
+use super::{client, dry_run, project};
 use crate::effect::push::{PushError, Pushable, push};
 use crate::event::{Event, Listener, Summary};
 use crate::exit::Exit;
@@ -92,7 +91,7 @@ fn publish(work: &Work<'_>, to: &Destination, cx: &Context, listener: &dyn Liste
         let (results, build_error) = work.build(cx, listener)?;
         let built = images::built(work, &results);
         let pushables = built.iter().map(|image| to.pushable(image, work)).collect::<Result<Vec<_>, _>>()?;
-        let (lines, error) = match push(&pushables, client(cx), work.store, listener) {
+        let (lines, error) = match push(&pushables, client::client(cx), work.store, listener) {
             Ok(pushed) => said(&pushables, pushed),
             Err(error) => (Vec::new(), Some(CliError::from(error))),
         };

@@ -5,6 +5,7 @@ pub mod blob_source;
 pub mod canonical;
 pub mod chunks;
 pub mod closure;
+pub mod compare;
 pub mod compress;
 pub mod content;
 pub mod decompress;

@@ -91,6 +91,7 @@ fn past(what: &str) -> &'static str {
         "pull" | "fetch" => "fetched",
         "lock" => "locked",
         "export" => "exported",
+        "load" => "loaded",
         _ => "built",
     }
 }

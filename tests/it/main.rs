@@ -4,10 +4,12 @@
 
 mod cases;
 mod damage;
+mod diffs;
 mod explained;
 mod fetching;
 mod incremental;
 mod indexes;
+mod loading;
 mod main_job;
 mod pulling;
 mod push_twice;
@@ -18,6 +20,7 @@ mod sample;
 mod settled;
 mod sharing;
 mod space;
+mod statuses;
 mod support;
 mod tar_edges;
 mod tidy;
