@@ -3,6 +3,7 @@
 //! [`run`] takes arguments and a [`process::Process`], and gives an exit code. Nothing imports this module.
 
 pub mod build;
+pub mod client;
 pub mod context;
 pub mod dry_run;
 pub mod environment;
@@ -18,6 +19,8 @@ pub mod parse;
 pub mod patterns;
 pub mod process;
 pub mod project;
+pub mod promote;
+pub mod published;
 pub mod push;
 pub mod query;
 pub mod query_graph;
@@ -64,6 +67,7 @@ fn dispatch(verb: &Verb, context: &mut Context) -> Result<(), CliError> {
     match verb {
         Verb::Build(args) => build::run(args, context),
         Verb::Push(args) => push::run(args, context),
+        Verb::Promote(args) => promote::run(args, context),
         Verb::Export(args) => export::run(args, context),
         Verb::Ls(args) => ls::run(args, context),
         Verb::Explain(args) => explain::run(args, context),

@@ -1,6 +1,8 @@
-//! Effects: what has its result outside the store. Idempotent, never cached; for now pushing and exporting.
+//! Effects: what has its result outside the store. Idempotent, never cached; for now pushing, promoting and exporting.
 //!
 //! Joins the store's blobs to what `oci` and `registry` read them through. Knows nothing of targets.
 
 pub mod blobs;
+pub mod promote;
 pub mod push;
+mod reporter;
