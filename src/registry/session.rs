@@ -101,7 +101,8 @@ impl<'a> Request<'a> {
         RequestLine::new(&self.method, &self.url)
     }
 
-    fn protocol(&self, what: impl Into<String>) -> RegistryError {
+    /// The error of an answer that no registry gives.
+    pub fn protocol(&self, what: impl Into<String>) -> RegistryError {
         RegistryError::Protocol { request: self.line(), what: what.into() }
     }
 
