@@ -173,13 +173,21 @@ pub enum RegistryError {
         /// The registries that would have been asked, in order.
         registries: Vec<Registry>,
     },
-    /// A host that `allow-hosts` does not name.
-    #[error("{request}: `{host}` is not among the `allow-hosts`, so it is not contacted: add it there if it should be")]
+    /// A host that `allow-hosts` does not name, or any under `--offline`.
+    #[error("{request}: `{host}` is not contacted: {}", not_allowed(*.offline))]
     NotAllowed {
         /// The request that was not sent.
         request: RequestLine,
         /// Its host, with the port where one is written.
         host: String,
+        /// Whether nobody may be contacted.
+        offline: bool,
+    },
+    /// What the user set for registries or proxies can't be used.
+    #[error("{cause}")]
+    Setting {
+        /// Which setting, and why not; never with a secret.
+        cause: String,
     },
     /// The bytes to send are not those of their digest; nothing was committed.
     #[error("blob {digest} is corrupt: its bytes have the digest {found}: build again to replace it")]
@@ -219,7 +227,7 @@ impl RegistryError {
     pub fn is_mistake(&self) -> bool {
         match self {
             RegistryError::Missing { .. } | RegistryError::Schema1 { .. } => true,
-            RegistryError::Offline { .. } | RegistryError::NotAllowed { .. } => true,
+            RegistryError::Offline { .. } | RegistryError::NotAllowed { .. } | RegistryError::Setting { .. } => true,
             RegistryError::Nowhere { last, .. } => last.is_mistake(),
             _ => false,
         }
@@ -241,6 +249,18 @@ impl RegistryError {
             RegistryError::NoConnection { .. } | RegistryError::Broken { .. } => Some(None),
             _ => None,
         }
+    }
+
+    /// The same, with the proxy that the request went through.
+    pub(super) fn through(mut self, proxy: Option<String>) -> RegistryError {
+        let (RegistryError::Tls { cause, .. }
+        | RegistryError::NoConnection { cause, .. }
+        | RegistryError::Broken { cause, .. }) = &mut self
+        else {
+            return self;
+        };
+        cause.extend(proxy.map(|proxy| format!(", through the proxy {proxy}")));
+        self
     }
 
     /// The error of a request that got no answer.
@@ -311,6 +331,13 @@ fn places_text(tried: &[Tried]) -> String {
 fn and(registries: &[Registry]) -> String {
     let each: Vec<String> = registries.iter().map(|registry| format!("`{registry}`")).collect();
     each.join(" and ")
+}
+
+fn not_allowed(offline: bool) -> &'static str {
+    match offline {
+        true => "--offline forbids it",
+        false => "it is not among the `allow-hosts`; add it there if it should be",
+    }
 }
 
 fn unreachable_help(registry: &Registry) -> &'static str {
