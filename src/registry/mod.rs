@@ -25,12 +25,16 @@ mod manifest;
 mod place;
 mod proxy;
 mod pull;
+#[cfg(test)]
+mod pulls;
 mod push;
 mod retry;
 mod secret;
 mod session;
 mod supply;
 mod transport;
+#[cfg(test)]
+mod trust;
 mod upload;
 
 pub use blob::{BlobDescriptor, BlobSource};
