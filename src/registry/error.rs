@@ -62,14 +62,14 @@ pub enum RegistryError {
         tried: Vec<Tried>,
     },
     /// The TLS handshake failed.
-    #[error(
-        "{request}: no trusted connection: {cause}: if the registry's certificate comes from an authority of your own, name its file in SSL_CERT_FILE; if it speaks plain HTTP, say `insecure = true` for it in the workspace"
-    )]
+    #[error("{request}: no trusted connection: {cause}: {advice}")]
     Tls {
         /// The request.
         request: RequestLine,
         /// What TLS said.
         cause: String,
+        /// What to do.
+        advice: &'static str,
     },
     /// The registry wants to know who we are (401), or refused who we said we are.
     #[error("{request}: not authorised{}: {note}", said(.message))]
@@ -266,9 +266,9 @@ impl RegistryError {
     /// The error of a request that got no answer.
     pub(super) fn unanswered(request: RequestLine, error: &reqwest::Error) -> RegistryError {
         let cause = if error.is_timeout() { NO_ANSWER.to_owned() } else { deepest(error) };
-        match error {
-            error if is_tls(error) => RegistryError::Tls { request, cause },
-            error if error.is_connect() => RegistryError::NoConnection { request, cause },
+        match (tls_cause(error), error) {
+            (Some(tls), _) => RegistryError::Tls { request, cause, advice: tls_advice(tls) },
+            (None, error) if error.is_connect() => RegistryError::NoConnection { request, cause },
             _ => RegistryError::Broken { request, cause },
         }
     }
@@ -293,8 +293,30 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
     std::iter::successors(Some(error), |error| next(*error))
 }
 
-fn is_tls(error: &reqwest::Error) -> bool {
-    causes(error).any(|cause| cause.is::<rustls::Error>())
+fn tls_cause(error: &reqwest::Error) -> Option<&rustls::Error> {
+    causes(error).find_map(|cause| cause.downcast_ref())
+}
+
+fn tls_advice(error: &rustls::Error) -> &'static str {
+    use rustls::CertificateError as Wrong;
+    match error {
+        rustls::Error::InvalidCertificate(wrong) => match wrong {
+            Wrong::UnknownIssuer | Wrong::BadSignature => {
+                "if the certificate comes from an authority of your own, name its file as `ca` of this `[registry]`, or in SSL_CERT_FILE"
+            }
+            Wrong::Expired | Wrong::ExpiredContext { .. } | Wrong::NotValidYet | Wrong::NotValidYetContext { .. } => {
+                "the registry needs a new certificate, or this machine's clock is wrong"
+            }
+            Wrong::NotValidForName | Wrong::NotValidForNameContext { .. } => {
+                "write the registry by the name that it is for, or give the registry a certificate for this name"
+            }
+            _ => "the registry needs another certificate",
+        },
+        rustls::Error::AlertReceived(_) => {
+            "the registry refuses us: if it wants a certificate of yours, name it as `client-cert` and `client-key` of this `[registry]`"
+        }
+        _ => "if it speaks plain HTTP, say `insecure = true` for it in `[registry]`; if not, look at its log",
+    }
 }
 
 /// What a registry said in an error's body: its own JSON messages, or the text without markup; may be empty.

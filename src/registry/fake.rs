@@ -127,11 +127,13 @@ impl Fake {
                 let (log, answer, wrap) = (log.clone(), answer.clone(), wrap.clone());
                 std::thread::spawn(move || {
                     let mut stream = wrap(tcp.try_clone().expect("a second handle"));
-                    if let Some(request) = read(&mut stream) {
+                    // What can't be read is answered as web servers answer TLS on their plain port.
+                    let request = read(&mut stream);
+                    let reply = request.as_ref().map_or(Reply::new(400), |request| {
                         log.lock().expect("the log").push(request.clone());
-                        let reply = answer.lock().expect("the closure")(&request);
-                        write(&mut stream, &reply, request.line.starts_with("HEAD"));
-                    }
+                        answer.lock().expect("the closure")(request)
+                    });
+                    write(&mut stream, &reply, request.is_some_and(|request| request.line.starts_with("HEAD")));
                     let _ = tcp.shutdown(Shutdown::Both);
                 });
             }

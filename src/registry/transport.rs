@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::HeaderMap;
-use reqwest::{Body, Certificate, Client, ClientBuilder, Identity, Method, Proxy, Response, Url};
+use reqwest::{Body, Certificate, Client, ClientBuilder, Identity, Method, Proxy, Response, StatusCode, Url};
 
 use super::config::{ClientConfig, HostConfig, Timeouts};
 use super::error::{NO_ANSWER, RegistryError, RequestLine, deepest};
@@ -126,6 +126,10 @@ impl Transport {
         };
         let answer = if long { tokio::time::timeout(limit, request.send()).await } else { Ok(request.send().await) };
         match answer {
+            Ok(Ok(answer)) if answer.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+                let cause = "the proxy wants user and password in its variable (407)".to_owned();
+                Err(RegistryError::NoConnection { request: line, cause }.through(proxy))
+            }
             Ok(answer) => answer.map_err(|error| RegistryError::unanswered(line, &error).through(proxy)),
             Err(_) => Err(RegistryError::Broken { request: line, cause: NO_ANSWER.to_owned() }.through(proxy)),
         }
