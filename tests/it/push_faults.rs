@@ -134,8 +134,7 @@ fn push(retries: usize, requests: &[PushRequest], blobs: &Blobs) -> Vec<Result<P
 }
 
 /// Reads all that a tag leads to, every digest verified; whether the tag is there.
-fn is_whole(address: &str, request: &PushRequest) -> bool {
-    let puller = Puller::new(config(2)).expect("a puller");
+fn is_whole(puller: &Puller, address: &str, request: &PushRequest) -> bool {
     let repository = Repository { registry: address.parse().expect("a registry"), ..request.repository.clone() };
     let at = |tag, digest| Reference {
         registry: Some(repository.registry.clone()),
@@ -168,6 +167,8 @@ fn check_told(error: &RegistryError, address: &str) {
 struct Stage {
     registry: DockerRegistry,
     proxy: Proxy,
+    /// Reads past the proxy.
+    puller: Puller,
     scene: Scene,
     /// How many requests an undisturbed push makes.
     steps: Vec<String>,
@@ -180,7 +181,12 @@ impl Stage {
         let results = push(0, &scene.requests(&proxy.address, "undisturbed"), &scene.blobs);
         assert!(results.iter().all(Result::is_ok), "{results:?}");
         let steps = proxy.seen();
-        Some(Stage { registry, proxy, scene, steps })
+        let puller = Puller::new(config(2)).expect("a puller");
+        Some(Stage { registry, proxy, puller, scene, steps })
+    }
+
+    fn is_whole(&self, request: &PushRequest) -> bool {
+        is_whole(&self.puller, &self.registry.address, request)
     }
 
     /// One push that is disturbed at one step, and a clean one after it.
@@ -191,7 +197,7 @@ impl Stage {
         let results = push(retries, &requests, &self.scene.blobs);
         let what = format!("{fault:?} at {step}, `{}`", self.steps[step]);
         for (request, result) in requests.iter().zip(&results) {
-            let whole = is_whole(&self.registry.address, request);
+            let whole = self.is_whole(request);
             assert!(whole || result.is_err(), "{what}: said to be pushed");
             result.as_ref().err().iter().for_each(|error| check_told(error, &self.proxy.address));
         }
@@ -201,7 +207,7 @@ impl Stage {
         self.proxy.arm(None);
         let results = push(0, &requests, &self.scene.blobs);
         assert!(results.iter().all(Result::is_ok), "{what}, then a clean push: {results:?}");
-        assert!(requests.iter().all(|request| is_whole(&self.registry.address, request)), "{what}");
+        assert!(requests.iter().all(|request| self.is_whole(request)), "{what}");
     }
 
     /// Every n-th point of all steps and faults, with none and with two retries; how many that were.
