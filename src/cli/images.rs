@@ -23,6 +23,7 @@ use crate::reference::{RegistryBase, Repository, RepositoryPath, Tag};
 use crate::store::Store;
 use crate::workspace::Target;
 use crate::workspace::schema::Purpose;
+use crate::workspace::settings::Settings;
 
 /// An image or index that was built.
 pub struct BuiltImage<'a> {
@@ -165,14 +166,41 @@ pub fn was_damaged(images: &[BuiltImage<'_>], work: &Work<'_>, listener: &dyn Li
 
 /// Where images are published.
 pub fn registry(project: &Project, cx: &Context) -> Result<RegistryBase, CliError> {
-    project.registry(cx)
+    chosen_registry(&project.workspace.settings, cx)
+}
+
+/// The registry of a call, else the settings'.
+pub fn chosen_registry(settings: &Settings, cx: &Context) -> Result<RegistryBase, CliError> {
+    let Some(text) = &cx.globals.registry else { return parsed_registry(&settings.registry) };
+    text.parse().map_err(|error| CliError::usage(format!("--registry (or LAYERBUILD_REGISTRY): {error}")))
+}
+
+/// The registry of settings.
+pub fn parsed_registry(text: &str) -> Result<RegistryBase, CliError> {
+    text.parse().map_err(|error| CliError::usage(format!("`registry` of the workspace or profile: {error}")))
 }
 
 /// The tags of a call, else the workspace's.
 pub fn tags(written: &[String], project: &Project) -> Result<Vec<Tag>, CliError> {
-    let default = [project.workspace.settings.tag.clone()];
-    let texts = if written.is_empty() { &default[..] } else { written };
-    texts.iter().map(|text| text.parse().map_err(|error| CliError::usage(format!("tag: {error}")))).collect()
+    if written.is_empty() { setting_tags(&project.workspace.settings) } else { parsed_tags(written) }
+}
+
+/// The tags of settings, `tag` first, each once.
+pub fn setting_tags(settings: &Settings) -> Result<Vec<Tag>, CliError> {
+    let mut tags = Vec::new();
+    for text in std::iter::once(&settings.tag).chain(&settings.tags) {
+        let tag =
+            text.parse().map_err(|error| CliError::usage(format!("`tag` of the workspace or profile: {error}")))?;
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+    }
+    Ok(tags)
+}
+
+/// The tags of a call.
+pub fn parsed_tags(written: &[String]) -> Result<Vec<Tag>, CliError> {
+    written.iter().map(|text| text.parse().map_err(|error| CliError::usage(format!("--tag: {error}")))).collect()
 }
 
 /// Where an image is published.

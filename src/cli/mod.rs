@@ -24,6 +24,8 @@ pub mod parse;
 pub mod patterns;
 pub mod process;
 pub mod project;
+pub mod promote;
+pub mod published;
 pub mod push;
 pub mod query;
 pub mod query_graph;
@@ -72,6 +74,7 @@ fn dispatch(verb: &Verb, context: &mut Context) -> Result<(), CliError> {
     match verb {
         Verb::Build(args) => build::run(args, context),
         Verb::Push(args) => push::run(args, context),
+        Verb::Promote(args) => promote::run(args, context),
         Verb::Export(args) => export::run(args, context),
         Verb::Load(args) => load::run(args, context),
         Verb::Diff(args) => diff::run(args, context),

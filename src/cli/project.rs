@@ -77,17 +77,27 @@ pub fn open_with(
     cx: &Context,
     patterns: impl FnOnce(&PackagePath) -> Result<Vec<TargetPattern>, CliError>,
 ) -> Result<Project, CliError> {
+    open_under(cx.globals.profile.as_deref(), cx, patterns)
+}
+
+/// The settings under a profile; `None`: under the one of the call, where it has one.
+pub fn settings(profile: Option<&str>, cx: &Context) -> Result<Settings, CliError> {
+    let project = open_under(profile.or(cx.globals.profile.as_deref()), cx, |_| Ok(Vec::new()))?;
+    project.graph()?;
+    Ok(project.workspace.settings)
+}
+
+fn open_under(
+    profile: Option<&str>,
+    cx: &Context,
+    patterns: impl FnOnce(&PackagePath) -> Result<Vec<TargetPattern>, CliError>,
+) -> Result<Project, CliError> {
     let root = workspace::root::find_root(cx.directory())
         .map_err(|error| CliError::usage(error.to_string()).hint(error.hint()))?;
     let skip = [cx.globals.cache_dir.clone()];
     let schemas = rules::schemas();
     let observed = Observed::default();
-    let options = workspace::Options {
-        schemas: &schemas,
-        profile: cx.globals.profile.as_deref(),
-        skip: &skip,
-        observed: Some(&observed),
-    };
+    let options = workspace::Options { schemas: &schemas, profile, skip: &skip, observed: Some(&observed) };
     let opened = workspace::open(&root, options);
     let here = opened.settings().package_at(cx.directory().strip_prefix(&root).unwrap_or(Utf8Path::new("")));
     let patterns = patterns(&here)?;

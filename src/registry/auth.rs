@@ -80,6 +80,7 @@ struct Token {
 
 /// One registry's challenge and the tokens that it was answered with.
 pub(super) struct Authenticator {
+    written: Registry,
     registry: Registry,
     transport: Arc<Transport>,
     credentials: Arc<Credentials>,
@@ -89,8 +90,21 @@ pub(super) struct Authenticator {
 
 impl Authenticator {
     /// For a registry that has asked nothing yet.
-    pub fn new(registry: Registry, transport: Arc<Transport>, credentials: Arc<Credentials>) -> Authenticator {
-        Authenticator { registry, transport, credentials, challenge: Mutex::default(), tokens: Mutex::default() }
+    /// `written`: as the caller names it; `registry`: where it was found.
+    pub fn new(
+        written: Registry,
+        registry: Registry,
+        transport: Arc<Transport>,
+        credentials: Arc<Credentials>,
+    ) -> Authenticator {
+        Authenticator {
+            written,
+            registry,
+            transport,
+            credentials,
+            challenge: Mutex::default(),
+            tokens: Mutex::default(),
+        }
     }
 
     /// Takes in the challenge of a 401; whether there is one that we can answer.
@@ -165,7 +179,8 @@ impl Authenticator {
 
     async fn request(&self, scope: &Scope, realm: &str, service: Option<&str>) -> Result<Token, RegistryError> {
         let credential = self.lookup(scope).await.credential;
-        let message = token_request(self.realm(realm)?, scope, service, credential);
+        let message = Message::new(Method::GET, self.realm(realm)?, &self.written);
+        let message = token_request(message, scope, service, credential);
         let line = RequestLine::new(&message.method, &message.url);
         let asked = Instant::now();
         let response = self.transport.send(message).await?;
@@ -219,17 +234,23 @@ impl Answer {
     }
 }
 
-fn token_request(mut url: Url, scope: &Scope, service: Option<&str>, credential: Option<Credential>) -> Message {
+fn token_request(
+    mut message: Message,
+    scope: &Scope,
+    service: Option<&str>,
+    credential: Option<Credential>,
+) -> Message {
     if let Some(Credential::IdentityToken(token)) = credential {
-        let mut message = Message::new(Method::POST, url);
+        message.method = Method::POST;
         message.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
         message.load = Load::Bytes(refresh_form(scope, service, &token));
         return message;
     }
-    url.query_pairs_mut()
+    message
+        .url
+        .query_pairs_mut()
         .extend_pairs(service.map(|service| ("service", service)))
         .extend_pairs(scope.texts().iter().map(|scope| ("scope", scope)));
-    let mut message = Message::new(Method::GET, url);
     if let Some(Credential::Password { user, password }) = credential {
         message.authorization = Some(Authorization::Basic(user, password));
     }

@@ -30,7 +30,7 @@ pub(super) struct Shared {
 impl Shared {
     /// Reads the credential files and the system's TLS roots.
     pub fn new(config: ClientConfig) -> Result<Arc<Shared>, RegistryError> {
-        let transport = Arc::new(Transport::new(config.timeouts)?);
+        let transport = Arc::new(Transport::new(&config)?);
         let credentials = Arc::new(Credentials::new(config.credentials.clone()));
         Ok(Arc::new(Shared { config, transport, credentials, reached: Mutex::default() }))
     }
@@ -42,6 +42,7 @@ type ReachedCell = Arc<OnceCell<Result<Reached, RegistryError>>>;
 /// A registry that answers.
 #[derive(Clone)]
 struct Reached {
+    written: Registry,
     registry: Registry,
     base: Url,
     auth: Arc<Authenticator>,
@@ -49,8 +50,8 @@ struct Reached {
 
 impl Reached {
     fn session<'a>(self, shared: &'a Shared, notices: &'a dyn Fn(Notice)) -> Session<'a> {
-        let Reached { registry, base, auth } = self;
-        Session { registry, base, auth, transport: &shared.transport, retry: &shared.config.retry, notices }
+        let Reached { written, registry, base, auth } = self;
+        Session { written, registry, base, auth, transport: &shared.transport, retry: &shared.config.retry, notices }
     }
 }
 
@@ -83,11 +84,11 @@ async fn first(
     notices: &dyn Fn(Notice),
 ) -> Result<Reached, RegistryError> {
     let mut tried = Vec::new();
-    for Candidate { registry, base } in candidates {
+    for Candidate { registry: found, base } in candidates {
         let address = address(&base);
         let (transport, credentials) = (shared.transport.clone(), shared.credentials.clone());
-        let auth = Arc::new(Authenticator::new(registry.clone(), transport, credentials));
-        let reached = Reached { registry, base, auth };
+        let auth = Arc::new(Authenticator::new(registry.clone(), found.clone(), transport, credentials));
+        let reached = Reached { written: registry.clone(), registry: found, base, auth };
         match reached.clone().session(shared, notices).retrying_ping().await? {
             None => return Ok(reached),
             Some(cause) => tried.push(Tried { address, cause }),
@@ -252,6 +253,6 @@ mod tests {
         });
         let error = taken(&[format!("https://{address}/")]).expect_err("no TLS there");
         server.join().expect("the server ends");
-        assert!(matches!(error, RegistryError::Tls { .. }) && error.to_string().contains("SSL_CERT_FILE"), "{error}");
+        assert!(matches!(error, RegistryError::Tls { .. }) && error.to_string().contains("insecure = true"), "{error}");
     }
 }

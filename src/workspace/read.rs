@@ -20,6 +20,7 @@ use crate::span::Span;
 const REGISTRY: Attribute =
     optional("registry", Type::String, "HOST[:PORT][/PREFIX] that images are pushed to; default: registry.localhost");
 const TAG: Attribute = optional("tag", Type::String, "the tag that images are published under; default: latest");
+const TAGS: Attribute = optional("tags", Type::List(&Type::String), "more tags, beside `tag`; default: none");
 const BUILD_BASE: Attribute =
     optional("build-base", Type::String, "the label of the root file system in which cargo and exec actions run");
 const PLATFORM: Attribute =
@@ -53,6 +54,7 @@ pub const WORKSPACE: &[Attribute] = &[
     optional("requires", Type::String, "the versions of layerbuild that this workspace works with, such as \">=0.3\""),
     REGISTRY,
     TAG,
+    TAGS,
     BUILD_BASE,
     PLATFORM,
     COMPRESSION,
@@ -64,6 +66,7 @@ pub const PROFILE: &[Attribute] = &[
     optional("inherits", Type::String, "the profile whose settings hold where this one is silent"),
     REGISTRY,
     TAG,
+    TAGS,
     BUILD_BASE,
     PLATFORM,
     COMPRESSION,
@@ -201,6 +204,11 @@ impl Reader<'_> {
         if let Some(tag) = attributes.text("tag") {
             self.refuse(tag.span, check_tag(tag.value));
             self.settings.tag = tag.value.to_owned();
+        }
+        if attributes.has("tags") {
+            let tags = attributes.strings("tags");
+            tags.iter().for_each(|tag| self.refuse(tag.span, check_tag(tag.value)));
+            self.settings.tags = tags.into_iter().map(|tag| tag.value.to_owned()).collect();
         }
         if let Some(base) = attributes.text("build-base") {
             let label = Label::parse(base.value, &PackagePath::default());

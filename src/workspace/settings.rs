@@ -21,6 +21,8 @@ pub struct Settings {
     pub registry: String,
     /// The tag that images are published under.
     pub tag: String,
+    /// More tags that they are published under, beside `tag`.
+    pub tags: Vec<String>,
     /// The layer or image in which `cargo` and `exec` actions run; `None` where the workspace has no such actions.
     pub build_base: Option<Label>,
     /// What images run on unless they say otherwise.
@@ -111,6 +113,7 @@ impl Default for Settings {
             packages: Utf8PathBuf::new(),
             registry: "registry.localhost".into(),
             tag: "latest".into(),
+            tags: Vec::new(),
             build_base: None,
             platform: Platform::default(),
             compression: None,
