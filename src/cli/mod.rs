@@ -21,6 +21,7 @@ pub mod project;
 pub mod push;
 pub mod query;
 pub mod query_graph;
+pub mod registries;
 pub mod unchanged;
 pub mod work;
 
