@@ -3,7 +3,6 @@
 //! [`run`] takes arguments and a [`process::Process`], and gives an exit code. Nothing imports this module.
 
 pub mod build;
-pub mod client;
 pub mod context;
 pub mod diff;
 pub mod diff_side;
@@ -29,6 +28,7 @@ pub mod published;
 pub mod push;
 pub mod query;
 pub mod query_graph;
+pub mod registries;
 pub mod remote;
 pub mod status;
 pub mod unchanged;

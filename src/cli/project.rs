@@ -190,8 +190,7 @@ impl Project {
 
     /// Where images are published.
     pub fn registry(&self, cx: &Context) -> Result<RegistryBase, CliError> {
-        let text = cx.globals.registry.as_deref().unwrap_or(&self.workspace.settings.registry);
-        text.parse().map_err(|error| CliError::usage(format!("registry: {error}")))
+        chosen_registry(&self.workspace.settings, cx)
     }
 
     /// What wildcards pass over: what the profile takes as published, unless a pattern names just that.
@@ -230,6 +229,17 @@ impl Project {
     pub fn root(&self) -> &Utf8PathBuf {
         &self.workspace.root
     }
+}
+
+/// The registry of a call, else the settings'.
+pub fn chosen_registry(settings: &Settings, cx: &Context) -> Result<RegistryBase, CliError> {
+    let Some(text) = &cx.globals.registry else { return parsed_registry(&settings.registry) };
+    text.parse().map_err(|error| CliError::usage(format!("--registry (or LAYERBUILD_REGISTRY): {error}")))
+}
+
+/// The registry of settings.
+pub fn parsed_registry(text: &str) -> Result<RegistryBase, CliError> {
+    text.parse().map_err(|error| CliError::usage(format!("`registry` of the workspace or profile: {error}")))
 }
 
 fn has_errors(diagnostics: &[Diagnostic]) -> bool {

@@ -2,17 +2,17 @@
 
 use std::io::Write;
 
-use super::client::client;
 use super::context::Context;
 use super::error::CliError;
 use super::patterns::Patterns;
 use super::published::Published;
-use super::{images, project};
+use super::{images, project, registries};
 use crate::effect::promote::{PromoteError, Promotion, promote};
 use crate::event::{Event, Summary};
 use crate::exit::Exit;
 use crate::label::Label;
 use crate::reference::{Reference, RegistryBase, Tag};
+use crate::registry::ClientConfig;
 
 /// Copy published images, as they are, to another profile's registry or tag; prints one line `LABEL REFERENCE@DIGEST`
 /// a target
@@ -37,6 +37,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let project = project::open(&args.patterns.patterns, cx)?;
     let mut selected = project.select()?;
     images::only_images(&project, &mut selected, "promoted")?;
+    images::only_ours(&project, &mut selected)?;
     if args.from.is_some() && args.to.is_some() && cx.globals.registry.is_some() {
         let message = "--registry (or LAYERBUILD_REGISTRY) says nothing where both --from and --to name a profile";
         return Err(CliError::usage(message).hint("leave it out"));
@@ -53,7 +54,8 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     if cx.globals.offline {
         return Err(CliError::usage("--offline forbids promoting"));
     }
-    let Published { lines, error, .. } = published(&promotions, cx);
+    let client = registries::client(cx, &project.workspace.settings.registries)?;
+    let Published { lines, error, .. } = published(&promotions, client, cx);
     for line in lines {
         writeln!(cx.out, "{line}")?;
     }
@@ -69,8 +71,8 @@ struct Side {
 fn side(profile: Option<&str>, cx: &Context) -> Result<Side, CliError> {
     let settings = project::settings(profile, cx)?;
     let registry = match profile {
-        Some(_) => images::parsed_registry(&settings.registry)?,
-        None => images::chosen_registry(&settings, cx)?,
+        Some(_) => project::parsed_registry(&settings.registry)?,
+        None => project::chosen_registry(&settings, cx)?,
     };
     Ok(Side { registry, tags: images::setting_tags(&settings)? })
 }
@@ -96,10 +98,10 @@ fn announce(promotions: &[Promotion], cx: &mut Context) -> Result<(), CliError> 
     Ok(())
 }
 
-fn published(promotions: &[Promotion], cx: &Context) -> Published {
+fn published(promotions: &[Promotion], client: ClientConfig, cx: &Context) -> Published {
     let start = std::time::Instant::now();
     let listener = cx.listener();
-    let published = match promote(promotions, client(cx), &*listener) {
+    let published = match promote(promotions, client, &*listener) {
         Ok(results) => Published::new("promoted", promotions.iter().map(|one| &*one.label).zip(results)),
         Err(error) => Published::failed(error.into()),
     };

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::registries::Registries;
 use crate::label::{Label, PackagePath};
 use crate::pattern::TargetPattern;
 use crate::platform::Platform;
@@ -39,6 +40,8 @@ pub struct Settings {
     pub profiles: Vec<String>,
     /// Targets that the profile takes as published; empty without a profile.
     pub from_registry: Vec<TargetPattern>,
+    /// `[registry."HOST"]` and `allow-hosts`: how registries are reached.
+    pub registries: Registries,
     /// `[vars]`: what `${vars.NAME}` stands for.
     pub vars: BTreeMap<String, String>,
 }
@@ -122,6 +125,7 @@ impl Default for Settings {
             profile: None,
             profiles: Vec::new(),
             from_registry: Vec::new(),
+            registries: Registries::default(),
             vars: BTreeMap::new(),
         }
     }
