@@ -7,6 +7,7 @@ pub mod digest;
 pub mod event;
 pub mod exit;
 pub mod file_stat;
+pub mod host_pattern;
 pub mod label;
 pub mod layer_path;
 pub mod observed;
@@ -27,10 +28,15 @@ pub mod rules;
 
 pub mod plan;
 
+pub mod base;
+
 pub mod build;
 
 pub mod effect;
 
+pub mod lock;
+
+pub mod status;
 pub mod store;
 
 pub mod oci;

@@ -11,7 +11,9 @@ use std::fmt::{self, Write as _};
 use serde_json::Value;
 
 use super::record::Component;
-use super::{Action, ActionId, Archive, FileEntry, FileKind, FilesLayer, ImageAction, Operation, TarLayer};
+use super::{
+    Action, ActionId, Archive, FileEntry, FileKind, FilesLayer, ImageAction, IndexAction, Operation, TarLayer,
+};
 use crate::digest::{Digest, Hasher};
 use crate::oci::canonical;
 use crate::oci::image_spec::ImageSpec;
@@ -109,6 +111,14 @@ fn walk(operation: &Operation, inputs: &dyn Inputs, sink: &mut dyn Sink) -> Opti
             sink.plain("digest", format_args!("{}", fetch.digest));
         }
         Operation::Image(action) => image(action, inputs, sink)?,
+        Operation::Pull(pull) => {
+            sink.plain("operation", format_args!("pull"));
+            match pull.image() {
+                Some(image) => sink.plain("base digest", format_args!("{}", image.manifest)),
+                None => sink.plain("base digest", format_args!("not locked for {}", pull.platform)),
+            }
+        }
+        Operation::Index(action) => index(action, inputs, sink)?,
     }
     Some(())
 }
@@ -164,6 +174,18 @@ fn image(image: &ImageAction, inputs: &dyn Inputs, sink: &mut dyn Sink) -> Optio
         upstream(&format!("layer {}", index + 1), *layer, inputs, sink)?;
     }
     spec(&image.spec, sink);
+    Some(())
+}
+
+/// Platforms come with the images' digests.
+fn index(index: &IndexAction, inputs: &dyn Inputs, sink: &mut dyn Sink) -> Option<()> {
+    sink.plain("operation", format_args!("index"));
+    for (number, image) in index.images.iter().enumerate() {
+        upstream(&format!("image {}", number + 1), *image, inputs, sink)?;
+    }
+    for (name, value) in &index.annotations {
+        sink.plain(&format!("annotation {name}"), format_args!("{value}"));
+    }
     Some(())
 }
 

@@ -17,6 +17,9 @@ use crate::label::Label;
 use crate::layer_path::LayerPath;
 use crate::oci::compress::Compression;
 use crate::oci::image_spec::ImageSpec;
+use crate::oci::listing::Listing;
+use crate::platform::Platform;
+use crate::reference::Repository;
 
 /// An action of one [`ActionGraph`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,13 +49,17 @@ impl ActionGraph {
     pub fn note_name(&self, id: ActionId) -> String {
         let action = self.get(id);
         match action.operation {
-            Operation::Fetch(_) => format!("{} fetch", action.label),
-            _ => action.label.to_string(),
+            Operation::Fetch(_) => format!("{} fetch", action.name()),
+            _ => action.name(),
         }
     }
 
-    /// The layers of an image and of all that it stands on, lowest first; none for anything but an image.
+    /// The layers of an image and of all that it stands on, lowest first; of an index those of each of its images. None
+    /// for anything else.
     pub fn layers_of(&self, image: ActionId) -> Vec<ActionId> {
+        if let Operation::Index(_) = &self.get(image).operation {
+            return self.images_of(image).into_iter().flat_map(|image| self.layers_of(image)).collect();
+        }
         let mut chain: Vec<&ImageAction> = Vec::new();
         let mut next = Some(image);
         while let Some(Operation::Image(action)) = next.map(|id| &self.get(id).operation) {
@@ -60,6 +67,26 @@ impl ActionGraph {
             next = action.base;
         }
         chain.into_iter().rev().flat_map(|action| action.layers.iter().copied()).collect()
+    }
+
+    /// The images of an index; an image is its own.
+    pub fn images_of(&self, id: ActionId) -> Vec<ActionId> {
+        match &self.get(id).operation {
+            Operation::Index(index) => index.images.clone(),
+            _ => vec![id],
+        }
+    }
+
+    /// The pulled base at the bottom of an image; `None` where it stands on none. A pulled base is its own.
+    pub fn pulled_below(&self, image: ActionId) -> Option<(ActionId, &PullAction)> {
+        let mut at = image;
+        loop {
+            match &self.get(at).operation {
+                Operation::Image(action) => at = action.base?,
+                Operation::Pull(pull) => return Some((at, pull)),
+                _ => return None,
+            }
+        }
     }
 
     /// All ids, each after those of its inputs. Without recursion: a chain of images may be long.
@@ -97,8 +124,20 @@ impl ActionGraph {
 pub struct Action {
     /// The target that asked for it: for messages, never part of a key.
     pub label: Label,
+    /// The platform, of an image that an index asks for beside the image's own; `None` for all else.
+    pub variant: Option<Platform>,
     /// What to do.
     pub operation: Operation,
+}
+
+impl Action {
+    /// What people call it: the label, and behind it ` [linux/arm64]` where it is for another platform than the target's.
+    pub fn name(&self) -> String {
+        match &self.variant {
+            Some(platform) => format!("{} [{platform}]", self.label),
+            None => self.label.to_string(),
+        }
+    }
 }
 
 /// What an action does.
@@ -112,6 +151,10 @@ pub enum Operation {
     Fetch(Fetch),
     /// Makes an image's config and manifest.
     Image(Box<ImageAction>),
+    /// Takes somebody else's image, of one platform, as it was locked.
+    Pull(Box<PullAction>),
+    /// Makes an index of images.
+    Index(IndexAction),
 }
 
 /// A layer's content by path.
@@ -214,6 +257,44 @@ pub struct ImageAction {
     pub spec: ImageSpec,
 }
 
+/// An index of images.
+#[derive(Debug, Clone)]
+pub struct IndexAction {
+    /// The images, in the order in which clients look for one that fits.
+    pub images: Vec<ActionId>,
+    /// Annotations of the index.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// Somebody else's image, as it was locked.
+#[derive(Debug, Clone)]
+pub struct PullAction {
+    /// Where it is; not part of the key, since the digest says what comes.
+    pub repository: Repository,
+    /// What it is to run on.
+    pub platform: Platform,
+    /// What is locked, by platform.
+    pub locked: Arc<BTreeMap<Platform, PulledImage>>,
+}
+
+impl PullAction {
+    /// The image for the platform; `None` where it isn't locked for that.
+    pub fn image(&self) -> Option<&PulledImage> {
+        self.locked.get(&self.platform)
+    }
+}
+
+/// Somebody else's image for one platform.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PulledImage {
+    /// Its manifest.
+    pub manifest: Digest,
+    /// The listing of all its layers, which the store may lack.
+    pub listing: Digest,
+    /// What is known of its content in any case: see `oci::outline`.
+    pub outline: Listing,
+}
+
 impl Operation {
     /// What people call it: the rule's name, or `fetch`.
     pub fn name(&self) -> &'static str {
@@ -222,18 +303,21 @@ impl Operation {
             Operation::Tar(_) => "tar",
             Operation::Fetch(_) => "fetch",
             Operation::Image(_) => "image",
+            Operation::Pull(_) => "pull",
+            Operation::Index(_) => "index",
         }
     }
 
     /// The actions whose outputs this one reads, in the order in which the key names them.
     pub fn inputs(&self) -> Vec<ActionId> {
         match self {
-            Operation::Files(_) | Operation::Fetch(_) => Vec::new(),
+            Operation::Files(_) | Operation::Fetch(_) | Operation::Pull(_) => Vec::new(),
             Operation::Tar(tar) => match tar.archive {
                 Archive::Fetched(id) => vec![id],
                 Archive::Source(_) => Vec::new(),
             },
             Operation::Image(image) => image.base.into_iter().chain(image.layers.iter().copied()).collect(),
+            Operation::Index(index) => index.images.clone(),
         }
     }
 }

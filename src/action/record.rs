@@ -37,6 +37,8 @@ pub enum Output {
     Layer(LayerOutput),
     /// An image.
     Image(ImageOutput),
+    /// An index of images.
+    Index(IndexOutput),
 }
 
 /// A layer that was made.
@@ -67,24 +69,39 @@ pub struct ImageOutput {
     pub config: Blob,
 }
 
+/// An index that was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct IndexOutput {
+    /// The index itself: its digest names it.
+    pub index: Blob,
+    /// Its media type.
+    pub media_type: String,
+    /// Its images, in its order.
+    pub images: Vec<ImageOutput>,
+}
+
 impl Output {
-    /// What names the output: digest of the file, of the layer's blob, or of the manifest.
+    /// What names the output: digest of the file, of the layer's blob, of the manifest or of the index.
     pub fn digest(&self) -> Digest {
         match self {
             Output::File(blob) => blob.digest,
             Output::Layer(layer) => layer.blob.digest,
             Output::Image(image) => image.manifest.digest,
+            Output::Index(index) => index.index.digest,
         }
     }
 
     /// Every blob that must be in the store for the output to be whole.
     pub fn blobs(&self) -> impl Iterator<Item = Blob> {
-        let (first, second) = match self {
-            Output::File(blob) => (*blob, None),
-            Output::Layer(layer) => (layer.blob, Some(layer.listing)),
-            Output::Image(image) => (image.manifest, Some(image.config)),
+        let (first, second, images) = match self {
+            Output::File(blob) => (*blob, None, &[][..]),
+            Output::Layer(layer) => (layer.blob, Some(layer.listing), &[][..]),
+            Output::Image(image) => (image.manifest, Some(image.config), &[][..]),
+            Output::Index(index) => (index.index, None, index.images.as_slice()),
         };
-        std::iter::once(first).chain(second)
+        let of_images = images.iter().flat_map(|image| [image.manifest, image.config]);
+        std::iter::once(first).chain(second).chain(of_images)
     }
 }
 

@@ -31,7 +31,7 @@ mod tests {
     use crate::label::{Label, PackagePath};
 
     fn action(operation: Operation) -> Action {
-        Action { label: Label::parse(":a", &PackagePath::default()).unwrap(), operation }
+        Action { label: Label::parse(":a", &PackagePath::default()).unwrap(), variant: None, operation }
     }
 
     fn fetch() -> Action {

@@ -7,9 +7,11 @@ pub mod error;
 pub mod fetch;
 pub mod files;
 pub mod image;
+pub mod index;
 pub mod layer;
 pub mod listings;
 pub mod probe;
+pub mod pull;
 pub mod scheduler;
 pub mod tar;
 mod upstream;
@@ -17,6 +19,7 @@ mod upstream;
 use camino::Utf8Path;
 use rayon::ThreadPool;
 
+use crate::base::remote::Remote;
 use crate::store::Store;
 
 /// What running actions takes.
@@ -32,4 +35,6 @@ pub struct Workshop<'a> {
     pub listings: &'a listings::Listings,
     /// Fetch nothing.
     pub offline: bool,
+    /// Where bases come from that others hold.
+    pub remote: &'a dyn Remote,
 }

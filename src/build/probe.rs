@@ -78,7 +78,7 @@ fn one(id: ActionId, known: &Known<'_>, store: &Store) -> Result<(State, Option<
         Recalled::Known(output) => (State::Hit { key, output }, None),
         Recalled::Unknown => (State::Run { key }, None),
         Recalled::Damaged(why) => {
-            (State::Run { key }, Some(format!("{}: {why}; it is built again", known.graph.get(id).label)))
+            (State::Run { key }, Some(format!("{}: {why}; it is built again", known.graph.get(id).name())))
         }
     })
 }
@@ -127,7 +127,7 @@ impl Inputs for Known<'_> {
     }
 
     fn label(&self, id: ActionId) -> String {
-        self.graph.get(id).label.to_string()
+        self.graph.get(id).name()
     }
 }
 

@@ -12,7 +12,7 @@ use super::critical_path::critical_path;
 use super::error::BuildError;
 use super::probe::{Recalled, State, recall};
 use super::upstream::Upstream;
-use super::{Workshop, fetch, files, image, tar};
+use super::{Workshop, fetch, files, image, index, pull, tar};
 use crate::action::key;
 use crate::action::record::{Output, Record};
 use crate::action::{Action, ActionGraph, ActionId, Archive, FileKind, Operation};
@@ -224,7 +224,7 @@ fn weight(operation: &Operation) -> u64 {
             Archive::Fetched(_) => 0,
         },
         Operation::Fetch(_) => u64::MAX,
-        Operation::Image(_) => 0,
+        Operation::Image(_) | Operation::Index(_) | Operation::Pull(_) => 0,
     }
 }
 
@@ -329,7 +329,7 @@ impl Shared<'_> {
 
     fn step(&self, id: ActionId) -> Step {
         let action = self.graph.get(id);
-        Step { label: action.label.to_string(), what: action.operation.name() }
+        Step { label: action.name(), what: action.operation.name() }
     }
 }
 
@@ -338,6 +338,7 @@ fn detail(output: &Output) -> String {
         Output::File(blob) => blob.digest.to_string(),
         Output::Layer(layer) => layer.blob.digest.to_string(),
         Output::Image(image) => image.manifest.digest.to_string(),
+        Output::Index(index) => index.index.digest.to_string(),
     }
 }
 
@@ -347,5 +348,7 @@ fn execute(action: &Action, inputs: &Upstream, shop: &Workshop<'_>) -> Result<Ou
         Operation::Tar(layer) => tar::run(&action.label, layer, inputs.first(), shop),
         Operation::Fetch(fetch) => fetch::run(fetch, shop),
         Operation::Image(image) => image::run(image, &inputs.parts(image), shop),
+        Operation::Pull(pull) => pull::run(pull, shop),
+        Operation::Index(index) => index::run(index, &inputs.images(), shop),
     }
 }

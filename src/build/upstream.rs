@@ -5,18 +5,20 @@ use crate::action::key::Inputs;
 use crate::action::record::{ImageOutput, Output};
 use crate::action::{ActionGraph, ActionId, ImageAction, Operation};
 use crate::digest::Digest;
+use crate::oci::listing::Listing;
 
 /// The outputs that one action stands on: its inputs, and of an image all layers below it.
 pub struct Upstream {
     direct: Vec<(ActionId, String, Output)>,
     below: Vec<(String, Output)>,
+    outline: Option<(String, Listing)>,
 }
 
 impl Upstream {
     /// What `id` stands on, of outputs as `output` knows them.
     pub fn gather<'a>(id: ActionId, graph: &ActionGraph, output: impl Fn(ActionId) -> Option<&'a Output>) -> Upstream {
         let action = graph.get(id);
-        let known = |id: ActionId| Some((id, graph.get(id).label.to_string(), output(id)?.clone()));
+        let known = |id: ActionId| Some((id, graph.get(id).name(), output(id)?.clone()));
         let direct = action.operation.inputs().into_iter().filter_map(known).collect();
         let base = match &action.operation {
             Operation::Image(image) => image.base,
@@ -28,7 +30,9 @@ impl Upstream {
             .into_iter()
             .filter_map(known)
             .map(|(_, label, output)| (label, output));
-        Upstream { direct, below: below.collect() }
+        let pulled = base.and_then(|base| graph.pulled_below(base));
+        let outline = pulled.and_then(|(id, pull)| Some((graph.get(id).name(), pull.image()?.outline.clone())));
+        Upstream { direct, below: below.collect(), outline }
     }
 
     /// The first input's.
@@ -40,12 +44,18 @@ impl Upstream {
         self.direct.iter().find(|(input, ..)| *input == id).map(|(_, _, output)| output)
     }
 
+    /// The images of an index, each with what it is called.
+    pub fn images(&self) -> Vec<(&str, &ImageOutput)> {
+        self.direct.iter().filter_map(|(_, name, output)| Some((name.as_str(), as_image(output)?))).collect()
+    }
+
     /// Sorted into what an image is made of.
     pub fn parts<'a>(&'a self, action: &ImageAction) -> image::Parts<'a> {
         let base = action.base.and_then(|id| self.output(id)).and_then(as_image);
         let own = self.direct.iter().filter_map(|(_, label, output)| layer(label, output)).collect();
         let below = self.below.iter().filter_map(|(label, output)| layer(label, output)).collect();
-        image::Parts { base, below, own }
+        let outline = self.outline.as_ref().map(|(label, outline)| (&**label, outline));
+        image::Parts { base, outline, below, own }
     }
 }
 

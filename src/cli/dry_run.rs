@@ -24,7 +24,7 @@ pub fn run(work: &Work<'_>, cx: &mut Context) -> Result<(), CliError> {
             State::Run { .. } => ("RUN", explainer.reason(id)?.headline()),
             State::Waits => ("WAIT", explainer.reason(id)?.headline()),
         };
-        writeln!(cx.out, "{verdict:<4} {} {}  {reason}", action.label, action.operation.name())?;
+        writeln!(cx.out, "{verdict:<4} {} {}  {reason}", action.name(), action.operation.name())?;
     }
     Ok(())
 }

@@ -4,9 +4,11 @@
 
 use std::io;
 
+use crate::base::error::BaseError;
 use crate::exit::Exit;
 use crate::query::error::{ErrorKind, QueryError};
 use crate::reason::reason;
+use crate::registry::RegistryError;
 use crate::store::StoreError;
 use crate::ui::stream::Stream;
 use crate::ui::style::Style;
@@ -59,6 +61,13 @@ impl CliError {
         CliError::environment(format!("{doing}: {}", reason(error)))
     }
 
+    /// Puts before the message what it is about.
+    #[must_use]
+    pub fn of(mut self, what: &dyn std::fmt::Display) -> CliError {
+        self.message = format!("{what}: {}", self.message);
+        self
+    }
+
     /// Adds what to do.
     #[must_use]
     pub fn hint(mut self, text: impl Into<String>) -> CliError {
@@ -98,9 +107,24 @@ impl From<io::Error> for CliError {
     }
 }
 
+impl From<BaseError> for CliError {
+    fn from(error: BaseError) -> CliError {
+        let exit = if error.is_environment() { Exit::Environment } else { Exit::Failed };
+        let told = CliError::new(exit, error.to_string());
+        error.hint().into_iter().fold(told, CliError::hint)
+    }
+}
+
 impl From<StoreError> for CliError {
     fn from(error: StoreError) -> CliError {
         let exit = if matches!(error, StoreError::Locked { .. }) { Exit::Locked } else { Exit::Environment };
+        CliError::new(exit, error.to_string())
+    }
+}
+
+impl From<RegistryError> for CliError {
+    fn from(error: RegistryError) -> CliError {
+        let exit = if error.is_mistake() { Exit::Usage } else { Exit::Environment };
         CliError::new(exit, error.to_string())
     }
 }

@@ -117,7 +117,7 @@ impl Lines<'_> {
     }
 
     fn label(&self, id: ActionId) -> String {
-        self.work.lowered.graph.get(id).label.to_string()
+        self.work.lowered.graph.get(id).name()
     }
 }
 

@@ -121,6 +121,6 @@ impl Inputs for Explainer<'_> {
     }
 
     fn label(&self, id: ActionId) -> String {
-        self.graph().get(id).label.to_string()
+        self.graph().get(id).name()
     }
 }

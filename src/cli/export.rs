@@ -1,6 +1,5 @@
 //! `export`: images as files that other tools read.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use camino::Utf8Path;
@@ -11,14 +10,12 @@ use super::images::{self, BuiltImage};
 use super::patterns::Patterns;
 use super::work::{Results, Work};
 use super::{dry_run, project};
-use crate::action::record::Output;
-use crate::digest::DiffId;
 use crate::effect::blobs::StoreBlobs;
 use crate::event::{Event, Listener};
 use crate::exit::Exit;
-use crate::oci::descriptor::Descriptor;
 use crate::oci::docker_archive::{self, Loadable};
 use crate::oci::layout::{self, Listed};
+use crate::store::Store;
 
 /// Build images and write them as files that other tools read
 #[derive(Debug, Clone, clap::Args)]
@@ -79,6 +76,7 @@ fn export(args: &Args, work: &Work<'_>, cx: &mut Context, listener: &dyn Listene
         let (results, error) = work.build(cx, listener)?;
         error.map_or(Ok(()), Err)?;
         let built = images::built(work, &results);
+        images::fetch_bases(&built, work, cx, listener)?;
         let written = write(args, &built, work, &results, cx);
         if written.is_err() && std::mem::take(&mut again) && images::was_damaged(&built, work, listener)? {
             continue;
@@ -95,24 +93,21 @@ fn write(
     results: &Results,
     cx: &mut Context,
 ) -> Result<(), CliError> {
-    let names = names(images, work, cx)?;
+    let names = images::names(images, work, cx)?;
     let blobs = StoreBlobs(work.store);
     let to = cx.path(&args.to);
     match args.format {
         Format::Oci => {
-            let listed = listed(images, &names, work);
+            let listed = listed(images, &names, work.store)?;
             if args.to != "-" {
                 return layout::write_dir(to.as_std_path(), &listed, &blobs).map_err(|error| failed(&to, &error));
             }
             layout::write_tar(&mut cx.out, &listed, &blobs).map(drop).map_err(|error| failed("stdout".into(), &error))
         }
         Format::DockerArchive => {
-            let loadable: Vec<Loadable> = images
-                .iter()
-                .zip(&names)
-                .map(|(image, name)| Loadable { manifest: descriptor(image), tags: vec![name.clone()] })
-                .collect();
-            let sizes = sizes(images, work, results);
+            let loadable = images.iter().zip(&names).map(|(image, name)| loadable(image, name));
+            let loadable = loadable.collect::<Result<Vec<_>, CliError>>()?;
+            let sizes = images::uncompressed(images, work, results);
             if args.to != "-" {
                 return to_file(&to, |file| {
                     docker_archive::write(file, &loadable, &sizes, &blobs)
@@ -145,45 +140,21 @@ fn failed(to: &Utf8Path, error: &dyn std::error::Error) -> CliError {
     CliError::new(Exit::Environment, format!("cannot write {to}: {error}"))
 }
 
-fn descriptor(image: &BuiltImage<'_>) -> Descriptor {
-    Descriptor {
-        media_type: image.output.media_type.clone(),
-        digest: image.output.manifest.digest,
-        size: image.output.manifest.size,
-        annotations: BTreeMap::new(),
+fn loadable(image: &BuiltImage<'_>, name: &str) -> Result<Loadable, CliError> {
+    if image.is_index {
+        let message = format!("{} is an index: a docker-archive holds images of one platform", image.label);
+        return Err(CliError::usage(message).hint("export one of its images, or take `--format oci`"));
     }
+    Ok(Loadable { manifest: image.descriptor(), tags: vec![name.to_owned()], known: 0 })
 }
 
-fn listed(images: &[BuiltImage<'_>], names: &[String], work: &Work<'_>) -> Vec<Listed> {
-    let platform = |image: &BuiltImage<'_>| match &work.lowered.graph.get(image.action).operation {
-        crate::action::Operation::Image(action) => Some(action.spec.platform.clone()),
-        _ => None,
+fn listed(images: &[BuiltImage<'_>], names: &[String], store: &Store) -> Result<Vec<Listed>, CliError> {
+    let one = |(image, name): (&BuiltImage<'_>, &String)| {
+        let platform = (!image.is_index)
+            .then(|| images::config(&image.images[0], store))
+            .transpose()?
+            .map(|config| config.platform);
+        Ok(Listed { descriptor: image.descriptor(), platform, name: Some(name.clone()) })
     };
-    images
-        .iter()
-        .zip(names)
-        .map(|(image, name)| Listed {
-            descriptor: descriptor(image),
-            platform: platform(image),
-            name: Some(name.clone()),
-        })
-        .collect()
-}
-
-/// The whole references under which the images would be published.
-fn names(images: &[BuiltImage<'_>], work: &Work<'_>, cx: &Context) -> Result<Vec<String>, CliError> {
-    let registry = images::registry(work.project, cx)?;
-    let tag = &work.project.workspace.settings.tag;
-    let name = |image: &BuiltImage<'_>| Ok(format!("{}:{tag}", images::repository(image.label, &registry)?));
-    images.iter().map(name).collect()
-}
-
-/// Uncompressed sizes of all layers of the images.
-fn sizes(images: &[BuiltImage<'_>], work: &Work<'_>, results: &Results) -> BTreeMap<DiffId, u64> {
-    let layers = images.iter().flat_map(|image| work.lowered.graph.layers_of(image.action));
-    let size = |id| match results.output(id) {
-        Some(Output::Layer(layer)) => Some((layer.diff_id, layer.uncompressed)),
-        _ => None,
-    };
-    layers.filter_map(size).collect()
+    images.iter().zip(names).map(one).collect()
 }

@@ -8,7 +8,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use super::error::CliError;
 use super::global::{ColorChoice, Flags};
-use super::{build, explain, export, init, ls, patterns, push, query};
+use super::{build, diff, explain, export, init, load, lock, ls, patterns, promote, push, query, status};
 use crate::diagnostic::nearest;
 
 /// The whole command line.
@@ -40,8 +40,13 @@ Exit codes: 0 done, 1 a build action or effect failed, 2 the call or a layers.to
 pub enum Verb {
     Build(build::Args),
     Push(push::Args),
+    Promote(promote::Args),
     Export(export::Args),
+    Load(load::Args),
+    Lock(lock::Args),
     Ls(ls::Args),
+    Diff(Box<diff::Args>),
+    Status(status::Args),
     Explain(explain::Args),
     Query(query::Args),
     Init(init::Args),

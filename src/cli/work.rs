@@ -7,6 +7,7 @@ use super::context::Context;
 use super::error::CliError;
 use super::global::Verbosity;
 use super::project::{Project, Selected};
+use super::remote::Remotes;
 use crate::action::ActionId;
 use crate::action::record::Output;
 use crate::build::error::BuildError;
@@ -93,7 +94,7 @@ impl Work<'_> {
         for id in self.lowered.graph.ids() {
             let Some(output) = states[id.index()].output() else { continue };
             let action = self.lowered.graph.get(id);
-            let step = Step { label: action.label.to_string(), what: action.operation.name() };
+            let step = Step { label: action.name(), what: action.operation.name() };
             listener.event(Event::Known { step, detail: output.digest().to_string() });
         }
     }
@@ -111,13 +112,9 @@ impl Work<'_> {
         }
         let workers = rayon::ThreadPoolBuilder::new().num_threads(cx.globals.jobs.get()).build();
         let workers = workers.map_err(|error| CliError::environment(format!("cannot start threads: {error}")))?;
-        let shop = Workshop {
-            root: self.project.root(),
-            store: self.store,
-            workers: &workers,
-            listings: &Listings::default(),
-            offline: cx.globals.offline,
-        };
+        let (remote, listings) = (Remotes::new(self.project, cx)?, Listings::default());
+        let (root, store, offline) = (self.project.root(), self.store, cx.globals.offline);
+        let shop = Workshop { root, store, workers: &workers, listings: &listings, offline, remote: &remote };
         let options = scheduler::Options { jobs: cx.globals.jobs, keep_going: cx.globals.keep_going };
         let built = scheduler::run(&self.lowered.graph, states, options, &shop, listener);
         self.store.actions().flush()?;
@@ -150,7 +147,7 @@ impl Work<'_> {
     }
 
     fn summary(&self, built: &Built, actions: usize, start: Instant) -> Summary {
-        let label = |id: ActionId| self.lowered.graph.get(id).label.to_string();
+        let label = |id: ActionId| self.lowered.graph.get(id).name();
         Summary {
             verb: "built",
             ran: built.ran,
@@ -174,9 +171,9 @@ impl Work<'_> {
     }
 
     fn diagnostic(&self, failure: &Failure) -> Diagnostic {
-        let label = &self.lowered.graph.get(failure.id).label;
-        let mut diagnostic = Diagnostic::error(format!("{label} failed: {}", chain(&failure.error)));
-        if let Some(target) = self.selected.graph.id(label) {
+        let action = self.lowered.graph.get(failure.id);
+        let mut diagnostic = Diagnostic::error(format!("{} failed: {}", action.name(), chain(&failure.error)));
+        if let Some(target) = self.selected.graph.id(&action.label) {
             diagnostic = diagnostic.at(self.selected.graph.target(target).span, "this target");
         }
         failure.error.hint().into_iter().fold(diagnostic, Diagnostic::help)

@@ -8,6 +8,7 @@ pub mod chunk_memory;
 mod chunk_sink;
 pub mod chunks;
 pub mod closure;
+pub mod compare;
 pub mod compress;
 pub mod content;
 pub mod decompress;
@@ -21,11 +22,13 @@ pub mod image_spec;
 pub mod index;
 pub mod layer;
 mod layer_bytes;
+pub mod layer_listing;
 pub mod layout;
 pub mod listing;
 pub mod manifest;
 pub mod media_type;
 pub mod ordered;
+pub mod outline;
 pub mod overlay;
 pub mod raw_json;
 pub mod tar_members;
@@ -37,4 +40,4 @@ pub mod unpack;
 pub mod validate;
 
 #[cfg(test)]
-mod sample;
+pub mod sample;

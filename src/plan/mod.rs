@@ -4,6 +4,7 @@
 //! nothing built, `why` compares with the last build, `snapshot` gives a build's
 //! answer again where nothing changed. Runs nothing, and asks no cache: `build::probe` does.
 
+pub mod extras;
 pub mod lower;
 pub mod snapshot;
 pub mod source_key;

@@ -27,7 +27,7 @@ impl Inputs for Known<'_> {
     }
 
     fn label(&self, id: ActionId) -> String {
-        self.graph.get(id).label.to_string()
+        self.graph.get(id).name()
     }
 }
 
@@ -47,8 +47,8 @@ mod tests {
         // The image first: actions come in no particular order.
         let image = ImageAction { base: None, layers: vec![ActionId(1)], spec: Default::default() };
         let actions = vec![
-            Action { label: label(":i"), operation: Operation::Image(Box::new(image)) },
-            Action { label: label(":f"), operation: Operation::Files(files) },
+            Action { label: label(":i"), variant: None, operation: Operation::Image(Box::new(image)) },
+            Action { label: label(":f"), variant: None, operation: Operation::Files(files) },
         ];
         ActionGraph { actions }
     }

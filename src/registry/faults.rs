@@ -1,78 +1,14 @@
 //! Tests of a push against a registry that misbehaves: `fake` answers as each test says.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::io::{self, Read};
 use std::sync::Mutex;
 use std::time::Duration;
 
 use super::fake::{Fake, Reply, Seen};
+use super::testing::{LAYER, Memory, config, memory, push, push_with, request, well};
 use super::*;
 use crate::digest::Digest;
-use crate::reference::{Registry, Repository};
-
-/// Blobs in memory; a blob may be stored under a digest that isn't its own.
-#[derive(Default)]
-struct Memory(BTreeMap<Digest, Vec<u8>>);
-
-impl BlobSource for Memory {
-    fn open(&self, digest: &Digest) -> io::Result<Box<dyn Read + Send>> {
-        let bytes = self.0.get(digest).cloned().ok_or(io::ErrorKind::NotFound)?;
-        Ok(Box::new(io::Cursor::new(bytes)))
-    }
-}
-
-const LAYER: &[u8] = b"a layer";
-
-fn memory() -> Memory {
-    Memory(BTreeMap::from([(Digest::of(LAYER), LAYER.to_vec())]))
-}
-
-fn request(address: &str, path: &str) -> PushRequest {
-    let registry: Registry = address.parse().expect("a registry");
-    let repository = Repository { registry, path: path.parse().expect("a path") };
-    let blobs = vec![BlobDescriptor { digest: Digest::of(LAYER), size: LAYER.len() as u64 }];
-    let (manifest, media_type) = (format!("{{\"{path}\":1}}").into(), "application/x".to_owned());
-    PushRequest {
-        repository,
-        tags: vec!["t".parse().expect("a tag")],
-        manifest,
-        media_type,
-        blobs,
-        mount_from: Vec::new(),
-    }
-}
-
-fn config() -> ClientConfig {
-    ClientConfig { retry: RetryPolicy::immediate(2), parallel: 1, ..ClientConfig::default() }
-}
-
-fn push_with(
-    config: ClientConfig,
-    requests: &[PushRequest],
-    blobs: &Memory,
-) -> (Vec<Result<Pushed, RegistryError>>, Vec<PushEvent>) {
-    let events = RefCell::new(Vec::new());
-    let pusher = Pusher::new(config).expect("a pusher");
-    let results = pusher.push(requests, blobs, &|event| events.borrow_mut().push(event));
-    (results, events.into_inner())
-}
-
-fn push(fake: &Fake) -> Result<Pushed, RegistryError> {
-    push_with(config(), &[request(&fake.address, "a/b")], &memory()).0.remove(0)
-}
-
-/// What an empty registry answers when all goes well.
-fn well(seen: &Seen) -> Reply {
-    let (method, path) = seen.line.split_once(' ').expect("a request line");
-    match method {
-        "GET" => Reply::new(200),
-        "HEAD" => Reply::new(404),
-        "POST" => Reply::new(202).with("location", "/upload/1?_state=s%2F1"),
-        "PUT" if path.starts_with("/upload/") && !seen.whole => Reply::cut(),
-        _ => Reply::new(201),
-    }
-}
+use crate::reference::Repository;
 
 /// Answers the first requests that begin with `start` with `replies`, all others well.
 fn stumbling(start: &'static str, replies: Vec<Reply>) -> Fake {
@@ -225,8 +161,8 @@ fn a_registry_that_is_none_or_is_not_there_is_named_with_what_was_tried() {
     }
 }
 
-/// A registry that wants tokens from its own `/token`, and what it was asked.
-fn token_registry(own: &'static Mutex<String>) -> Fake {
+/// A registry that wants tokens from its own `/token`; with one, it answers so.
+fn token_registry_with(own: &'static Mutex<String>, mut answer: impl FnMut(&Seen) -> Reply + Send + 'static) -> Fake {
     let fake = Fake::start(move |seen| {
         let realm = format!("Bearer realm=\"http://{}/token\",service=\"s\"", own.lock().expect("an address"));
         match seen.line.as_str() {
@@ -234,7 +170,7 @@ fn token_registry(own: &'static Mutex<String>) -> Fake {
             _ if seen.header("authorization") != Some("Bearer tok3n") => {
                 Reply::new(401).with("www-authenticate", realm)
             }
-            _ => well(seen),
+            _ => answer(seen),
         }
     });
     own.lock().expect("an address").clone_from(&fake.address);
@@ -254,7 +190,7 @@ fn with_credentials(address: &str) -> (tempfile::TempDir, ClientConfig) {
 #[test]
 fn a_token_is_asked_for_once_a_scope_with_the_users_password() {
     static OWN: Mutex<String> = Mutex::new(String::new());
-    let fake = token_registry(&OWN);
+    let fake = token_registry_with(&OWN, well);
     let (_folder, config) = with_credentials(&fake.address);
     let (results, _) = push_with(config, &[request(&fake.address, "a/b")], &memory());
     results[0].as_ref().expect("pushed");
@@ -321,4 +257,152 @@ fn a_name_below_localhost_is_this_machine() {
     let (results, _) = push_with(config(), &[request(&format!("registry.localhost:{port}"), "a/b")], &memory());
     let pushed = results[0].as_ref().expect("pushed");
     assert!(pushed.reference().to_string().starts_with(&format!("registry.localhost:{port}/a/b:t@sha256:")));
+}
+
+/// An index of two images, each with a layer of its own; the blobs of both.
+fn index(address: &str) -> (PushRequest, Memory) {
+    let child = |text: &str| {
+        let blobs = vec![BlobDescriptor { digest: Digest::of(text.as_bytes()), size: text.len() as u64 }];
+        Child { manifest: format!("{{\"{text}\":1}}").into(), media_type: "application/y".to_owned(), blobs }
+    };
+    let memory = Memory(["one", "two"].map(|text| (Digest::of(text.as_bytes()), text.into())).into());
+    let children = vec![child("one"), child("two")];
+    (PushRequest { children, blobs: Vec::new(), ..request(address, "a/b") }, memory)
+}
+
+#[test]
+fn an_index_is_put_after_its_images_and_those_after_their_blobs() {
+    let fake = Fake::start(well);
+    let (request, memory) = index(&fake.address);
+    push_with(config(), std::slice::from_ref(&request), &memory).0.remove(0).expect("pushed");
+    let puts = fake.seen().into_iter().map(|seen| seen.line).filter(|line| line.starts_with("PUT")).collect::<Vec<_>>();
+    let manifest = |bytes: &[u8]| format!("PUT /v2/a/b/manifests/{}", Digest::of(bytes));
+    let mut expected: Vec<String> = request.children.iter().map(|child| manifest(&child.manifest)).collect();
+    expected.extend([manifest(&request.manifest), "PUT /v2/a/b/manifests/t".to_owned()]);
+    assert!(puts[..2].iter().all(|line| line.starts_with("PUT /upload/")), "{puts:?}");
+    assert_eq!(puts[2..], expected);
+}
+
+#[test]
+fn an_index_that_lacks_an_image_is_not_put() {
+    let fake = stumbling("PUT /v2/a/b/manifests/sha256", vec![Reply::new(201), Reply::new(400), Reply::new(400)]);
+    let (request, memory) = index(&fake.address);
+    let (results, _) = push_with(config(), &[request], &memory);
+    assert!(matches!(results[0], Err(RegistryError::Status { status: 400, .. })), "{results:?}");
+    assert_eq!((fake.count("PUT /v2/a/b/manifests/sha256"), fake.count("PUT /v2/a/b/manifests/t")), (2, 0));
+}
+
+#[test]
+fn an_index_that_is_there_costs_one_head_and_an_image_of_it_that_is_there_sends_no_blob() {
+    let (whole, _) = index("h.io");
+    let digest = Digest::of(&whole.manifest).to_string();
+    let fake = Fake::start(move |seen| match seen.line.starts_with("HEAD") {
+        true => Reply::new(200).with("docker-content-digest", digest.clone()),
+        false => well(seen),
+    });
+    let (results, _) = push_with(config(), &[index(&fake.address).0], &Memory::default());
+    assert!(results[0].as_ref().expect("pushed").unchanged);
+    assert_eq!(fake.count("HEAD"), 1);
+
+    let first = Digest::of(&whole.children[0].manifest).to_string();
+    let fake = Fake::start(move |seen| match seen.line.starts_with("HEAD") && seen.line.ends_with(&first) {
+        true => Reply::new(200),
+        false => well(seen),
+    });
+    let (request, memory) = index(&fake.address);
+    push_with(config(), &[request], &memory).0.remove(0).expect("pushed");
+    assert_eq!((fake.count("PUT /upload/"), fake.count("PUT /v2/a/b/manifests/")), (1, 3));
+}
+
+#[test]
+fn six_images_that_are_there_cost_one_head_each_and_one_token_a_scope() {
+    static OWN: Mutex<String> = Mutex::new(String::new());
+    let names = ["base", "platform/a", "platform/b", "data/a", "data/b", "data/c"];
+    let digests: BTreeMap<String, String> = names
+        .map(|name| (format!("HEAD /v2/{name}/manifests/t"), Digest::of(&request("h.io", name).manifest).to_string()))
+        .into();
+    let fake = token_registry_with(&OWN, move |seen| match digests.get(&seen.line) {
+        Some(digest) => Reply::new(200).with("docker-content-digest", digest.clone()),
+        None => well(seen),
+    });
+    let (_folder, config) = with_credentials(&fake.address);
+    let requests = names.map(|name| request(&fake.address, name));
+    let (results, events) = push_with(config, &requests, &Memory::default());
+    assert!(results.iter().flatten().filter(|pushed| pushed.unchanged).count() == 6, "{results:?}");
+    assert_eq!(events.len(), 6, "{events:?}");
+    assert_eq!((fake.count("HEAD"), fake.count("GET /token"), fake.count("GET /v2/")), (6, 6, 1));
+    assert_eq!(fake.seen().len(), 13, "and nothing else");
+}
+
+#[test]
+fn a_tag_that_the_registry_keeps_is_told_with_what_to_do() {
+    for (status, body) in [(409, ""), (403, r#"{"errors":[{"code":"DENIED","message":"tag is immutable"}]}"#)] {
+        let fake = stumbling("PUT /v2/a/b/manifests/t", vec![Reply::new(status).body(body); 9]);
+        let error = push(&fake).expect_err("kept");
+        assert!(matches!(error, RegistryError::TagKept { .. }), "{error}");
+        let text = error.to_string();
+        let parts = [&*fake.address, "PUT ", "`t`", &status.to_string(), "--tag"];
+        assert!(parts.iter().all(|part| text.contains(part)), "{text}");
+        assert_eq!(fake.count("PUT /v2/a/b/manifests/t"), 1, "it is not tried again");
+    }
+}
+
+#[test]
+fn a_blob_that_the_registry_refuses_is_sent_once_more_and_then_told() {
+    let refusal = r#"{"errors":[{"code":"DIGEST_INVALID","message":"no"}]}"#;
+    let fake = stumbling("PUT /upload", vec![Reply::new(400).body(refusal); 9]);
+    let error = push(&fake).expect_err("refused").to_string();
+    assert!(error.contains("400 (DIGEST_INVALID: no)") && error.contains("proxy"), "{error}");
+    assert_eq!((fake.count("PUT /upload"), fake.count("PUT /v2/")), (2, 0));
+}
+
+/// Blobs that are all in another repository.
+struct Away(Repository);
+
+impl BlobSource for Away {
+    fn open(&self, _digest: &Digest) -> std::io::Result<Box<dyn std::io::Read + Send>> {
+        Err(std::io::ErrorKind::NotFound.into())
+    }
+
+    fn origin(&self, _digest: &Digest) -> Option<Repository> {
+        Some(self.0.clone())
+    }
+}
+
+#[test]
+fn a_blob_of_another_registry_is_streamed_through_and_its_wrong_bytes_complete_nothing() {
+    for (bytes, right) in [(LAYER, true), (b"a layeR", false)] {
+        let from = Fake::start(move |seen| match seen.line.starts_with("GET /v2/base/blobs/") {
+            true => Reply::new(200).body(bytes),
+            false => Reply::new(200),
+        });
+        let to = Fake::start(well);
+        let away = Repository { path: "base".parse().expect("a path"), ..request(&from.address, "x").repository };
+        let result =
+            Pusher::new(config()).expect("a pusher").push(&[request(&to.address, "a/b")], &Away(away), &|_| {});
+        assert_eq!(result[0].is_ok(), right, "{result:?}");
+        let sent = to.seen().into_iter().find(|seen| seen.line.starts_with("PUT /upload/") && seen.whole);
+        assert_eq!(sent.map(|seen| seen.body), right.then(|| LAYER.to_vec()));
+    }
+}
+
+#[test]
+fn a_blob_of_the_same_registry_is_mounted_from_where_it_is_and_streamed_where_that_is_refused() {
+    for refused in [false, true] {
+        let fake = Fake::start(move |seen| match seen.line.as_str() {
+            line if line.starts_with("HEAD /v2/base/blobs/") => Reply::new(200),
+            line if line.contains("?mount=") && line.contains("from=base") && !refused => Reply::new(201),
+            line if line.contains("?mount=") => Reply::new(403),
+            line if line.starts_with("GET /v2/base/blobs/") => Reply::new(200).body("a layer"),
+            _ => well(seen),
+        });
+        let request = request(&fake.address, "a/b");
+        let away = Repository { path: "base".parse().expect("a path"), ..request.repository.clone() };
+        let result = Pusher::new(config()).expect("a pusher").push(&[request], &Away(away), &|_| {});
+        assert!(result[0].is_ok(), "{result:?}");
+        assert_eq!(
+            (fake.count("PUT /upload/"), fake.count("GET /v2/base/")),
+            (usize::from(refused), usize::from(refused))
+        );
+    }
 }

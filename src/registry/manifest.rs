@@ -6,7 +6,8 @@ use oci_distribution::manifest::{
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
 
-use super::answer::header;
+use super::advice::keeps_tag;
+use super::answer::{describes, header};
 use super::error::RegistryError;
 use super::session::{Payload, Request, Session};
 use crate::digest::Digest;
@@ -32,18 +33,42 @@ pub(super) enum Found {
     Unnamed,
 }
 
-/// Asks which manifest a name stands for: one HEAD.
-pub(super) async fn head(session: &Session<'_>, path: &RepositoryPath, name: Name<'_>) -> Result<Found, RegistryError> {
-    let mut request = Request::new(Method::HEAD, url(session, path, name), path);
+/// Asks which manifest a tag stands for: one HEAD.
+pub(super) async fn head(session: &Session<'_>, path: &RepositoryPath, tag: &Tag) -> Result<Found, RegistryError> {
+    let name = Name::Tag(tag);
+    let request = accepting(Request::new(Method::HEAD, url(session, path, name), path));
+    session.retrying(async || ask(session, &request, name).await).await
+}
+
+/// Whether a repository has a manifest: one HEAD by its digest. Something else under that name is not it.
+pub(super) async fn has(
+    session: &Session<'_>,
+    path: &RepositoryPath,
+    manifest: &Manifest,
+) -> Result<bool, RegistryError> {
+    let request = accepting(Request::new(Method::HEAD, url(session, path, Name::Digest(manifest.digest)), path));
+    let asked = async || {
+        let response = session.exchange(&request).await?;
+        match response.status() {
+            StatusCode::OK => Ok(describes(response.headers(), manifest.digest, manifest.bytes.len() as u64)),
+            StatusCode::NOT_FOUND => Ok(false),
+            _ => Err(session.refused(&request, response).await),
+        }
+    };
+    session.retrying(asked).await
+}
+
+/// The same request, which takes every kind of manifest that there is a use for.
+pub(super) fn accepting(mut request: Request<'_>) -> Request<'_> {
     let types =
         [OCI_IMAGE_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, IMAGE_MANIFEST_LIST_MEDIA_TYPE];
     for media_type in types {
         request.headers.append(ACCEPT, HeaderValue::from_static(media_type));
     }
-    session.retrying(async || ask(session, &request, name).await).await
+    request
 }
 
-async fn ask(session: &Session<'_>, request: &Request<'_>, name: Name<'_>) -> Result<Found, RegistryError> {
+pub(super) async fn ask(session: &Session<'_>, request: &Request<'_>, name: Name<'_>) -> Result<Found, RegistryError> {
     let response = session.exchange(request).await?;
     match (response.status(), name) {
         (StatusCode::OK, Name::Digest(digest)) => Ok(Found::Manifest(digest)),
@@ -66,7 +91,24 @@ pub(super) async fn put(
         .map_err(|_| RegistryError::Protocol { request: line, what: "its media type is no header".to_owned() })?;
     request.headers.insert(CONTENT_TYPE, media_type);
     request.payload = Payload::Bytes(manifest.bytes.clone());
-    session.retrying(async || send(session, &request, manifest.digest).await).await
+    let put = session.retrying(async || send(session, &request, manifest.digest).await).await;
+    match name {
+        Name::Tag(tag) => put.map_err(|error| moved(tag, error)),
+        Name::Digest(_) => put,
+    }
+}
+
+/// Why a tag could not be put: some registries keep it where it points.
+fn moved(tag: &Tag, error: RegistryError) -> RegistryError {
+    let (request, status, message) = match &error {
+        RegistryError::Denied { request, message, .. } => (request, 403, message),
+        RegistryError::Status { request, status, message, .. } => (request, *status, message),
+        _ => return error,
+    };
+    match keeps_tag(status, message) {
+        true => RegistryError::TagKept { request: request.clone(), tag: tag.clone(), status, message: message.clone() },
+        false => error,
+    }
 }
 
 /// A manifest's bytes, ready to be sent.
@@ -84,22 +126,22 @@ async fn send(session: &Session<'_>, request: &Request<'_>, digest: Digest) -> R
     if !response.status().is_success() {
         return Err(session.refused(request, response).await);
     }
-    match digest_of(response.headers()).filter(|stored| *stored != digest) {
-        None => Ok(()),
-        Some(stored) => {
-            let what = format!("it stored the manifest {digest} as {stored}");
-            Err(RegistryError::Protocol { request: request.line(), what })
-        }
+    match (digest_of(response.headers()), response.status()) {
+        (Some(stored), _) if stored == digest => Ok(()),
+        (Some(stored), _) => Err(request.protocol(format!("it stored the manifest {digest} as {stored}"))),
+        (None, StatusCode::CREATED) => Ok(()),
+        (None, status) => Err(request.protocol(format!("answered {status}, which does not say that it took it"))),
     }
 }
 
-fn url(session: &Session<'_>, path: &RepositoryPath, name: Name<'_>) -> Url {
+pub(super) fn url(session: &Session<'_>, path: &RepositoryPath, name: Name<'_>) -> Url {
     match name {
         Name::Digest(digest) => session.url(path, &format!("manifests/{digest}")),
         Name::Tag(tag) => session.url(path, &format!("manifests/{tag}")),
     }
 }
 
-fn digest_of(headers: &HeaderMap) -> Option<Digest> {
+/// The digest that a registry says an answer has; `None` where it says none that we know.
+pub(super) fn digest_of(headers: &HeaderMap) -> Option<Digest> {
     header(headers, "docker-content-digest")?.parse().ok()
 }

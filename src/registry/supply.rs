@@ -1,7 +1,8 @@
 //! Gets one blob into all repositories of a push that need it: found, sent to one, mounted to the others.
 
-use super::blob::{BlobDescriptor, BlobSource};
+use super::blob::BlobDescriptor;
 use super::error::RegistryError;
+use super::feed::Open;
 use super::session::Session;
 use super::upload::{How, Upload, has};
 use crate::reference::RepositoryPath;
@@ -30,11 +31,12 @@ pub(super) enum Step<'a> {
 /// What became of a blob at one place.
 pub(super) type Outcome = (RepositoryPath, Result<(), RegistryError>);
 
-/// Brings a blob to every place that needs it. One place's failure doesn't keep it from the others.
+/// Brings a blob to every place that needs it; `open` gives its bytes. One place's failure doesn't keep it from the
+/// others.
 pub(super) async fn supply(
     session: &Session<'_>,
     want: &Want,
-    source: &dyn BlobSource,
+    open: &Open<'_>,
     tell: &dyn Fn(Step<'_>),
 ) -> Vec<Outcome> {
     let mut holder = match locate(session, want).await {
@@ -43,7 +45,7 @@ pub(super) async fn supply(
     };
     let mut outcomes = Vec::new();
     for place in &want.places {
-        let outcome = bring(session, want, place, holder.as_ref(), source, tell).await;
+        let outcome = bring(session, want, place, holder.as_ref(), open, tell).await;
         if outcome.is_ok() && holder.is_none() {
             holder = Some(place.clone());
         }
@@ -58,13 +60,13 @@ async fn locate(session: &Session<'_>, want: &Want) -> Result<Option<RepositoryP
         return Ok(Some(known.clone()));
     }
     for place in &want.places {
-        if has(session, place, want.blob.digest).await? {
+        if has(session, place, want.blob).await? {
             return Ok(Some(place.clone()));
         }
     }
     for hint in &want.hints {
         // A hint that we may not read, or that isn't there, is only a hint.
-        if has(session, hint, want.blob.digest).await.unwrap_or(false) {
+        if has(session, hint, want.blob).await.unwrap_or(false) {
             return Ok(Some(hint.clone()));
         }
     }
@@ -76,7 +78,7 @@ async fn bring(
     want: &Want,
     place: &RepositoryPath,
     holder: Option<&RepositoryPath>,
-    source: &dyn BlobSource,
+    open: &Open<'_>,
     tell: &dyn Fn(Step<'_>),
 ) -> Result<(), RegistryError> {
     if holder == Some(place) {
@@ -84,7 +86,7 @@ async fn bring(
         return Ok(());
     }
     let progress = |sent| tell(Step::Progress(place, sent));
-    let upload = Upload { session, path: place, blob: want.blob, source, progress: &progress };
+    let upload = Upload { session, path: place, blob: want.blob, open, progress: &progress };
     let how = upload.run(holder).await?;
     tell(Step::Done(place, how, holder.filter(|_| how == How::Mounted)));
     Ok(())

@@ -1,18 +1,21 @@
-//! Gets one blob into one repository: asks for it, mounts it from another repository, or sends it whole.
+//! Gets one blob into one repository: asks for it, mounts it from another repository, or sends it.
 //!
-//! An upload that breaks is begun anew; resuming one belongs here, and nowhere else.
+//! Sent whole in one request where the registry takes that, else in chunks (OCI distribution-spec, "Pushing a blob in
+//! chunks"). A broken upload goes on where the registry says that it stands; where it says nothing of use, anew.
 
 use std::cell::Cell;
 use std::pin::pin;
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue, RANGE};
 use reqwest::{Method, Response, StatusCode, Url};
 
+use super::answer::{describes, header};
 use super::auth::Scope;
-use super::blob::{BlobDescriptor, BlobSource, Sending};
+use super::blob::BlobDescriptor;
 use super::error::RegistryError;
-use super::session::{Payload, Request, Session};
+use super::feed::{Feed, Open};
+use super::session::{Notice, Payload, Request, Session};
 use crate::digest::Digest;
 use crate::reference::RepositoryPath;
 
@@ -28,19 +31,24 @@ pub(super) enum How {
 }
 
 /// Whether a repository has a blob: one HEAD.
-pub(super) async fn has(session: &Session<'_>, path: &RepositoryPath, digest: Digest) -> Result<bool, RegistryError> {
-    let request = question(session, path, digest);
-    session.retrying(async || asked(session, &request).await).await
+pub(super) async fn has(
+    session: &Session<'_>,
+    path: &RepositoryPath,
+    blob: BlobDescriptor,
+) -> Result<bool, RegistryError> {
+    let request = question(session, path, blob.digest);
+    session.retrying(async || asked(session, &request, blob).await).await
 }
 
 fn question<'a>(session: &Session<'_>, path: &RepositoryPath, digest: Digest) -> Request<'a> {
     Request::new(Method::HEAD, session.url(path, &format!("blobs/{digest}")), path)
 }
 
-async fn asked(session: &Session<'_>, request: &Request<'_>) -> Result<bool, RegistryError> {
+async fn asked(session: &Session<'_>, request: &Request<'_>, blob: BlobDescriptor) -> Result<bool, RegistryError> {
     let response = session.exchange(request).await?;
     match response.status() {
-        StatusCode::OK => Ok(true),
+        // Something else than the blob, such as a proxy's page, is not the blob.
+        StatusCode::OK => Ok(describes(response.headers(), blob.digest, blob.size)),
         StatusCode::NOT_FOUND => Ok(false),
         _ => Err(session.refused(request, response).await),
     }
@@ -54,49 +62,170 @@ pub(super) struct Upload<'a> {
     pub path: &'a RepositoryPath,
     /// The blob.
     pub blob: BlobDescriptor,
-    /// Where its bytes come from.
-    pub source: &'a dyn BlobSource,
-    /// Hears how many bytes were sent, now and then; the number falls when an upload is begun anew.
+    /// Opens it at its first byte.
+    pub open: &'a Open<'a>,
+    /// Hears how many bytes were sent, now and then; the number falls when an upload goes back.
     pub progress: &'a dyn Fn(u64),
 }
 
 /// How often progress is looked at.
 const TICK: Duration = Duration::from_millis(200);
 
+/// The sizes of chunks that are tried where a registry, or a proxy before it, takes no more at once (413).
+const CHUNKS: [u64; 4] = [16 << 20, 4 << 20, 1 << 20, 256 << 10];
+
+/// An upload session of the registry's, and how many bytes of the blob it has.
+struct At {
+    location: Url,
+    offset: u64,
+}
+
+/// What is known of an upload from one attempt to the next.
+#[derive(Default)]
+struct Standing {
+    /// The registry's session; `None` where none was begun, or the last one is of no use.
+    location: Option<Url>,
+    /// Whether an attempt broke.
+    broke: bool,
+    /// Whether it was begun anew because the registry lost its thread; that is done once.
+    renewed: bool,
+    /// The most bytes that go into one request; `None`: all.
+    chunk: Option<u64>,
+    /// The fewest bytes that the registry wants in a chunk that isn't the last (`OCI-Chunk-Min-Length`).
+    least: u64,
+}
+
 impl Upload<'_> {
     /// Brings the blob there, by a mount from `from` where the registry grants it.
     pub async fn run(&self, from: Option<&RepositoryPath>) -> Result<How, RegistryError> {
-        let mut location = None;
+        let mut standing = Standing::default();
         if let Some(from) = from {
-            match self.session.retrying(async || self.mount(from).await).await? {
-                Mount::Done => return Ok(How::Mounted),
-                Mount::Refused(session) => location = session,
+            match self.session.retrying(async || self.mount(from).await).await {
+                Ok(Mount::Done) => return Ok(How::Mounted),
+                Ok(Mount::Refused(location)) => standing.location = location,
+                // A registry that fails at mounts may still take the blob.
+                Err(RegistryError::Status { .. }) => {}
+                Err(error) => return Err(error),
             }
         }
-        let state = Cell::new(State::Fresh(location));
-        self.session.retrying(async || self.attempt(state.replace(State::Again)).await).await
-    }
-
-    /// Sends the blob once. After a break, a registry that has it by now is not sent it again.
-    async fn attempt(&self, state: State) -> Result<How, RegistryError> {
-        let location = match state {
-            State::Fresh(Some(location)) => location,
-            State::Again if self.has().await? => return Ok(How::Sent),
-            State::Fresh(None) | State::Again => self.begin().await?,
+        let standing = Cell::new(standing);
+        let attempt = async || {
+            let mut known = standing.take();
+            let result = self.attempt(&mut known).await;
+            known.broke = true;
+            standing.set(known);
+            result
         };
-        self.send(location).await.map(|()| How::Sent)
+        self.session.retrying(attempt).await
     }
 
-    async fn has(&self) -> Result<bool, RegistryError> {
-        asked(self.session, &question(self.session, self.path, self.blob.digest)).await
+    /// Sends what the registry lacks of the blob. After a break, a registry that has it by now is not sent it again.
+    async fn attempt(&self, standing: &mut Standing) -> Result<How, RegistryError> {
+        if standing.broke
+            && asked(self.session, &question(self.session, self.path, self.blob.digest), self.blob).await?
+        {
+            return Ok(How::Sent);
+        }
+        let feed = Feed::new(self.blob, self.open);
+        let mut at = self.stand(standing).await?;
+        loop {
+            standing.location = Some(at.location.clone());
+            let left = self.blob.size - at.offset;
+            let length = standing.chunk.map_or(left, |chunk| chunk.min(left));
+            at = match self.piece(&at, length, &feed).await {
+                Ok(None) => return Ok(How::Sent),
+                Ok(Some(next)) => next,
+                Err(error) if standing.mends(&error, length) => {
+                    (self.session.notices)(Notice::Retrying { error, wait: Duration::ZERO });
+                    self.stand(standing).await?
+                }
+                Err(error) => return Err(error),
+            };
+        }
     }
 
-    async fn begin(&self) -> Result<Url, RegistryError> {
+    /// Where the upload goes on: at the registry's session where that is still of use, else at a new one.
+    async fn stand(&self, standing: &mut Standing) -> Result<At, RegistryError> {
+        if let Some(location) = standing.location.take() {
+            if !standing.broke {
+                return Ok(At { location, offset: 0 });
+            }
+            if let Some(at) = self.resume(location).await? {
+                return Ok(at);
+            }
+        }
         let request = Request::new(Method::POST, self.session.url(self.path, "blobs/uploads/"), self.path);
         let response = self.session.exchange(&request).await?;
+        if response.status() != StatusCode::ACCEPTED {
+            return Err(self.session.refused(&request, response).await);
+        }
+        standing.least = number(response.headers(), "oci-chunk-min-length").unwrap_or(0);
+        Ok(At { location: request.location(response.url(), response.headers())?, offset: 0 })
+    }
+
+    /// Asks a session how far it got; `None` where it can't go on.
+    async fn resume(&self, location: Url) -> Result<Option<At>, RegistryError> {
+        let request = Request::new(Method::GET, location.clone(), self.path);
+        let response = self.session.exchange(&request).await?;
+        if !response.status().is_success() {
+            return match self.session.refused(&request, response).await {
+                error if error.retry().is_some() => Err(error),
+                _ => Ok(None),
+            };
+        }
+        // Registries say `0-0` both of one byte and of none.
+        let Some(offset) = taken(response.headers()).filter(|offset| (2..=self.blob.size).contains(offset)) else {
+            return Ok(None);
+        };
+        Ok(Some(At { location: request.location(response.url(), response.headers()).unwrap_or(location), offset }))
+    }
+
+    /// Sends a piece of the blob; the last one ends the upload. Where it goes on, `None` at the end.
+    async fn piece(&self, at: &At, length: u64, feed: &Feed<'_>) -> Result<Option<At>, RegistryError> {
+        let end = at.offset + length;
+        let last = end == self.blob.size;
+        let mut url = at.location.clone();
+        if last {
+            url.query_pairs_mut().append_pair("digest", &self.blob.digest.to_string());
+        }
+        let open = || feed.piece(at.offset, length);
+        let mut request = Request::new(if last { Method::PUT } else { Method::PATCH }, url, self.path);
+        request.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+        if length > 0 && length < self.blob.size {
+            let range = HeaderValue::from_str(&format!("{}-{}", at.offset, end - 1));
+            request.headers.insert(CONTENT_RANGE, range.expect("digits are a header"));
+        }
+        request.payload = Payload::Stream(length, &open);
+        let answer = self.watch(&request, feed).await;
+        if let Some(failure) = feed.failure() {
+            return Err(failure);
+        }
+        let response = answer?;
         match response.status() {
-            StatusCode::ACCEPTED => request.location(response.url(), response.headers()),
-            _ => Err(self.session.refused(&request, response).await),
+            status if !status.is_success() => Err(self.session.refused(&request, response).await),
+            StatusCode::CREATED | StatusCode::NO_CONTENT if last => Ok(None),
+            status if last => Err(request.protocol(format!("answered {status} to the end of an upload"))),
+            _ => next(at, end, &request, &response).map(Some),
+        }
+    }
+
+    /// Sends the request, tells of progress, and gives up when there is none for too long.
+    async fn watch(&self, request: &Request<'_>, feed: &Feed<'_>) -> Result<Response, RegistryError> {
+        let mut exchange = pin!(self.session.exchange(request));
+        let (mut sent, mut idle) = (0, Duration::ZERO);
+        loop {
+            tokio::select! {
+                answer = &mut exchange => return answer,
+                () = tokio::time::sleep(TICK) => {}
+            }
+            let now = feed.sent();
+            idle = if now == sent { idle + TICK } else { Duration::ZERO };
+            sent = now;
+            (self.progress)(sent);
+            if idle >= self.session.transport.timeouts().stall {
+                let cause = format!("no progress for {} s after {sent} bytes", idle.as_secs());
+                return Err(RegistryError::Broken { request: request.line(), cause });
+            }
         }
     }
 
@@ -104,7 +233,7 @@ impl Upload<'_> {
         let mut url = self.session.url(self.path, "blobs/uploads/");
         url.query_pairs_mut().append_pair("mount", &self.blob.digest.to_string()).append_pair("from", from.as_str());
         let mut request = Request::new(Method::POST, url, self.path);
-        request.scope = Some(Scope { path: self.path.clone(), from: Some(from.clone()) });
+        request.scope = Some(Scope { from: Some(from.clone()), ..Scope::of(self.path) });
         let response = match self.session.exchange(&request).await {
             // The token server does not let us read there: that is no reason not to send the blob.
             Err(RegistryError::Unauthorized { .. } | RegistryError::Denied { .. }) => return Ok(Mount::Refused(None)),
@@ -117,56 +246,60 @@ impl Upload<'_> {
             _ => Err(self.session.refused(&request, response).await),
         }
     }
-
-    async fn send(&self, mut location: Url) -> Result<(), RegistryError> {
-        location.query_pairs_mut().append_pair("digest", &self.blob.digest.to_string());
-        let sending = Sending::new(self.blob);
-        let open = || sending.body(self.source);
-        let mut request = Request::new(Method::PUT, location, self.path);
-        request.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-        request.payload = Payload::Stream(self.blob.size, &open);
-        let answer = self.watch(&request, &sending).await;
-        if let Some(failure) = sending.failure() {
-            return Err(failure);
-        }
-        let response = answer?;
-        match response.status().is_success() {
-            true => Ok(()),
-            false => Err(self.session.refused(&request, response).await),
-        }
-    }
-
-    /// Sends the request, tells of progress, and gives up when there is none for too long.
-    async fn watch(&self, request: &Request<'_>, sending: &Sending) -> Result<Response, RegistryError> {
-        let mut exchange = pin!(self.session.exchange(request));
-        let (mut sent, mut idle) = (0, Duration::ZERO);
-        loop {
-            tokio::select! {
-                answer = &mut exchange => return answer,
-                () = tokio::time::sleep(TICK) => {}
-            }
-            let now = sending.sent();
-            idle = if now == sent { idle + TICK } else { Duration::ZERO };
-            sent = now;
-            (self.progress)(sent);
-            if idle >= self.session.transport.timeouts().stall {
-                let cause = format!("no progress for {} s after {sent} bytes", idle.as_secs());
-                return Err(RegistryError::Broken { request: request.line(), cause });
-            }
-        }
-    }
-}
-
-/// Where an upload stands.
-enum State {
-    /// Nothing was sent; a refused mount may have begun a session.
-    Fresh(Option<Url>),
-    /// An attempt broke.
-    Again,
 }
 
 enum Mount {
     Done,
     /// The registry may have begun an upload session instead.
     Refused(Option<Url>),
+}
+
+impl Standing {
+    /// Whether an attempt can go on after an answer: in smaller chunks where a piece of `length` bytes was too large,
+    /// in a new session, once, where the registry no longer knows this one or finds other bytes in it.
+    fn mends(&mut self, error: &RegistryError, length: u64) -> bool {
+        let RegistryError::Status { status, .. } = error else { return false };
+        match status {
+            // 405 and 501: no PUT with a body, which some proxies and stores refuse.
+            405 | 413 | 501 => {
+                let smaller = smaller(length, self.least);
+                self.chunk = smaller.or(self.chunk);
+                // The session has what came before; a proxy that refused may not even have asked it.
+                self.broke = true;
+                smaller.is_some()
+            }
+            400 | 404 | 416 => {
+                self.location = None;
+                !std::mem::replace(&mut self.renewed, true)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The next size of chunks after one of `length` bytes was too large.
+fn smaller(length: u64, least: u64) -> Option<u64> {
+    CHUNKS.into_iter().chain([least]).find(|size| *size < length && *size >= least.max(1))
+}
+
+/// Where an upload goes on after a chunk that ended before `end`: where the registry says, else there.
+fn next(at: &At, end: u64, request: &Request<'_>, response: &Response) -> Result<At, RegistryError> {
+    let location = request.location(response.url(), response.headers())?;
+    let offset = taken(response.headers()).unwrap_or(end);
+    if offset <= at.offset || offset > end {
+        let cause = format!("it says that it has {offset} bytes after a chunk of the bytes {} to {end}", at.offset);
+        return Err(RegistryError::Broken { request: request.line(), cause });
+    }
+    Ok(At { location, offset })
+}
+
+/// How many bytes a session has by its `Range: 0-N`; `None` where it doesn't say.
+fn taken(headers: &HeaderMap) -> Option<u64> {
+    let range = header(headers, RANGE.as_str())?;
+    let last: u64 = range.trim_start_matches("bytes=").strip_prefix("0-")?.parse().ok()?;
+    last.checked_add(1)
+}
+
+fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
+    header(headers, name)?.trim().parse().ok()
 }

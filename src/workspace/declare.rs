@@ -9,7 +9,7 @@ use camino::Utf8Path;
 use super::check::{self, Owner};
 use super::model::{Package, Target};
 use super::parse::Parsed;
-use super::schema::{Purpose, RuleSchema, quoted};
+use super::schema::{RuleSchema, quoted};
 use super::value::{Entry, Node, Table, Value};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::label::{Label, PackagePath, is_name};
@@ -17,8 +17,8 @@ use crate::span::Span;
 
 /// Tables that are no rules; all but the first are for the workspace's file or for later versions.
 const PACKAGE_TABLE: &str = "package";
-const ROOT_TABLES: [&str; 3] = ["workspace", "profile", "vars"];
-const LATER_TABLES: [&str; 3] = ["apt", "registry", "external"];
+const ROOT_TABLES: [&str; 4] = ["workspace", "profile", "registry", "vars"];
+const LATER_TABLES: [&str; 2] = ["apt", "external"];
 
 /// Declares a package's targets. Of a file whose syntax is wrong somewhere, the targets around these places are named
 /// but not judged.
@@ -97,7 +97,15 @@ impl Declarer<'_> {
         let found = check::check(&table, schema.attributes, Owner { name: schema.name, span }, self.path);
         diagnostics.extend(found.diagnostics);
         let label = Label { package: self.path.clone(), name: name.into() };
-        let target = Target { label, rule: schema, span, table, labels: found.labels, valid: diagnostics.is_empty() };
+        let target = Target {
+            label,
+            rule: schema,
+            span,
+            table,
+            labels: found.labels,
+            published: false,
+            valid: diagnostics.is_empty(),
+        };
         self.targets.push(Declared { target, diagnostics });
     }
 
@@ -106,7 +114,7 @@ impl Declarer<'_> {
             let message = format!("`{name}` can't be a target's name");
             return vec![Diagnostic::error(message).at(span, "").help(error.why)];
         }
-        if schema.purpose != Purpose::Image {
+        if !schema.purpose.is_published() {
             return Vec::new();
         }
         let package = (!self.path.as_str().split('/').all(|part| part.is_empty() || is_repository_part(part)))

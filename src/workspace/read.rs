@@ -8,17 +8,20 @@ use camino::Utf8Path;
 use super::attributes::{Attributes, Spanned};
 use super::check::{self, Owner};
 use super::profile;
+use super::registries;
 use super::schema::{Attribute, Type, optional, required};
 use super::settings::{Compression, CompressionFormat, DeployKind, Settings, SourceDateEpoch};
 use super::value::{Entry, Node, Table, Value};
 use super::version;
 use crate::diagnostic::Diagnostic;
 use crate::label::{Label, PackagePath};
+use crate::pattern::TargetPattern;
 use crate::span::Span;
 
 const REGISTRY: Attribute =
     optional("registry", Type::String, "HOST[:PORT][/PREFIX] that images are pushed to; default: registry.localhost");
 const TAG: Attribute = optional("tag", Type::String, "the tag that images are published under; default: latest");
+const TAGS: Attribute = optional("tags", Type::List(&Type::String), "more tags, beside `tag`; default: none");
 const BUILD_BASE: Attribute =
     optional("build-base", Type::String, "the label of the root file system in which cargo and exec actions run");
 const PLATFORM: Attribute =
@@ -52,10 +55,12 @@ pub const WORKSPACE: &[Attribute] = &[
     optional("requires", Type::String, "the versions of layerbuild that this workspace works with, such as \">=0.3\""),
     REGISTRY,
     TAG,
+    TAGS,
     BUILD_BASE,
     PLATFORM,
     COMPRESSION,
     EPOCH,
+    registries::ALLOW_HOSTS,
 ];
 
 /// What may stand in `[profile.NAME]`.
@@ -63,6 +68,7 @@ pub const PROFILE: &[Attribute] = &[
     optional("inherits", Type::String, "the profile whose settings hold where this one is silent"),
     REGISTRY,
     TAG,
+    TAGS,
     BUILD_BASE,
     PLATFORM,
     COMPRESSION,
@@ -70,7 +76,7 @@ pub const PROFILE: &[Attribute] = &[
     optional(
         "from-registry",
         Type::List(&Type::String),
-        "patterns of targets that are taken as published, not built; not supported yet",
+        "patterns of images that are taken as published: locked, not built",
     ),
     optional("deploy", Type::Enum(&["compose", "kubernetes"]), "what deploys are rendered for; default: compose"),
 ];
@@ -82,7 +88,7 @@ pub fn wrong_version(root: &Table) -> Option<Diagnostic> {
     version::unmet(wanted, env!("CARGO_PKG_VERSION"))
 }
 
-/// Takes `[workspace]`, `[profile]` and `[vars]` out of the root file's table and reads them. `folder` is the root, `top`
+/// Takes `[workspace]`, `[profile]`, `[registry]` and `[vars]` out of the root file's table and reads them. `folder` is the root, `top`
 /// the place to complain at when `[workspace]` is missing.
 pub fn read(root: &mut Table, folder: &Utf8Path, profile: Option<&str>, top: Span) -> (Settings, Vec<Diagnostic>) {
     let mut reader = Reader { folder, settings: Settings::default(), diagnostics: Vec::new() };
@@ -92,9 +98,16 @@ pub fn read(root: &mut Table, folder: &Utf8Path, profile: Option<&str>, top: Spa
     }
     let profiles = take(root, "profile").map_or_else(Vec::new, |entry| reader.profiles(entry));
     let (chain, mistakes) = profile::chain(&profiles, profile);
+    reader.settings.profile = profile.map(str::to_owned);
+    reader.settings.profiles = profiles.iter().map(|profile| profile.key.clone()).collect();
     reader.diagnostics.extend(mistakes);
     for entry in chain {
         reader.overlay(entry.value.as_table());
+    }
+    if let Some(entry) = take(root, "registry") {
+        let (hosts, mistakes) = registries::read(&entry, folder);
+        reader.settings.registries.hosts = hosts;
+        reader.diagnostics.extend(mistakes);
     }
     if let Some(entry) = take(root, "vars") {
         reader.vars(&entry);
@@ -122,6 +135,9 @@ impl Reader<'_> {
         if let Some(packages) = attributes.text("packages") {
             self.packages(packages);
         }
+        let (allow, mistakes) = registries::read_allow(&attributes);
+        self.settings.registries.allow.extend(allow);
+        self.diagnostics.extend(mistakes);
         self.diagnostics.extend(attributes.text("requires").and_then(version::malformed));
         self.plain(&attributes);
     }
@@ -164,16 +180,29 @@ impl Reader<'_> {
         let Some(table) = table else { return };
         let attributes = Attributes::new(table, &root);
         self.plain(&attributes);
-        if let (Some(span), false) = (attributes.span("from-registry"), attributes.strings("from-registry").is_empty())
-        {
-            let diagnostic = Diagnostic::error("`from-registry` is not supported by this version yet");
-            self.diagnostics.push(diagnostic.at(span, "would be built, not taken as published").help("leave it out"));
+        if attributes.has("from-registry") {
+            self.taken_from_registry(&attributes.strings("from-registry"));
         }
         match attributes.str("deploy") {
             Some("compose") => self.settings.deploy = DeployKind::Compose,
             Some("kubernetes") => self.settings.deploy = DeployKind::Kubernetes,
             _ => {}
         }
+    }
+
+    /// Patterns are absolute, or relative to the root package.
+    fn taken_from_registry(&mut self, written: &[Spanned<&str>]) {
+        let mut patterns = Vec::new();
+        for text in written {
+            match TargetPattern::parse(text.value, &PackagePath::default()) {
+                Ok(pattern) => patterns.push(pattern),
+                Err(error) => {
+                    let diagnostic = Diagnostic::error(error.to_string()).at(text.span, "");
+                    self.diagnostics.push(diagnostic.help(error.hint));
+                }
+            }
+        }
+        self.settings.from_registry = patterns;
     }
 
     /// What `[workspace]` and profiles both set.
@@ -185,6 +214,11 @@ impl Reader<'_> {
         if let Some(tag) = attributes.text("tag") {
             self.refuse(tag.span, check_tag(tag.value));
             self.settings.tag = tag.value.to_owned();
+        }
+        if attributes.has("tags") {
+            let tags = attributes.strings("tags");
+            tags.iter().for_each(|tag| self.refuse(tag.span, check_tag(tag.value)));
+            self.settings.tags = tags.into_iter().map(|tag| tag.value.to_owned()).collect();
         }
         if let Some(base) = attributes.text("build-base") {
             let label = Label::parse(base.value, &PackagePath::default());
@@ -360,7 +394,6 @@ mod tests {
                 &["`source-date-epoch` can't lie before 1970", "layers.toml:8:21"],
                 &["`level` goes from 1 to 12 for gzip", "layers.toml:9:42"],
                 &["`3` is not a version requirement", "layers.toml:10:12"],
-                &["`from-registry` is not supported by this version yet", "layers.toml:12:17"],
                 &["`deploy` can't be `swarm`", "layers.toml:13:10"],
                 &["unknown attribute `tga`", "layers.toml:14:1", "did you mean `tag`?"],
                 &["`x` takes a string, not an integer", "layers.toml:16:5"],

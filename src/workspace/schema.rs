@@ -27,6 +27,10 @@ pub enum Purpose {
     Layer,
     /// It makes an image: its name follows a repository's grammar (lower case).
     Image,
+    /// It is somebody else's image: an image can stand on it, and it is never published.
+    Base,
+    /// It makes an index of images; named as an image is, and published like one.
+    Index,
 }
 
 /// One attribute of a rule, or one key of a table inside one.
@@ -118,11 +122,18 @@ impl Type {
 }
 
 impl Purpose {
+    /// Whether a target of it is published under a repository's name.
+    pub fn is_published(self) -> bool {
+        matches!(self, Purpose::Image | Purpose::Index)
+    }
+
     /// For messages: "a layer".
     pub fn describe(self) -> &'static str {
         match self {
             Purpose::Layer => "a layer",
             Purpose::Image => "an image",
+            Purpose::Base => "a pulled image",
+            Purpose::Index => "an index",
         }
     }
 }

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::registries::Registries;
 use crate::label::{Label, PackagePath};
+use crate::pattern::TargetPattern;
 use crate::platform::Platform;
 
 /// What holds for the whole workspace under the chosen profile.
@@ -20,6 +22,8 @@ pub struct Settings {
     pub registry: String,
     /// The tag that images are published under.
     pub tag: String,
+    /// More tags that they are published under, beside `tag`.
+    pub tags: Vec<String>,
     /// The layer or image in which `cargo` and `exec` actions run; `None` where the workspace has no such actions.
     pub build_base: Option<Label>,
     /// What images run on unless they say otherwise.
@@ -30,6 +34,14 @@ pub struct Settings {
     pub source_date_epoch: SourceDateEpoch,
     /// What deploys are rendered for.
     pub deploy: DeployKind,
+    /// The profile that was asked for.
+    pub profile: Option<String>,
+    /// The profiles that there are.
+    pub profiles: Vec<String>,
+    /// Targets that the profile takes as published; empty without a profile.
+    pub from_registry: Vec<TargetPattern>,
+    /// `[registry."HOST"]` and `allow-hosts`: how registries are reached.
+    pub registries: Registries,
     /// `[vars]`: what `${vars.NAME}` stands for.
     pub vars: BTreeMap<String, String>,
 }
@@ -83,6 +95,11 @@ impl Settings {
         path.unwrap_or_default()
     }
 
+    /// Whether the profile takes a target as published, if it is an image.
+    pub fn is_from_registry(&self, label: &Label) -> bool {
+        TargetPattern::pick(&self.from_registry, label)
+    }
+
     /// A package's folder, relative to the workspace's root.
     pub fn folder(&self, package: &PackagePath) -> Utf8PathBuf {
         match package.as_str() {
@@ -99,11 +116,16 @@ impl Default for Settings {
             packages: Utf8PathBuf::new(),
             registry: "registry.localhost".into(),
             tag: "latest".into(),
+            tags: Vec::new(),
             build_base: None,
             platform: Platform::default(),
             compression: None,
             source_date_epoch: SourceDateEpoch::Fixed(0),
             deploy: DeployKind::Compose,
+            profile: None,
+            profiles: Vec::new(),
+            from_registry: Vec::new(),
+            registries: Registries::default(),
             vars: BTreeMap::new(),
         }
     }

@@ -4,10 +4,17 @@
 
 mod cases;
 mod damage;
+mod diffs;
 mod explained;
 mod fetching;
 mod incremental;
+mod indexes;
+mod loading;
 mod main_job;
+mod promoting;
+mod proxy;
+mod pulling;
+mod push_faults;
 mod push_twice;
 mod readers;
 mod registry_push;
@@ -16,6 +23,7 @@ mod sample;
 mod settled;
 mod sharing;
 mod space;
+mod statuses;
 mod support;
 mod tar_edges;
 mod tidy;

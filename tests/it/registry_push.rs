@@ -56,6 +56,7 @@ impl Memory {
             manifest: manifest.to_string().into(),
             media_type: MANIFEST.to_owned(),
             blobs: layers.into_iter().chain([config]).collect(),
+            children: Vec::new(),
             mount_from: Vec::new(),
         }
     }
