@@ -4,6 +4,7 @@
 
 pub mod build;
 pub mod client;
+pub mod completions;
 pub mod context;
 pub mod diff;
 pub mod diff_side;
@@ -81,6 +82,7 @@ fn dispatch(verb: &Verb, context: &mut Context) -> Result<(), CliError> {
         Verb::Explain(args) => explain::run(args, context),
         Verb::Query(args) => query::run(args, context),
         Verb::Init(args) => init::run(args, context),
+        Verb::Completions(args) => completions::run(args, context),
         Verb::Other(words) => Err(parse::unknown_verb(words)),
     }
 }

@@ -8,7 +8,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use super::error::CliError;
 use super::global::{ColorChoice, Flags};
-use super::{build, diff, explain, export, init, load, lock, ls, patterns, push, query, status};
+use super::{build, completions, diff, explain, export, init, load, lock, ls, patterns, push, query, status};
 use crate::diagnostic::nearest;
 
 /// The whole command line.
@@ -49,6 +49,7 @@ pub enum Verb {
     Explain(explain::Args),
     Query(query::Args),
     Init(init::Args),
+    Completions(completions::Args),
     /// A word that is no verb, and all that follows it.
     #[command(external_subcommand)]
     Other(Vec<OsString>),
