@@ -2,11 +2,10 @@
 
 use std::io::Write;
 
-use clap::{CommandFactory, ValueEnum};
+use clap::{Command, ValueEnum};
 
 use super::context::Context;
 use super::error::CliError;
-use super::parse::Command;
 
 /// Print a script that completes verbs and flags: `source <(layerbuild completions bash)`
 #[derive(Debug, Clone, clap::Args)]
@@ -30,15 +29,15 @@ pub enum Shell {
 /// What completes labels in bash, behind the script that completes all else.
 const LABELS: &str = include_str!("completions.bash");
 
-/// Prints the script.
-pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
+/// Prints the script for a command line of this definition.
+pub fn run(args: &Args, mut definition: Command, cx: &mut Context) -> Result<(), CliError> {
     let shell = match args.shell {
         Shell::Bash => clap_complete::Shell::Bash,
         Shell::Zsh => clap_complete::Shell::Zsh,
         Shell::Fish => clap_complete::Shell::Fish,
     };
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Command::command(), "layerbuild", &mut script);
+    clap_complete::generate(shell, &mut definition, "layerbuild", &mut script);
     cx.out.write_all(&script)?;
     if args.shell == Shell::Bash {
         cx.out.write_all(LABELS.as_bytes())?;

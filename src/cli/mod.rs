@@ -82,7 +82,7 @@ fn dispatch(verb: &Verb, context: &mut Context) -> Result<(), CliError> {
         Verb::Explain(args) => explain::run(args, context),
         Verb::Query(args) => query::run(args, context),
         Verb::Init(args) => init::run(args, context),
-        Verb::Completions(args) => completions::run(args, context),
+        Verb::Completions(args) => completions::run(args, parse::definition(), context),
         Verb::Other(words) => Err(parse::unknown_verb(words)),
     }
 }

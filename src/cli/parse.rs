@@ -70,6 +70,11 @@ impl From<clap::Error> for Refusal {
     }
 }
 
+/// All verbs and flags, for whoever describes them.
+pub fn definition() -> clap::Command {
+    Command::command()
+}
+
 /// The command of a line; the program's name stands first.
 pub fn command(args: Vec<OsString>) -> Result<Command, Refusal> {
     let args = with_verb(patterns::shield(args));
