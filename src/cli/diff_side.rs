@@ -11,7 +11,6 @@ use crate::build::probe::{Recalled, recall};
 use crate::digest::Digest;
 use crate::effect::inspect::{InspectError, Inspector, Subject};
 use crate::exit::Exit;
-use crate::pattern::Scope;
 use crate::platform::Platform;
 use crate::reference::Reference;
 use crate::store::StoreError;
@@ -113,11 +112,13 @@ impl Local<'_> {
     fn output(&self, text: &str, before: bool) -> Result<Output, CliError> {
         let Work { project, selected, lowered, store } = self.work;
         let pattern = project.patterns.iter().find(|pattern| pattern.text == text);
-        let label = match pattern.map(|pattern| &pattern.scope) {
-            Some(Scope::Target(label)) => label,
+        let selection = pattern.and_then(|pattern| selected.graph.select(std::slice::from_ref(pattern)).ok());
+        let target = match selection.as_ref().map(|selection| selection.targets.as_slice()) {
+            Some([target]) => *target,
             _ => return Err(CliError::usage(format!("`{text}` names several targets; diff takes one on each side"))),
         };
-        let action = selected.graph.id(label).and_then(|target| lowered.action(target));
+        let label = &selected.graph.target(target).label;
+        let action = lowered.action(target);
         let action = action.ok_or_else(|| CliError::new(Exit::Bug, "the target has no action"))?;
         if !before {
             let output = self.results.output(action).cloned();

@@ -3,6 +3,7 @@
 //! [`run`] takes arguments and a [`process::Process`], and gives an exit code. Nothing imports this module.
 
 pub mod build;
+pub mod completions;
 pub mod context;
 pub mod diff;
 pub mod diff_side;
@@ -84,6 +85,7 @@ fn dispatch(verb: &Verb, context: &mut Context) -> Result<(), CliError> {
         Verb::Explain(args) => explain::run(args, context),
         Verb::Query(args) => query::run(args, context),
         Verb::Init(args) => init::run(args, context),
+        Verb::Completions(args) => completions::run(args, parse::definition(), context),
         Verb::Other(words) => Err(parse::unknown_verb(words)),
     }
 }

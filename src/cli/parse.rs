@@ -8,7 +8,9 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use super::error::CliError;
 use super::global::{ColorChoice, Flags};
-use super::{build, diff, explain, export, init, load, lock, ls, patterns, promote, push, query, status};
+use super::{
+    build, completions, diff, explain, export, init, load, lock, ls, patterns, promote, push, query, status,
+};
 use crate::diagnostic::nearest;
 
 /// The whole command line.
@@ -50,6 +52,7 @@ pub enum Verb {
     Explain(explain::Args),
     Query(query::Args),
     Init(init::Args),
+    Completions(completions::Args),
     /// A word that is no verb, and all that follows it.
     #[command(external_subcommand)]
     Other(Vec<OsString>),
@@ -68,6 +71,11 @@ impl From<clap::Error> for Refusal {
     fn from(error: clap::Error) -> Refusal {
         Refusal::Clap(error)
     }
+}
+
+/// All verbs and flags, for whoever describes them.
+pub fn definition() -> clap::Command {
+    Command::command()
 }
 
 /// The command of a line; the program's name stands first.

@@ -3,6 +3,7 @@
 #![expect(clippy::panic, reason = "a test ends with what it saw")]
 
 mod cases;
+mod completing;
 mod damage;
 mod diffs;
 mod explained;
