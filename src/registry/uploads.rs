@@ -89,8 +89,11 @@ fn blob(size: usize) -> Vec<u8> {
     bytes
 }
 
+/// What became of a push, the requests that carried bytes of the blob (method, how many), and the registry.
+type Sent = (Result<Pushed, RegistryError>, Vec<(String, usize)>, Arc<Mutex<Desk>>);
+
 /// Pushes an image with this one blob, and returns the registry's requests that carried bytes of it, with how many.
-fn sent(desk: Desk, bytes: &[u8]) -> (Result<Pushed, RegistryError>, Vec<(String, usize)>, Arc<Mutex<Desk>>) {
+fn sent(desk: Desk, bytes: &[u8]) -> Sent {
     let desk = Arc::new(Mutex::new(desk));
     let fake = Fake::start({
         let desk = desk.clone();

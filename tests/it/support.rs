@@ -74,7 +74,9 @@ impl DockerRegistry {
         let root = tempfile::tempdir().expect("a folder");
         let config = root.path().join("config.yml");
         let storage = storage.replace("DATA", &root.path().join("data").display().to_string());
-        let text = format!("version: 0.1\nlog: {{level: error}}\nstorage: {{{storage}}}\nhttp: {{addr: \"{address}\"}}\n{more}\n");
+        let text = format!(
+            "version: 0.1\nlog: {{level: error}}\nstorage: {{{storage}}}\nhttp: {{addr: \"{address}\"}}\n{more}\n"
+        );
         std::fs::write(&config, text).expect("a configuration");
         let child = Command::new("docker-registry")
             .args(["serve".into(), config])
