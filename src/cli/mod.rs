@@ -3,7 +3,6 @@
 //! [`run`] takes arguments and a [`process::Process`], and gives an exit code. Nothing imports this module.
 
 pub mod build;
-pub mod client;
 pub mod context;
 pub mod dry_run;
 pub mod environment;
@@ -24,6 +23,7 @@ pub mod published;
 pub mod push;
 pub mod query;
 pub mod query_graph;
+pub mod registries;
 pub mod unchanged;
 pub mod work;
 

@@ -2,17 +2,17 @@
 
 use std::io::Write;
 
-use super::client::client;
 use super::context::Context;
 use super::error::CliError;
 use super::patterns::Patterns;
 use super::published::Published;
-use super::{images, project};
+use super::{images, project, registries};
 use crate::effect::promote::{PromoteError, Promotion, promote};
 use crate::event::{Event, Summary};
 use crate::exit::Exit;
 use crate::label::Label;
 use crate::reference::{Reference, RegistryBase, Tag};
+use crate::registry::ClientConfig;
 
 /// Copy published images, as they are, to another profile's registry or tag; prints one line `LABEL REFERENCE@DIGEST`
 /// a target
@@ -53,7 +53,8 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     if cx.globals.offline {
         return Err(CliError::usage("--offline forbids promoting"));
     }
-    let Published { lines, error, .. } = published(&promotions, cx);
+    let client = registries::client(cx, &project.workspace.settings.registries)?;
+    let Published { lines, error, .. } = published(&promotions, client, cx);
     for line in lines {
         writeln!(cx.out, "{line}")?;
     }
@@ -96,10 +97,10 @@ fn announce(promotions: &[Promotion], cx: &mut Context) -> Result<(), CliError> 
     Ok(())
 }
 
-fn published(promotions: &[Promotion], cx: &Context) -> Published {
+fn published(promotions: &[Promotion], client: ClientConfig, cx: &Context) -> Published {
     let start = std::time::Instant::now();
     let listener = cx.listener();
-    let published = match promote(promotions, client(cx), &*listener) {
+    let published = match promote(promotions, client, &*listener) {
         Ok(results) => Published::new("promoted", promotions.iter().map(|one| &*one.label).zip(results)),
         Err(error) => Published::failed(error.into()),
     };

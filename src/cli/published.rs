@@ -2,7 +2,7 @@
 
 use super::error::CliError;
 use crate::exit::Exit;
-use crate::registry::{Pushed, RegistryError};
+use crate::registry::Pushed;
 
 /// What became of images.
 pub struct Published {
@@ -40,15 +40,11 @@ impl Published {
             }
         }
         // One dead registry fails every image in the same way: the others are only named.
+        let mistakes = failed.iter().all(|error| error.exit == Exit::Usage);
+        let exit = if mistakes { Exit::Usage } else { Exit::Environment };
         let mut failed = failed.into_iter();
         let error = failed.next().map(|first| failed.fold(first, |error, other| error.hint(other.message)));
+        let error = error.map(|error| CliError { exit, ..error });
         Published { lines, unchanged, error }
-    }
-}
-
-impl From<RegistryError> for CliError {
-    fn from(error: RegistryError) -> CliError {
-        let exit = if error.is_mistake() { Exit::Usage } else { Exit::Environment };
-        CliError::new(exit, error.to_string())
     }
 }

@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use super::client::client;
 use super::context::Context;
 use super::error::CliError;
 use super::images::{self, BuiltImage};
 use super::patterns::Patterns;
 use super::published::Published;
 use super::work::Work;
-use super::{dry_run, project};
+use super::{dry_run, project, registries};
 use crate::effect::push::{PushError, Pushable, push};
 use crate::event::{Event, Listener, Summary};
 use crate::reference::{RegistryBase, Tag};
+use crate::registry::ClientConfig;
 
 /// Build images and publish them; prints one line `LABEL REFERENCE@DIGEST` a target
 #[derive(Debug, Clone, clap::Args)]
@@ -31,7 +31,11 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let project = project::open(&args.patterns.patterns, cx)?;
     let mut selected = project.select()?;
     images::only_images(&project, &mut selected, "pushed")?;
-    let to = Destination { registry: images::registry(&project, cx)?, tags: images::tags(&args.tags, &project)? };
+    let to = Destination {
+        registry: images::registry(&project, cx)?,
+        tags: images::tags(&args.tags, &project)?,
+        client: registries::client(cx, &project.workspace.settings.registries)?,
+    };
     if cx.globals.offline && !cx.globals.dry_run {
         return Err(CliError::usage("--offline forbids pushing"));
     }
@@ -56,6 +60,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
 struct Destination {
     registry: RegistryBase,
     tags: Vec<Tag>,
+    client: ClientConfig,
 }
 
 impl Destination {
@@ -92,7 +97,7 @@ fn publish(work: &Work<'_>, to: &Destination, cx: &Context, listener: &dyn Liste
         let built = images::built(work, &results);
         let pushables = built.iter().map(|image| to.pushable(image, work)).collect::<Result<Vec<_>, _>>()?;
         let labels = pushables.iter().map(|image| &*image.label);
-        let Published { lines, unchanged, error } = match push(&pushables, client(cx), work.store, listener) {
+        let Published { lines, unchanged, error } = match push(&pushables, to.client.clone(), work.store, listener) {
             Ok(pushed) => Published::new("pushed", labels.zip(pushed)),
             Err(error) => Published::failed(error.into()),
         };

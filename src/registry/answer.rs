@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use reqwest::header::{CONTENT_LENGTH, HeaderMap, RETRY_AFTER, WWW_AUTHENTICATE};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, RETRY_AFTER, WWW_AUTHENTICATE};
 use reqwest::{Response, StatusCode};
 
 use super::challenge::is_insufficient_scope;
@@ -42,6 +42,12 @@ pub(super) fn describes(headers: &HeaderMap, digest: Digest, size: u64) -> bool 
         (None, Some(length)) => length.parse() == Ok(size),
         (None, None) => true,
     }
+}
+
+/// Whether the body is said to be a page for people.
+pub(super) fn is_html(headers: &HeaderMap) -> bool {
+    header(headers, CONTENT_TYPE.as_str())
+        .is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/html"))
 }
 
 /// What the registry says about it; may be empty.

@@ -14,7 +14,7 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::answer::{header, message};
+use super::answer::{header, is_html, message};
 use super::blob::BlobDescriptor;
 use super::endpoint::{Shared, open};
 use super::error::{RegistryError, RequestLine};
@@ -271,12 +271,14 @@ impl Download {
                 let deadline = Instant::now() + self.shared.transport.timeouts().stall;
                 Ok(Body { request: line, response, skip, deadline, since: 0 })
             }
+            Some(_) if is_html(response.headers()) => {
+                let what = "answered with a page of HTML instead of a blob".to_owned();
+                Err(RegistryError::Protocol { request: line, what })
+            }
             Some(length) => {
-                let size = self.blob.size;
-                let what = format!(
-                    "it sends {length} bytes of blob {} where its manifest says {expected} of {size}",
-                    self.blob.digest
-                );
+                let BlobDescriptor { digest, size } = self.blob;
+                let what =
+                    format!("it sends {length} bytes of blob {digest} where its manifest says {expected} of {size}");
                 Err(RegistryError::Protocol { request: line, what })
             }
         }

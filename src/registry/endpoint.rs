@@ -7,7 +7,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode, Url};
 use tokio::sync::OnceCell;
 
-use super::answer::{header, message};
+use super::answer::{header, is_html, message};
 use super::auth::Authenticator;
 use super::config::ClientConfig;
 use super::credentials::Credentials;
@@ -87,7 +87,13 @@ async fn first(
     for Candidate { registry: found, base } in candidates {
         let address = address(&base);
         let (transport, credentials) = (shared.transport.clone(), shared.credentials.clone());
-        let auth = Arc::new(Authenticator::new(registry.clone(), found.clone(), transport, credentials));
+        let auth = Arc::new(Authenticator::new(
+            registry.clone(),
+            found.clone(),
+            base.scheme() == "http",
+            transport,
+            credentials,
+        ));
         let reached = Reached { written: registry.clone(), registry: found, base, auth };
         match reached.clone().session(shared, notices).retrying_ping().await? {
             None => return Ok(reached),
@@ -154,6 +160,9 @@ impl Session<'_> {
             StatusCode::UNAUTHORIZED => {
                 self.auth.learn(response.headers());
                 Ok(None)
+            }
+            status if status.is_success() && is_html(response.headers()) => {
+                Ok(Some(format!("answers {status} with a page of HTML, which no registry does")))
             }
             status if status.is_success() || status == StatusCode::FORBIDDEN || names_itself(response.headers()) => {
                 Ok(None)
@@ -236,9 +245,11 @@ mod tests {
     #[test]
     fn the_first_address_that_is_a_registry_is_taken() {
         let page = Fake::start(|_| Reply::new(404));
+        let portal = Fake::start(|_| Reply::new(200).with("content-type", "text/html; charset=utf-8"));
         let real = Fake::start(|_| Reply::new(200));
         let nobody = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
-        let bases = [&nobody.to_string(), &page.address, &real.address].map(|address| format!("http://{address}/"));
+        let bases = [&nobody.to_string(), &page.address, &portal.address, &real.address]
+            .map(|address| format!("http://{address}/"));
         assert_eq!(taken(&bases), Ok(real.address.clone()));
     }
 

@@ -381,7 +381,9 @@ fn not_allowed(offline: bool) -> &'static str {
 fn unreachable_help(registry: &Registry) -> &'static str {
     match registry.is_loopback() {
         true => "start one with `docker-registry serve CONFIG`, or name another with --registry",
-        false => "check the name, the network and the proxy",
+        false => {
+            "check the name, the network and the proxy; what is pulled can come from a mirror, `[registry.\"HOST\"] mirrors`"
+        }
     }
 }
 

@@ -328,6 +328,13 @@ fn a_manifest_that_lies_about_sizes_is_found_out() {
 }
 
 #[test]
+fn a_page_in_a_blobs_place_is_called_one() {
+    let fake = blobs(vec![Reply::new(200).with("content-type", "text/html").body("<p>Sign in"); 9]);
+    let error = fetch(config(), &fake.address, layer()).expect_err("a page");
+    assert!(error.to_string().contains("answered with a page of HTML instead of a blob"), "{error}");
+}
+
+#[test]
 fn an_empty_blob_is_a_blob() {
     let fake = blobs(vec![Reply::new(200)]);
     let blob = BlobDescriptor { digest: Digest::of(b""), size: 0 };
@@ -464,16 +471,14 @@ fn a_failing_helper_blocks_no_public_pull() {
 
 #[test]
 fn wrong_credentials_and_forbidden_repositories_say_as_whom_and_what_to_do() {
-    let (_folder, credentials) = login("{}");
     for (status, word, advice) in [
-        (401, "not authorised", "no credentials are known for `R`, run `docker login R`"),
-        (403, "denied", "no credentials are known for `R`, run `docker login R`"),
+        (401, "not authorised", "no credentials are known for `R`: check that `a/b` is there, or run `docker login R`"),
+        (403, "denied", "no credentials are known for `R`"),
     ] {
         let fake = manifests(Reply::new(status).with("www-authenticate", "Basic realm=\"r\""));
         let said = text(&resolve(&fake).expect_err(word), &fake);
         assert!(said.contains(word) && said.contains(advice), "{said}");
     }
-    drop(credentials);
     let fake = manifests(Reply::new(403).body(r#"{"errors":[{"code":"DENIED","message":"not yours"}]}"#));
     let (_folder, credentials) = login(&format!(r#"{{"auths":{{"{}":{{"auth":"{BOB}"}}}}}}"#, fake.address));
     let error =
