@@ -27,10 +27,15 @@ pub mod rules;
 
 pub mod plan;
 
+pub mod base;
+
 pub mod build;
 
 pub mod effect;
 
+pub mod lock;
+
+pub mod status;
 pub mod store;
 
 pub mod oci;

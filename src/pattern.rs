@@ -102,6 +102,21 @@ impl TargetPattern {
         matches!(self.scope, Scope::Package(..) | Scope::Below(_))
     }
 
+    /// Whether it names this target, the minus left aside.
+    pub fn names(&self, label: &Label) -> bool {
+        match &self.scope {
+            Scope::Target(one) => one == label,
+            Scope::FirstOf(labels) => labels.contains(label),
+            Scope::Package(package, _) => *package == label.package,
+            Scope::Below(top) => label.package.is_below(top),
+        }
+    }
+
+    /// Whether a list of patterns, applied left to right, names this target.
+    pub fn pick(patterns: &[TargetPattern], label: &Label) -> bool {
+        patterns.iter().rfind(|pattern| pattern.names(label)).is_some_and(|last| !last.negative)
+    }
+
     /// Whether every target of the package is meant, whatever their names: of a package that is taken away whole,
     /// nothing needs to be read.
     pub fn covers(&self, package: &PackagePath) -> bool {

@@ -17,6 +17,21 @@ pub struct Platform {
     pub variant: Option<String>,
 }
 
+impl Platform {
+    /// Whether what is made for `offered` runs where this is asked for: without a variant any will do, and a variant left
+    /// out is the architecture's usual one.
+    pub fn is_met_by(&self, offered: &Platform) -> bool {
+        let usual = match self.architecture.as_str() {
+            "amd64" => Some("v1"),
+            "arm64" => Some("v8"),
+            "arm" => Some("v7"),
+            _ => None,
+        };
+        let variant_fits = self.variant.is_none() || self.variant.as_deref() == offered.variant.as_deref().or(usual);
+        (&self.os, &self.architecture) == (&offered.os, &offered.architecture) && variant_fits
+    }
+}
+
 impl Default for Platform {
     /// `linux/amd64`: fixed, so that no digest depends on the machine that builds.
     fn default() -> Platform {

@@ -57,6 +57,16 @@ impl Sources {
         FileId(u32::try_from(self.files.len() - 1).unwrap_or(u32::MAX))
     }
 
+    /// How many there are; the next has this number as its id.
+    pub fn len(&self) -> u32 {
+        u32::try_from(self.files.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
     /// The file of an id that [`Sources::add`] gave.
     pub fn get(&self, id: FileId) -> &SourceFile {
         &self.files[id.0 as usize]

@@ -111,6 +111,13 @@ fn walk(operation: &Operation, inputs: &dyn Inputs, sink: &mut dyn Sink) -> Opti
             sink.plain("digest", format_args!("{}", fetch.digest));
         }
         Operation::Image(action) => image(action, inputs, sink)?,
+        Operation::Pull(pull) => {
+            sink.plain("operation", format_args!("pull"));
+            match pull.image() {
+                Some(image) => sink.plain("base digest", format_args!("{}", image.manifest)),
+                None => sink.plain("base digest", format_args!("not locked for {}", pull.platform)),
+            }
+        }
         Operation::Index(action) => index(action, inputs, sink)?,
     }
     Some(())

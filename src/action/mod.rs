@@ -16,7 +16,9 @@ use crate::label::Label;
 use crate::layer_path::LayerPath;
 use crate::oci::compress::Compression;
 use crate::oci::image_spec::ImageSpec;
+use crate::oci::listing::Listing;
 use crate::platform::Platform;
+use crate::reference::Repository;
 
 /// An action of one [`ActionGraph`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,8 +56,8 @@ impl ActionGraph {
     /// The layers of an image and of all that it stands on, lowest first; of an index those of each of its images. None
     /// for anything else.
     pub fn layers_of(&self, image: ActionId) -> Vec<ActionId> {
-        if let Operation::Index(index) = &self.get(image).operation {
-            return index.images.iter().flat_map(|image| self.layers_of(*image)).collect();
+        if let Operation::Index(_) = &self.get(image).operation {
+            return self.images_of(image).into_iter().flat_map(|image| self.layers_of(image)).collect();
         }
         let mut chain: Vec<&ImageAction> = Vec::new();
         let mut next = Some(image);
@@ -64,6 +66,26 @@ impl ActionGraph {
             next = action.base;
         }
         chain.into_iter().rev().flat_map(|action| action.layers.iter().copied()).collect()
+    }
+
+    /// The images of an index; an image is its own.
+    pub fn images_of(&self, id: ActionId) -> Vec<ActionId> {
+        match &self.get(id).operation {
+            Operation::Index(index) => index.images.clone(),
+            _ => vec![id],
+        }
+    }
+
+    /// The pulled base at the bottom of an image; `None` where it stands on none. A pulled base is its own.
+    pub fn pulled_below(&self, image: ActionId) -> Option<(ActionId, &PullAction)> {
+        let mut at = image;
+        loop {
+            match &self.get(at).operation {
+                Operation::Image(action) => at = action.base?,
+                Operation::Pull(pull) => return Some((at, pull)),
+                _ => return None,
+            }
+        }
     }
 
     /// All ids, each after those of its inputs. Without recursion: a chain of images may be long.
@@ -128,6 +150,8 @@ pub enum Operation {
     Fetch(Fetch),
     /// Makes an image's config and manifest.
     Image(Box<ImageAction>),
+    /// Takes somebody else's image, of one platform, as it was locked.
+    Pull(Box<PullAction>),
     /// Makes an index of images.
     Index(IndexAction),
 }
@@ -239,6 +263,35 @@ pub struct IndexAction {
     pub annotations: BTreeMap<String, String>,
 }
 
+/// Somebody else's image, as it was locked.
+#[derive(Debug, Clone)]
+pub struct PullAction {
+    /// Where it is; not part of the key, since the digest says what comes.
+    pub repository: Repository,
+    /// What it is to run on.
+    pub platform: Platform,
+    /// What is locked, by platform.
+    pub locked: Arc<BTreeMap<Platform, PulledImage>>,
+}
+
+impl PullAction {
+    /// The image for the platform; `None` where it isn't locked for that.
+    pub fn image(&self) -> Option<&PulledImage> {
+        self.locked.get(&self.platform)
+    }
+}
+
+/// Somebody else's image for one platform.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PulledImage {
+    /// Its manifest.
+    pub manifest: Digest,
+    /// The listing of all its layers, which the store may lack.
+    pub listing: Digest,
+    /// What is known of its content in any case: see `oci::outline`.
+    pub outline: Listing,
+}
+
 impl Operation {
     /// What people call it: the rule's name, or `fetch`.
     pub fn name(&self) -> &'static str {
@@ -247,6 +300,7 @@ impl Operation {
             Operation::Tar(_) => "tar",
             Operation::Fetch(_) => "fetch",
             Operation::Image(_) => "image",
+            Operation::Pull(_) => "pull",
             Operation::Index(_) => "index",
         }
     }
@@ -254,7 +308,7 @@ impl Operation {
     /// The actions whose outputs this one reads, in the order in which the key names them.
     pub fn inputs(&self) -> Vec<ActionId> {
         match self {
-            Operation::Files(_) | Operation::Fetch(_) => Vec::new(),
+            Operation::Files(_) | Operation::Fetch(_) | Operation::Pull(_) => Vec::new(),
             Operation::Tar(tar) => match tar.archive {
                 Archive::Fetched(id) => vec![id],
                 Archive::Source(_) => Vec::new(),

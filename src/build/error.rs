@@ -1,5 +1,6 @@
 //! Why an action failed.
 
+use crate::base::error::BaseError;
 use crate::digest::Digest;
 use crate::oci::image::ImageError;
 use crate::oci::layer::LayerError;
@@ -63,6 +64,17 @@ pub enum BuildError {
         /// The archive, relative to the workspace's root.
         path: camino::Utf8PathBuf,
     },
+    /// A pulled base is asked for on a platform that it isn't locked for.
+    #[error("it is asked for on {platform}, but is locked for {}", locked.join(", "))]
+    NotLocked {
+        /// What is asked for.
+        platform: crate::platform::Platform,
+        /// What there is.
+        locked: Vec<String>,
+    },
+    /// A pulled base can't be had.
+    #[error(transparent)]
+    Base(#[from] BaseError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -71,6 +83,9 @@ pub enum BuildError {
 impl BuildError {
     /// Whether the machine or the network is to blame, not the workspace.
     pub fn is_environment(&self) -> bool {
+        if let BuildError::Base(error) = self {
+            return error.is_environment();
+        }
         matches!(
             self,
             BuildError::Store(_)
@@ -85,20 +100,24 @@ impl BuildError {
     pub fn damaged(&self) -> Option<Digest> {
         match self {
             BuildError::Store(StoreError::Corrupt { digest, .. } | StoreError::Missing { digest })
+            | BuildError::Base(BaseError::Store(StoreError::Corrupt { digest, .. } | StoreError::Missing { digest }))
             | BuildError::Listing(digest) => Some(*digest),
             _ => None,
         }
     }
 
     /// What to do; `None` where the message says it all.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            BuildError::Offline { .. } => Some("run once without --offline"),
-            BuildError::OtherContent { .. } => Some("if the new content is meant, change `sha256`"),
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            BuildError::Base(error) => return error.hint(),
+            BuildError::NotLocked { .. } => "add it to `platforms` of the pull, then run `layerbuild lock`",
+            BuildError::Offline { .. } => "run once without --offline",
+            BuildError::OtherContent { .. } => "if the new content is meant, change `sha256`",
             BuildError::Changed { .. } | BuildError::Layer(LayerError::Content { .. }) => {
-                Some("build again once nothing writes to the sources")
+                "build again once nothing writes to the sources"
             }
-            _ => None,
-        }
+            _ => return None,
+        };
+        Some(text.to_owned())
     }
 }

@@ -22,6 +22,8 @@ pub struct Below<'a> {
 pub struct Parts<'a> {
     /// The base.
     pub base: Option<&'a ImageOutput>,
+    /// Of a pulled base at the bottom, what is known in any case, and its target.
+    pub outline: Option<(&'a str, &'a Listing)>,
     /// All layers of the base, lowest first, as far as they are known.
     pub below: Vec<Below<'a>>,
     /// The image's own layers, lowest first.
@@ -60,16 +62,19 @@ fn new_layer(below: &Below<'_>) -> NewLayer {
 
 /// Only an image's own layers can bring a new contradiction: those below were checked with their image.
 fn check(parts: &Parts<'_>, shop: &Workshop<'_>) -> Result<(), BuildError> {
-    if parts.own.is_empty() || parts.own.len() + parts.below.len() < 2 {
+    let outline = parts.outline.into_iter();
+    let layers = parts.below.iter().chain(&parts.own);
+    let labels: Vec<&str> =
+        outline.clone().map(|(label, _)| label).chain(layers.clone().map(|below| &*below.label)).collect();
+    if parts.own.is_empty() || labels.len() < 2 {
         return Ok(());
     }
-    let layers: Vec<&Below<'_>> = parts.below.iter().chain(&parts.own).collect();
-    let listings = layers.iter().map(|below| listing(below.layer, shop)).collect::<Result<Vec<_>, _>>()?;
-    let listings: Vec<&Listing> = listings.iter().collect();
+    let read = layers.map(|below| listing(below.layer, shop)).collect::<Result<Vec<_>, _>>()?;
+    let listings: Vec<&Listing> = outline.map(|(_, outline)| outline).chain(&read).collect();
     let found: Vec<String> = conflicts(&listings)
         .iter()
-        .filter(|conflict| conflict.upper.layer >= parts.below.len())
-        .map(|conflict| sentence(conflict, &layers))
+        .filter(|conflict| conflict.upper.layer >= labels.len() - parts.own.len())
+        .map(|conflict| sentence(conflict, &labels))
         .collect();
     if found.is_empty() { Ok(()) } else { Err(BuildError::Conflicts(found)) }
 }
@@ -81,9 +86,9 @@ fn listing(layer: &LayerOutput, shop: &Workshop<'_>) -> Result<Listing, BuildErr
 }
 
 /// What is wrong, between whom, and what to write instead.
-fn sentence(conflict: &Conflict<'_>, layers: &[&Below<'_>]) -> String {
+fn sentence(conflict: &Conflict<'_>, labels: &[&str]) -> String {
     let (lower, upper) = (conflict.lower.entry, conflict.upper.entry);
-    let (below, above) = (&layers[conflict.lower.layer].label, &layers[conflict.upper.layer].label);
+    let (below, above) = (labels[conflict.lower.layer], labels[conflict.upper.layer]);
     let path = &lower.path;
     match conflict.kind {
         ConflictKind::TypeChange => {

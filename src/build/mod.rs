@@ -10,6 +10,7 @@ pub mod image;
 pub mod index;
 pub mod layer;
 pub mod probe;
+pub mod pull;
 pub mod scheduler;
 pub mod tar;
 mod upstream;
@@ -17,6 +18,7 @@ mod upstream;
 use camino::Utf8Path;
 use rayon::ThreadPool;
 
+use crate::base::remote::Remote;
 use crate::store::Store;
 
 /// What running actions takes.
@@ -30,4 +32,6 @@ pub struct Workshop<'a> {
     pub workers: &'a ThreadPool,
     /// Fetch nothing.
     pub offline: bool,
+    /// Where bases come from that others hold.
+    pub remote: &'a dyn Remote,
 }

@@ -12,7 +12,7 @@ use super::critical_path::critical_path;
 use super::error::BuildError;
 use super::probe::{Recalled, State, recall};
 use super::upstream::Upstream;
-use super::{Workshop, fetch, files, image, index, tar};
+use super::{Workshop, fetch, files, image, index, pull, tar};
 use crate::action::key;
 use crate::action::record::{Output, Record};
 use crate::action::{Action, ActionGraph, ActionId, Archive, FileKind, Operation};
@@ -224,7 +224,7 @@ fn weight(operation: &Operation) -> u64 {
             Archive::Fetched(_) => 0,
         },
         Operation::Fetch(_) => u64::MAX,
-        Operation::Image(_) | Operation::Index(_) => 0,
+        Operation::Image(_) | Operation::Index(_) | Operation::Pull(_) => 0,
     }
 }
 
@@ -347,6 +347,7 @@ fn execute(action: &Action, inputs: &Upstream, shop: &Workshop<'_>) -> Result<Ou
         Operation::Tar(layer) => tar::run(layer, inputs.first(), shop),
         Operation::Fetch(fetch) => fetch::run(fetch, shop),
         Operation::Image(image) => image::run(image, &inputs.parts(image), shop),
+        Operation::Pull(pull) => pull::run(pull, shop),
         Operation::Index(index) => index::run(index, &inputs.images(), shop),
     }
 }

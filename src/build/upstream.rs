@@ -5,11 +5,13 @@ use crate::action::key::Inputs;
 use crate::action::record::{ImageOutput, Output};
 use crate::action::{ActionGraph, ActionId, ImageAction, Operation};
 use crate::digest::Digest;
+use crate::oci::listing::Listing;
 
 /// The outputs that one action stands on: its inputs, and of an image all layers below it.
 pub struct Upstream {
     direct: Vec<(ActionId, String, Output)>,
     below: Vec<(String, Output)>,
+    outline: Option<(String, Listing)>,
 }
 
 impl Upstream {
@@ -28,7 +30,9 @@ impl Upstream {
             .into_iter()
             .filter_map(known)
             .map(|(_, label, output)| (label, output));
-        Upstream { direct, below: below.collect() }
+        let pulled = base.and_then(|base| graph.pulled_below(base));
+        let outline = pulled.and_then(|(id, pull)| Some((graph.get(id).name(), pull.image()?.outline.clone())));
+        Upstream { direct, below: below.collect(), outline }
     }
 
     /// The first input's.
@@ -50,7 +54,8 @@ impl Upstream {
         let base = action.base.and_then(|id| self.output(id)).and_then(as_image);
         let own = self.direct.iter().filter_map(|(_, label, output)| layer(label, output)).collect();
         let below = self.below.iter().filter_map(|(label, output)| layer(label, output)).collect();
-        image::Parts { base, below, own }
+        let outline = self.outline.as_ref().map(|(label, outline)| (&**label, outline));
+        image::Parts { base, outline, below, own }
     }
 }
 

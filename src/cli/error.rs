@@ -4,6 +4,7 @@
 
 use std::io;
 
+use crate::base::error::BaseError;
 use crate::exit::Exit;
 use crate::query::error::{ErrorKind, QueryError};
 use crate::reason::reason;
@@ -60,6 +61,13 @@ impl CliError {
         CliError::environment(format!("{doing}: {}", reason(error)))
     }
 
+    /// Puts before the message what it is about.
+    #[must_use]
+    pub fn of(mut self, what: &dyn std::fmt::Display) -> CliError {
+        self.message = format!("{what}: {}", self.message);
+        self
+    }
+
     /// Adds what to do.
     #[must_use]
     pub fn hint(mut self, text: impl Into<String>) -> CliError {
@@ -96,6 +104,14 @@ impl CliError {
 impl From<io::Error> for CliError {
     fn from(error: io::Error) -> CliError {
         CliError::io("cannot write the output", &error)
+    }
+}
+
+impl From<BaseError> for CliError {
+    fn from(error: BaseError) -> CliError {
+        let exit = if error.is_environment() { Exit::Environment } else { Exit::Failed };
+        let told = CliError::new(exit, error.to_string());
+        error.hint().into_iter().fold(told, CliError::hint)
     }
 }
 

@@ -76,6 +76,7 @@ fn export(args: &Args, work: &Work<'_>, cx: &mut Context, listener: &dyn Listene
         let (results, error) = work.build(cx, listener)?;
         error.map_or(Ok(()), Err)?;
         let built = images::built(work, &results);
+        images::fetch_bases(&built, work, cx, listener)?;
         let written = write(args, &built, work, &results, cx);
         if written.is_err() && std::mem::take(&mut again) && images::was_damaged(&built, work, listener)? {
             continue;
@@ -144,12 +145,15 @@ fn loadable(image: &BuiltImage<'_>, name: &str) -> Result<Loadable, CliError> {
         let message = format!("{} is an index: a docker-archive holds images of one platform", image.label);
         return Err(CliError::usage(message).hint("export one of its images, or take `--format oci`"));
     }
-    Ok(Loadable { manifest: image.descriptor(), tags: vec![name.to_owned()] })
+    Ok(Loadable { manifest: image.descriptor(), tags: vec![name.to_owned()], known: 0 })
 }
 
 fn listed(images: &[BuiltImage<'_>], names: &[String], store: &Store) -> Result<Vec<Listed>, CliError> {
     let one = |(image, name): (&BuiltImage<'_>, &String)| {
-        let platform = (!image.is_index).then(|| images::platform(&image.images[0], store)).transpose()?;
+        let platform = (!image.is_index)
+            .then(|| images::config(&image.images[0], store))
+            .transpose()?
+            .map(|config| config.platform);
         Ok(Listed { descriptor: image.descriptor(), platform, name: Some(name.clone()) })
     };
     images.iter().zip(names).map(one).collect()

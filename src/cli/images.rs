@@ -1,23 +1,28 @@
 //! The images among the targets of a verb that publishes or exports: built, whole, and with their names.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use super::context::Context;
 use super::error::CliError;
 use super::project::{Project, Selected};
+use super::remote::Remotes;
 use super::work::{Results, Work};
 use crate::action::record::{Blob, ImageOutput, Output};
 use crate::action::{ActionId, Operation};
+use crate::base::fetch::Reader;
+use crate::base::remote::RemoteBlob;
 use crate::digest::DiffId;
-use crate::effect::blobs::audit;
-use crate::event::{Event, Listener};
+use crate::effect::blobs::{audit, parts};
+use crate::event::{Event, Listener, Outcome, Step};
 use crate::graph::TargetId;
 use crate::label::Label;
-use crate::oci::descriptor::Descriptor;
+use crate::oci::descriptor::{Descriptor, Layer};
 use crate::oci::manifest::Config;
-use crate::platform::Platform;
 use crate::reference::{RegistryBase, Repository, RepositoryPath, Tag};
 use crate::store::Store;
+use crate::workspace::Target;
+use crate::workspace::schema::Purpose;
 use crate::workspace::settings::Settings;
 
 /// An image or index that was built.
@@ -34,6 +39,8 @@ pub struct BuiltImage<'a> {
     pub is_index: bool,
     /// Its action.
     pub action: ActionId,
+    /// The layers of the pulled bases below it: the store may lack them.
+    pub elsewhere: Vec<RemoteBlob>,
 }
 
 impl BuiltImage<'_> {
@@ -50,7 +57,7 @@ pub fn descriptor(Blob { digest, size }: Blob, media_type: &str) -> Descriptor {
 
 /// Narrows a selection to images and indexes: wildcards pass over other targets, a label that names one is an error.
 pub fn only_images(project: &Project, selected: &mut Selected<'_>, verb: &str) -> Result<(), CliError> {
-    let is_image = |target: TargetId| selected.graph.target(target).rule.purpose.is_published();
+    let is_image = |target: TargetId| selected.graph.target(target).rule.purpose != Purpose::Layer;
     let named = project.patterns.iter().all(|pattern| !pattern.is_wildcard());
     let other = selected.targets.iter().find(|target| !is_image(**target));
     if let (true, Some(other)) = (named, other) {
@@ -59,6 +66,34 @@ pub fn only_images(project: &Project, selected: &mut Selected<'_>, verb: &str) -
     }
     let images = selected.targets.iter().copied().filter(|target| is_image(*target)).collect();
     selected.targets = images;
+    Ok(())
+}
+
+/// Narrows a selection of images to our own, in the same way.
+pub fn only_ours(project: &Project, selected: &mut Selected<'_>) -> Result<(), CliError> {
+    let is_ours = |target: &Target| target.rule.purpose.is_published();
+    only(is_ours, "is somebody else's image, which is not published from here", project, selected)
+}
+
+/// Narrows a selection of images to our own that are built here, in the same way.
+pub fn only_built(project: &Project, selected: &mut Selected<'_>) -> Result<(), CliError> {
+    only_ours(project, selected)?;
+    only(|target| !target.published, "is taken as published by the profile, and not built", project, selected)
+}
+
+fn only(
+    fits: impl Fn(&Target) -> bool,
+    otherwise: &str,
+    project: &Project,
+    selected: &mut Selected<'_>,
+) -> Result<(), CliError> {
+    let named = project.patterns.iter().all(|pattern| !pattern.is_wildcard());
+    let other = selected.targets.iter().map(|id| selected.graph.target(*id)).find(|target| !fits(target));
+    if let (true, Some(other)) = (named, other) {
+        return Err(CliError::usage(format!("{} {otherwise}", other.label)));
+    }
+    let fitting = selected.targets.iter().copied().filter(|id| fits(selected.graph.target(*id))).collect();
+    selected.targets = fitting;
     Ok(())
 }
 
@@ -72,9 +107,60 @@ pub fn built<'a>(work: &'a Work<'_>, results: &'a Results) -> Vec<BuiltImage<'a>
             Output::Index(index) => (index.index, &index.media_type, index.images.as_slice(), true),
             Output::File(_) | Output::Layer(_) => return None,
         };
-        Some(BuiltImage { label, top, media_type, images, is_index, action })
+        let elsewhere = elsewhere(action, work, results);
+        Some(BuiltImage { label, top, media_type, images, is_index, action, elsewhere })
     };
     work.selected.targets.iter().filter_map(one).collect()
+}
+
+/// The layers of the pulled bases below an image or the images of an index; of a base whose manifest is damaged none.
+fn elsewhere(action: ActionId, work: &Work<'_>, results: &Results) -> Vec<RemoteBlob> {
+    let graph = &work.lowered.graph;
+    let mut found = Vec::new();
+    for (base, pull) in graph.images_of(action).into_iter().filter_map(|image| graph.pulled_below(image)) {
+        let Some(Output::Image(output)) = results.output(base) else { continue };
+        let Ok((_, blobs)) = parts(output, work.store) else { continue };
+        let layers = blobs.into_iter().skip(1);
+        let away = |Blob { digest, size }| RemoteBlob { repository: pull.repository.clone(), digest, size };
+        found.extend(layers.map(away));
+    }
+    found
+}
+
+/// Fetches the layers of pulled bases that the store lacks, for whoever needs the files.
+pub fn fetch_bases(
+    images: &[BuiltImage<'_>],
+    work: &Work<'_>,
+    cx: &Context,
+    listener: &dyn Listener,
+) -> Result<(), CliError> {
+    let remote = Remotes::new(work.project, cx)?;
+    let reader = Reader { remote: &remote, store: work.store };
+    images.iter().try_for_each(|image| fetch_layers(image.label, &image.elsewhere, &reader, listener))
+}
+
+/// Fetches those of some layers of a pulled base that the store lacks.
+pub fn fetch_layers(
+    label: &Label,
+    layers: &[RemoteBlob],
+    reader: &Reader<'_>,
+    listener: &dyn Listener,
+) -> Result<(), CliError> {
+    let missing = reader.missing_blobs(layers)?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let step = Step { label: label.to_string(), what: "fetch" };
+    let begin = Instant::now();
+    listener.event(Event::Started(step.clone()));
+    let told = |bytes| listener.event(Event::Transferred { step: step.clone(), bytes });
+    if let Err(error) = reader.fetch_blobs(&missing, &told) {
+        listener.event(Event::Failed { step: step.clone() });
+        return Err(CliError::from(error).of(label));
+    }
+    let detail = format!("{} layers of its base", missing.len());
+    listener.event(Event::Finished { step, outcome: Outcome::Ran, elapsed: begin.elapsed(), detail });
+    Ok(())
 }
 
 /// Whether any blob of the images was damaged. Those are removed, so that building again makes them anew.
@@ -82,7 +168,8 @@ pub fn was_damaged(images: &[BuiltImage<'_>], work: &Work<'_>, listener: &dyn Li
     let mut found = false;
     for image in images {
         let index = image.is_index.then_some(image.top);
-        for digest in audit(index, image.images, work.store)? {
+        let elsewhere = image.elsewhere.iter().map(|blob| blob.digest).collect();
+        for digest in audit(index, image.images, &elsewhere, work.store)? {
             found = true;
             let text = format!("{}: blob {digest} in the store was damaged; it is built again", image.label);
             listener.event(Event::Warning(text));
@@ -93,18 +180,7 @@ pub fn was_damaged(images: &[BuiltImage<'_>], work: &Work<'_>, listener: &dyn Li
 
 /// Where images are published.
 pub fn registry(project: &Project, cx: &Context) -> Result<RegistryBase, CliError> {
-    chosen_registry(&project.workspace.settings, cx)
-}
-
-/// The registry of a call, else the settings'.
-pub fn chosen_registry(settings: &Settings, cx: &Context) -> Result<RegistryBase, CliError> {
-    let Some(text) = &cx.globals.registry else { return parsed_registry(&settings.registry) };
-    text.parse().map_err(|error| CliError::usage(format!("--registry (or LAYERBUILD_REGISTRY): {error}")))
-}
-
-/// The registry of settings.
-pub fn parsed_registry(text: &str) -> Result<RegistryBase, CliError> {
-    text.parse().map_err(|error| CliError::usage(format!("`registry` of the workspace or profile: {error}")))
+    project.registry(cx)
 }
 
 /// The tags of a call, else the workspace's.
@@ -142,12 +218,14 @@ pub fn below(image: ActionId, work: &Work<'_>, registry: &RegistryBase) -> Vec<R
         Operation::Image(action) => action.base,
         _ => None,
     };
-    let images = match &graph.get(image).operation {
-        Operation::Index(index) => index.images.clone(),
-        _ => vec![image],
+    let published = |id: ActionId| match &graph.get(id).operation {
+        // Somebody else's image is only where it is pulled from.
+        Operation::Pull(pull) => (pull.repository.registry == registry.registry).then(|| pull.repository.path.clone()),
+        _ => Some(registry.repository(&graph.get(id).label).ok()?.path),
     };
+    let images = graph.images_of(image);
     let bases = images.iter().flat_map(|image| std::iter::successors(base(image), base));
-    bases.filter_map(|id| Some(registry.repository(&graph.get(id).label).ok()?.path)).collect()
+    bases.filter_map(published).collect()
 }
 
 /// The whole references under which images would be published.
@@ -158,11 +236,19 @@ pub fn names(images: &[BuiltImage<'_>], work: &Work<'_>, cx: &Context) -> Result
     images.iter().map(name).collect()
 }
 
-/// What an image runs on, by its config.
-pub fn platform(image: &ImageOutput, store: &Store) -> Result<Platform, CliError> {
+/// An image's config.
+pub fn config(image: &ImageOutput, store: &Store) -> Result<Config, CliError> {
     let config = store.blobs().read_verified(&image.config.digest, image.config.size)?;
     let damaged = |error| CliError::environment(format!("the config {} is damaged: {error}", image.config.digest));
-    Ok(Config::parse(&config).map_err(damaged)?.platform)
+    Config::parse(&config).map_err(damaged)
+}
+
+/// An image's layers, lowest first.
+pub fn layers(image: &ImageOutput, store: &Store) -> Result<Vec<Layer>, CliError> {
+    let (_, blobs) = parts(image, store)?;
+    let diff_ids = config(image, store)?.rootfs.diff_ids;
+    let layer = |(blob, diff_id)| Layer { descriptor: descriptor(blob, ""), diff_id };
+    Ok(blobs.into_iter().skip(1).zip(diff_ids).map(layer).collect())
 }
 
 /// Uncompressed sizes in bytes of the layers of images, as far as they were built here.

@@ -2,10 +2,14 @@
 
 use super::context::Context;
 use super::error::CliError;
+use super::remote::Remotes;
 use super::work::{Results, Work};
 use super::{dry_run, images, patterns, project};
 use crate::action::record::Output;
-use crate::action::{ActionId, Operation};
+use crate::action::{ActionId, Operation, PullAction};
+use crate::base::fetch::Reader;
+use crate::base::remote::Remote;
+use crate::build::pull::origin;
 use crate::exit::Exit;
 use crate::oci::listing::{Listed, Listing};
 use crate::oci::overlay::overlay;
@@ -38,7 +42,10 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let id = lowered.action(target).ok_or_else(|| CliError::new(Exit::Bug, "the target has no action"))?;
     match &lowered.graph.get(id).operation {
         Operation::Index(index) => images_of(&index.images, &work, &results)?.write(&mut cx.out)?,
-        _ => table(id, &work, &results)?.write(&mut cx.out)?,
+        _ => {
+            let remote = Remotes::new(&project, cx)?;
+            table(id, &work, &results, &remote)?.write(&mut cx.out)?;
+        }
     }
     Ok(store.finish()?)
 }
@@ -48,19 +55,25 @@ fn images_of(images: &[ActionId], work: &Work<'_>, results: &Results) -> Result<
     let mut table = Table::new([Align::Left; 3]);
     for id in images {
         let Some(Output::Image(image)) = results.output(*id) else { continue };
-        let platform = images::platform(image, work.store)?.to_string();
+        let platform = images::config(image, work.store)?.platform.to_string();
         table.row([platform, image.manifest.digest.to_string(), work.lowered.graph.get(*id).name()]);
     }
     Ok(table)
 }
 
-fn table(id: ActionId, work: &Work<'_>, results: &Results) -> Result<Table<5>, CliError> {
+fn table(id: ActionId, work: &Work<'_>, results: &Results, remote: &dyn Remote) -> Result<Table<5>, CliError> {
     let graph = &work.lowered.graph;
     let layers = match graph.get(id).operation {
-        Operation::Image(_) => graph.layers_of(id),
+        Operation::Image(_) => {
+            graph.pulled_below(id).map(|(id, _)| id).into_iter().chain(graph.layers_of(id)).collect()
+        }
         _ => vec![id],
     };
-    let listings = layers.iter().map(|id| listing(*id, work, results)).collect::<Result<Vec<_>, _>>()?;
+    let read = |id: &ActionId| match &graph.get(*id).operation {
+        Operation::Pull(pull) => base_listing(pull, work, remote),
+        _ => listing(*id, work, results),
+    };
+    let listings = layers.iter().map(read).collect::<Result<Vec<_>, CliError>>()?;
     let listings: Vec<&Listing> = listings.iter().collect();
     let mut table = Table::new([Align::Left, Align::Right, Align::Right, Align::Left, Align::Left]);
     for placed in overlay(&listings) {
@@ -70,6 +83,14 @@ fn table(id: ActionId, work: &Work<'_>, results: &Results) -> Result<Table<5>, C
         table.row([mode(entry), owner, entry.size.to_string(), path(entry), label]);
     }
     Ok(table)
+}
+
+/// What a pulled base holds; read from its registry where the store lacks its listing.
+fn base_listing(pull: &PullAction, work: &Work<'_>, remote: &dyn Remote) -> Result<Listing, CliError> {
+    let lost = || CliError::new(Exit::Bug, "a pulled base that is not locked was built");
+    let (image, origin) = pull.image().zip(origin(pull)).ok_or_else(lost)?;
+    let reader = Reader { remote, store: work.store };
+    Ok(reader.listing(&origin, &reader.image(&origin, &pull.platform)?, image.listing)?)
 }
 
 fn listing(id: ActionId, work: &Work<'_>, results: &Results) -> Result<Listing, CliError> {

@@ -4,6 +4,8 @@
 
 pub mod build;
 pub mod context;
+pub mod diff;
+pub mod diff_side;
 pub mod dry_run;
 pub mod environment;
 pub mod error;
@@ -13,6 +15,9 @@ pub mod export;
 pub mod global;
 pub mod images;
 pub mod init;
+pub mod load;
+pub mod lock;
+pub mod lock_report;
 pub mod ls;
 pub mod parse;
 pub mod patterns;
@@ -24,6 +29,8 @@ pub mod push;
 pub mod query;
 pub mod query_graph;
 pub mod registries;
+pub mod remote;
+pub mod status;
 pub mod unchanged;
 pub mod work;
 
@@ -69,7 +76,11 @@ fn dispatch(verb: &Verb, context: &mut Context) -> Result<(), CliError> {
         Verb::Push(args) => push::run(args, context),
         Verb::Promote(args) => promote::run(args, context),
         Verb::Export(args) => export::run(args, context),
+        Verb::Load(args) => load::run(args, context),
+        Verb::Diff(args) => diff::run(args, context),
+        Verb::Lock(args) => lock::run(args, context),
         Verb::Ls(args) => ls::run(args, context),
+        Verb::Status(args) => status::run(args, context),
         Verb::Explain(args) => explain::run(args, context),
         Verb::Query(args) => query::run(args, context),
         Verb::Init(args) => init::run(args, context),

@@ -8,7 +8,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use super::error::CliError;
 use super::global::{ColorChoice, Flags};
-use super::{build, explain, export, init, ls, patterns, promote, push, query};
+use super::{build, diff, explain, export, init, load, lock, ls, patterns, promote, push, query, status};
 use crate::diagnostic::nearest;
 
 /// The whole command line.
@@ -42,7 +42,11 @@ pub enum Verb {
     Push(push::Args),
     Promote(promote::Args),
     Export(export::Args),
+    Load(load::Args),
+    Lock(lock::Args),
     Ls(ls::Args),
+    Diff(Box<diff::Args>),
+    Status(status::Args),
     Explain(explain::Args),
     Query(query::Args),
     Init(init::Args),

@@ -11,11 +11,12 @@ use super::error::CliError;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::exit::Exit;
 use crate::graph::{self, SelectError, TargetGraph, TargetId};
-use crate::label::PackagePath;
+use crate::label::{Label, PackagePath};
 use crate::observed::Observed;
 use crate::oci::compress::{Compression, Format};
 use crate::pattern::{PatternError, TargetPattern};
 use crate::plan::lower::{Lowered, World, lower};
+use crate::reference::RegistryBase;
 use crate::rules::{self, Defaults};
 use crate::span::Sources;
 use crate::store::{OpenMode, Store, StoreError, Trust};
@@ -132,8 +133,16 @@ impl Project {
         match selected {
             Ok(selection) if !has_errors(&errors) => {
                 errors.extend(selection.warnings);
+                let mut targets = selection.targets;
+                let some = !targets.is_empty();
+                targets.retain(|target| !self.is_passed_over(&graph.target(*target).label));
+                if some && targets.is_empty() {
+                    let message = "the profile takes all of these as published: nothing is built";
+                    errors
+                        .push(Diagnostic::warning(message).help("name an image by its label, or take another profile"));
+                }
                 self.warn(&errors);
-                Ok(Selected { graph, targets: selection.targets, warnings: errors.len() })
+                Ok(Selected { graph, targets, warnings: errors.len() })
             }
             Ok(_) => Err(self.diagnosed(Exit::Usage, &errors)),
             Err(select) => {
@@ -148,6 +157,7 @@ impl Project {
         }
     }
 
+    /// Shows warnings on stderr.
     fn warn(&self, warnings: &[Diagnostic]) {
         for text in self.diagnosed(Exit::Done, warnings).diagnostics {
             self.err.line(text.trim_end());
@@ -178,12 +188,26 @@ impl Project {
         Some((&self.workspace.sources.get(span.file).path, span.start))
     }
 
+    /// Where images are published.
+    pub fn registry(&self, cx: &Context) -> Result<RegistryBase, CliError> {
+        chosen_registry(&self.workspace.settings, cx)
+    }
+
+    /// What wildcards pass over: what the profile takes as published, unless a pattern names just that.
+    fn is_passed_over(&self, label: &Label) -> bool {
+        let named = |pattern: &TargetPattern| !pattern.negative && !pattern.is_wildcard() && pattern.names(label);
+        self.workspace.settings.is_from_registry(label) && !self.patterns.iter().any(named)
+    }
+
     /// What the workspace says for all targets.
     pub fn defaults(&self, cx: &Context) -> Result<Defaults, CliError> {
         let settings = &self.workspace.settings;
         Ok(Defaults {
             compression: compression(settings)?,
             platform: settings.platform.clone(),
+            registry: self.registry(cx)?,
+            tag: settings.tag.clone(),
+            profile: settings.profile.clone(),
             epoch: epoch(settings, cx)?,
         })
     }
@@ -205,6 +229,17 @@ impl Project {
     pub fn root(&self) -> &Utf8PathBuf {
         &self.workspace.root
     }
+}
+
+/// The registry of a call, else the settings'.
+pub fn chosen_registry(settings: &Settings, cx: &Context) -> Result<RegistryBase, CliError> {
+    let Some(text) = &cx.globals.registry else { return parsed_registry(&settings.registry) };
+    text.parse().map_err(|error| CliError::usage(format!("--registry (or LAYERBUILD_REGISTRY): {error}")))
+}
+
+/// The registry of settings.
+pub fn parsed_registry(text: &str) -> Result<RegistryBase, CliError> {
+    text.parse().map_err(|error| CliError::usage(format!("`registry` of the workspace or profile: {error}")))
 }
 
 fn has_errors(diagnostics: &[Diagnostic]) -> bool {

@@ -37,6 +37,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let project = project::open(&args.patterns.patterns, cx)?;
     let mut selected = project.select()?;
     images::only_images(&project, &mut selected, "promoted")?;
+    images::only_ours(&project, &mut selected)?;
     if args.from.is_some() && args.to.is_some() && cx.globals.registry.is_some() {
         let message = "--registry (or LAYERBUILD_REGISTRY) says nothing where both --from and --to name a profile";
         return Err(CliError::usage(message).hint("leave it out"));
@@ -70,8 +71,8 @@ struct Side {
 fn side(profile: Option<&str>, cx: &Context) -> Result<Side, CliError> {
     let settings = project::settings(profile, cx)?;
     let registry = match profile {
-        Some(_) => images::parsed_registry(&settings.registry)?,
-        None => images::chosen_registry(&settings, cx)?,
+        Some(_) => project::parsed_registry(&settings.registry)?,
+        None => project::chosen_registry(&settings, cx)?,
     };
     Ok(Side { registry, tags: images::setting_tags(&settings)? })
 }

@@ -1,6 +1,5 @@
 //! `push`: build, then publish by digest, then tags.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 
 use super::context::Context;
@@ -31,6 +30,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let project = project::open(&args.patterns.patterns, cx)?;
     let mut selected = project.select()?;
     images::only_images(&project, &mut selected, "pushed")?;
+    images::only_built(&project, &mut selected)?;
     let to = Destination {
         registry: images::registry(&project, cx)?,
         tags: images::tags(&args.tags, &project)?,
@@ -82,7 +82,7 @@ impl Destination {
             repository: images::repository(image.label, &self.registry)?,
             tags: self.tags.clone(),
             mount_from: images::below(image.action, work, &self.registry),
-            origins: BTreeMap::new(),
+            origins: image.elsewhere.iter().map(|blob| (blob.digest, blob.repository.clone())).collect(),
         })
     }
 }

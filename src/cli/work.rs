@@ -7,6 +7,7 @@ use super::context::Context;
 use super::error::CliError;
 use super::global::Verbosity;
 use super::project::{Project, Selected};
+use super::remote::Remotes;
 use crate::action::ActionId;
 use crate::action::record::Output;
 use crate::build::error::BuildError;
@@ -110,8 +111,9 @@ impl Work<'_> {
         }
         let workers = rayon::ThreadPoolBuilder::new().num_threads(cx.globals.jobs.get()).build();
         let workers = workers.map_err(|error| CliError::environment(format!("cannot start threads: {error}")))?;
-        let shop =
-            Workshop { root: self.project.root(), store: self.store, workers: &workers, offline: cx.globals.offline };
+        let remote = Remotes::new(self.project, cx)?;
+        let (root, store, offline) = (self.project.root(), self.store, cx.globals.offline);
+        let shop = Workshop { root, store, workers: &workers, offline, remote: &remote };
         let options = scheduler::Options { jobs: cx.globals.jobs, keep_going: cx.globals.keep_going };
         let built = scheduler::run(&self.lowered.graph, states, options, &shop, listener);
         self.store.actions().flush()?;

@@ -1,5 +1,6 @@
 //! The store's blobs, as exports and registries read them, and the audit that finds damaged ones.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
@@ -41,10 +42,17 @@ pub fn parts(image: &ImageOutput, store: &Store) -> Result<(Vec<u8>, Vec<Blob>),
 }
 
 /// Reads every blob of images, and of their index where they have one, but their layers' listings. Removes those that
-/// aren't what their digest says: the next build makes them again. Gives the digests of the damaged ones.
-pub fn audit(index: Option<Blob>, images: &[ImageOutput], store: &Store) -> Result<Vec<Digest>, StoreError> {
+/// aren't what their digest says: the next build makes them again. Gives the digests of the damaged ones. A blob that is
+/// also `elsewhere` may be missing.
+pub fn audit(
+    index: Option<Blob>,
+    images: &[ImageOutput],
+    elsewhere: &BTreeSet<Digest>,
+    store: &Store,
+) -> Result<Vec<Digest>, StoreError> {
     let mut damaged = Vec::new();
     let mut check = |blob: Blob| match read(blob, store) {
+        Err(StoreError::Missing { digest }) if elsewhere.contains(&digest) => Ok(()),
         Err(StoreError::Corrupt { digest, .. } | StoreError::Missing { digest }) => {
             damaged.push(digest);
             store.blobs().remove_corrupt(&digest)

@@ -24,6 +24,9 @@ pub struct Loadable {
     pub manifest: Descriptor,
     /// Whole references, such as `registry.localhost/datakits/x:0.1.0`; empty: loaded by its ID only.
     pub tags: Vec<String>,
+    /// How many of its lowest layers the reader has already: they are named and left out. Docker takes such an archive,
+    /// podman, skopeo and containerd don't.
+    pub known: usize,
 }
 
 /// An archive that can't be written.
@@ -69,7 +72,8 @@ pub fn write<W: Write>(
         archive.bytes(&config_name(image), &image.config)?;
     }
     let mut written = BTreeSet::new();
-    for layer in images.iter().flat_map(|(_, image)| &image.layers).filter(|layer| written.insert(layer.diff_id)) {
+    let needed = images.iter().flat_map(|(loadable, image)| image.layers.iter().skip(loadable.known));
+    for layer in needed.filter(|layer| written.insert(layer.diff_id)) {
         let size = sizes.get(&layer.diff_id).copied();
         let digest = layer.descriptor.digest;
         add_layer(&mut archive, layer, size, source).map_err(|source| DockerArchiveError::Blob { digest, source })?;
@@ -134,7 +138,7 @@ mod tests {
     use crate::oci::sample;
 
     fn loadable(image: &Image, tag: &str) -> Loadable {
-        Loadable { manifest: image.manifest_descriptor.clone(), tags: vec![tag.to_owned()] }
+        Loadable { manifest: image.manifest_descriptor.clone(), tags: vec![tag.to_owned()], known: 0 }
     }
 
     fn members(archive: &[u8]) -> BTreeMap<String, Vec<u8>> {
@@ -171,6 +175,23 @@ mod tests {
     }
 
     #[test]
+    fn layers_that_the_reader_has_are_named_and_left_out_unless_another_image_needs_them() {
+        let mut blobs = MemoryBlobs::default();
+        let image = sample::scratch(&mut blobs, &ImageSpec::default());
+        let names = |known: &[usize]| {
+            let loadable = |known| Loadable { known, ..loadable(&image, "r/a:1") };
+            let wanted: Vec<Loadable> = known.iter().copied().map(loadable).collect();
+            let archive = write(Vec::new(), &wanted, &BTreeMap::new(), &blobs).unwrap();
+            let members = members(&archive);
+            let listing: serde_json::Value = serde_json::from_slice(&members["manifest.json"]).unwrap();
+            assert_eq!(listing[0]["Layers"].as_array().unwrap().len(), 3);
+            image.layers.iter().map(|layer| members.contains_key(&layer_name(layer))).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&[2]), [false, false, true]);
+        assert_eq!(names(&[2, 1]), [false, true, true]);
+    }
+
+    #[test]
     fn known_sizes_give_the_same_bytes_and_wrong_ones_are_refused() {
         let mut blobs = MemoryBlobs::default();
         let image = sample::scratch(&mut blobs, &ImageSpec::default());
@@ -204,7 +225,7 @@ mod tests {
         let mut blobs = MemoryBlobs::default();
         let index = Index::compose(&[], &BTreeMap::new()).unwrap();
         blobs.add(index.bytes);
-        let wanted = [Loadable { manifest: index.descriptor, tags: Vec::new() }];
+        let wanted = [Loadable { manifest: index.descriptor, tags: Vec::new(), known: 0 }];
         let error = write(Vec::new(), &wanted, &BTreeMap::new(), &blobs).unwrap_err();
         assert!(error.to_string().contains("an index of several images"), "{error}");
     }

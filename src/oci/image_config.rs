@@ -71,7 +71,7 @@ fn lay_platform(config: &mut Object, ours: &Platform) -> Result<(), ConfigError>
     };
     if let (Some(os), Some(architecture)) = (text("os")?, text("architecture")?) {
         let base = Platform { os, architecture, variant: text("variant")? };
-        if !agrees(ours, &base) {
+        if !ours.is_met_by(&base) {
             return Err(ConfigError::Platform { image: ours.clone().into(), base: base.into() });
         }
     }
@@ -81,18 +81,6 @@ fn lay_platform(config: &mut Object, ours: &Platform) -> Result<(), ConfigError>
         config.insert("variant".into(), variant.clone().into());
     }
     Ok(())
-}
-
-/// Whether a base fits: without a variant of ours any will do, and a variant left out is the architecture's usual one.
-fn agrees(ours: &Platform, base: &Platform) -> bool {
-    let usual = match ours.architecture.as_str() {
-        "amd64" => Some("v1"),
-        "arm64" => Some("v8"),
-        "arm" => Some("v7"),
-        _ => None,
-    };
-    let variant_fits = ours.variant.is_none() || ours.variant.as_deref() == base.variant.as_deref().or(usual);
-    (&ours.os, &ours.architecture) == (&base.os, &base.architecture) && variant_fits
 }
 
 fn append_diff_ids(config: &mut Object, base_layers: usize, added: &[Addition<'_>]) -> Result<(), ConfigError> {

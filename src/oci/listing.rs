@@ -4,6 +4,7 @@
 //! or are no UTF-8 are written `\xHH`. Knows nothing of the store, and nothing of other layers: see [`super::overlay`].
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::layer_path::LayerPath;
@@ -58,6 +59,13 @@ impl Listing {
     /// What the layer of this tree holds, hard links as they are written.
     pub fn of(tree: &Tree) -> Result<Listing, BadHardLink> {
         Ok(Listing { entries: tar_write::members(tree)?.iter().map(listed).collect() })
+    }
+
+    /// A listing of these entries, in any order; of two for one path, the later counts.
+    pub fn of_entries(entries: impl IntoIterator<Item = Listed>) -> Listing {
+        let by_path: BTreeMap<LayerPath, Listed> =
+            entries.into_iter().map(|entry| (entry.path.clone(), entry)).collect();
+        Listing { entries: by_path.into_values().collect() }
     }
 
     /// All entries, sorted by the bytes of their paths.
@@ -171,6 +179,13 @@ fn from_letter(letter: &str) -> Option<Kind> {
     })
 }
 
+/// Bytes as text without spaces: what would end a field, or is no UTF-8, as `\xHH`.
+pub fn escaped(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    escape(&mut text, bytes);
+    text
+}
+
 fn escape(text: &mut String, bytes: &[u8]) {
     for chunk in bytes.utf8_chunks() {
         for character in chunk.valid().chars() {
@@ -188,7 +203,8 @@ fn escape_byte(text: &mut String, byte: u8) {
     let _ = write!(text, "\\x{byte:02x}");
 }
 
-fn unescape(text: &str) -> Option<Cow<'_, [u8]>> {
+/// Undoes [`escaped`]; `None` for what it never writes.
+pub fn unescape(text: &str) -> Option<Cow<'_, [u8]>> {
     let mut parts = text.split('\\');
     let first = parts.next()?.as_bytes();
     if first.len() == text.len() {

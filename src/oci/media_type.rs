@@ -52,6 +52,12 @@ pub enum Family {
     Docker,
 }
 
+/// Whether it is of a layer that registries need not hold ("foreign", "non-distributable").
+pub fn is_foreign(media_type: &str) -> bool {
+    matches!(Family::Oci.name_of(media_type), Some(OCI_FOREIGN | OCI_FOREIGN_GZIP))
+        || media_type.starts_with(&OCI_FOREIGN[..OCI_FOREIGN.len() - ".tar".len()])
+}
+
 impl Family {
     /// The name of the same thing in this family; `None` where the family has none, or where nobody knows the type.
     ///

@@ -5,6 +5,7 @@ pub mod blob_source;
 pub mod canonical;
 pub mod chunks;
 pub mod closure;
+pub mod compare;
 pub mod compress;
 pub mod content;
 pub mod decompress;
@@ -17,11 +18,13 @@ pub mod image_run;
 pub mod image_spec;
 pub mod index;
 pub mod layer;
+pub mod layer_listing;
 pub mod layout;
 pub mod listing;
 pub mod manifest;
 pub mod media_type;
 pub mod ordered;
+pub mod outline;
 pub mod overlay;
 pub mod raw_json;
 pub mod tar_members;
@@ -33,4 +36,4 @@ pub mod unpack;
 pub mod validate;
 
 #[cfg(test)]
-mod sample;
+pub mod sample;

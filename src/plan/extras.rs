@@ -50,8 +50,8 @@ impl Extras {
     }
 
     /// All actions: those of targets, then the extra ones.
-    pub fn complete(self, mut actions: Vec<Action>) -> Vec<Action> {
-        let mut asked = self.asked.into_inner().unwrap_or_else(PoisonError::into_inner);
+    pub fn complete(&self, mut actions: Vec<Action>) -> Vec<Action> {
+        let mut asked = std::mem::take(&mut *self.asked());
         let mut at = 0;
         while at < asked.extras.len() {
             let action = match &asked.extras[at] {
@@ -84,15 +84,29 @@ impl Asked {
         id
     }
 
+    /// The target's own action, where the one given is a variant of it.
+    fn own(&self, first: usize, id: ActionId) -> ActionId {
+        match id.index().checked_sub(first).map(|at| &self.extras[at]) {
+            Some(Extra::Variant(own, _)) => *own,
+            _ => id,
+        }
+    }
+
     /// An image's action for a platform; asks for the same of the image below, where that is for another.
     fn vary(&mut self, mut action: Action, platform: &Platform, first: usize, actions: &[Action]) -> Action {
-        if let Operation::Image(image) = &mut action.operation {
-            let other = |base: &ActionId| match &actions[base.index()].operation {
-                Operation::Image(below) => below.spec.platform != *platform,
-                _ => false,
-            };
-            image.base = image.base.map(|base| if other(&base) { self.variant(first, base, platform) } else { base });
-            image.spec.platform = platform.clone();
+        match &mut action.operation {
+            Operation::Image(image) => {
+                let own = image.base.map(|base| self.own(first, base));
+                let other = |base: &ActionId| match &actions[base.index()].operation {
+                    Operation::Image(below) => below.spec.platform != *platform,
+                    Operation::Pull(below) => below.platform != *platform,
+                    _ => false,
+                };
+                image.base = own.map(|base| if other(&base) { self.variant(first, base, platform) } else { base });
+                image.spec.platform = platform.clone();
+            }
+            Operation::Pull(pull) => pull.platform = platform.clone(),
+            _ => {}
         }
         action.variant = Some(platform.clone());
         action

@@ -6,21 +6,24 @@ use camino::{Utf8Path, Utf8PathBuf};
 use rayon::prelude::*;
 
 use super::extras::Extras;
-use crate::action::{Action, ActionGraph, ActionId, Fetch};
+use crate::action::{Action, ActionGraph, ActionId, Fetch, Operation};
 use crate::diagnostic::Diagnostic;
 use crate::graph::{TargetGraph, TargetId};
 use crate::label::Label;
 use crate::observed::Observed;
 use crate::platform::Platform;
-use crate::rules::{self, Context, Defaults, Source, Target};
+use crate::rules::pull::Source;
+use crate::rules::{self, Context, Defaults, Target};
+use crate::workspace;
 use crate::workspace::attributes::Attributes;
 use crate::workspace::globs::{Glob, GlobError, SourceTree};
-use crate::workspace::schema::RuleSchema;
+use crate::workspace::lock_file::LockedImage;
+use crate::workspace::schema::{Purpose, RuleSchema};
 
 /// What stands at paths of the workspace, as git would see it.
 pub trait Identify: Sync {
     /// For each path relative to the workspace's root; an error as a phrase.
-    fn identify(&self, paths: &[Utf8PathBuf]) -> Vec<Result<Source, String>>;
+    fn identify(&self, paths: &[Utf8PathBuf]) -> Vec<Result<rules::Source, String>>;
 }
 
 /// The source tree: which files there are, and what they are.
@@ -61,8 +64,8 @@ pub fn lower(
     for (index, target) in closure.iter().enumerate() {
         of[target.index()] = Some(ActionId(index as u32));
     }
-    let scene = Scene { graph, of: &of, world, extras: Extras::after(closure.len()) };
-    let lowered: Vec<_> = closure.par_iter().map(|target| scene.lower(*target, defaults)).collect();
+    let scene = Scene { graph, of: &of, world, defaults, extras: Extras::after(closure.len()) };
+    let lowered: Vec<_> = closure.par_iter().map(|target| scene.lower(*target)).collect();
     let mut actions = Vec::with_capacity(lowered.len());
     let mut errors = Vec::new();
     for result in lowered {
@@ -74,7 +77,23 @@ pub fn lower(
     if !errors.is_empty() {
         return Err(errors);
     }
-    Ok(Lowered { graph: ActionGraph { actions: scene.extras.complete(actions) }, of })
+    let actions = scene.extras.complete(actions);
+    let unlocked: Vec<Diagnostic> = actions.iter().filter_map(|action| scene.unlocked(action)).collect();
+    if unlocked.is_empty() { Ok(Lowered { graph: ActionGraph { actions }, of }) } else { Err(unlocked) }
+}
+
+fn seen<'a>(target: &'a workspace::Target, directory: &'a Utf8Path, defaults: &'a Defaults) -> Target<'a> {
+    Target { label: &target.label, span: target.span, attributes: target.attributes(), directory, defaults }
+}
+
+/// What a target takes from a registry; `None` for one that is built.
+pub fn pulled(target: &workspace::Target, defaults: &Defaults) -> Result<Option<Source>, Vec<Diagnostic>> {
+    let seen = seen(target, Utf8Path::new(""), defaults);
+    match target.rule.purpose {
+        Purpose::Base => Source::of_pull(&seen).map(Some),
+        _ if target.published => Source::of_published(&seen).map(Some).map_err(|error| vec![error]),
+        _ => Ok(None),
+    }
 }
 
 /// What rules see of the world.
@@ -82,23 +101,28 @@ struct Scene<'a> {
     graph: &'a TargetGraph<'a>,
     of: &'a [Option<ActionId>],
     world: &'a World<'a>,
+    defaults: &'a Defaults,
     extras: Extras,
 }
 
 impl Scene<'_> {
-    fn lower(&self, id: TargetId, defaults: &Defaults) -> Result<Action, Vec<Diagnostic>> {
+    fn lower(&self, id: TargetId) -> Result<Action, Vec<Diagnostic>> {
         let target = self.graph.target(id);
         let directory = self.graph.workspace().settings.folder(&target.label.package);
         let rule = rules::rule(target.rule.name).expect("the loader took the target's schema from the table of rules");
-        let seen = Target {
-            label: &target.label,
-            span: target.span,
-            attributes: target.attributes(),
-            directory: &directory,
-            defaults,
-        };
-        let operation = (rule.lower)(&seen, self)?;
+        let lower = if target.published { rules::pull::lower_published } else { rule.lower };
+        let operation = lower(&seen(target, &directory, self.defaults), self)?;
         Ok(Action { label: target.label.clone(), variant: None, operation })
+    }
+}
+
+impl Scene<'_> {
+    /// What is wrong with a pulled base that an index asks for on a platform for which it isn't locked.
+    fn unlocked(&self, action: &Action) -> Option<Diagnostic> {
+        let Operation::Pull(pull) = &action.operation else { return None };
+        let target = self.graph.target(self.graph.id(&action.label)?);
+        let source = pulled(target, self.defaults).ok().flatten()?;
+        source.judge(self.locked(&action.label), &pull.platform, self.defaults).err()
     }
 }
 
@@ -107,7 +131,7 @@ impl Context for Scene<'_> {
         self.world.tree.expand(directory, globs)
     }
 
-    fn identify(&self, paths: &[Utf8PathBuf]) -> Vec<Result<Source, String>> {
+    fn identify(&self, paths: &[Utf8PathBuf]) -> Vec<Result<rules::Source, String>> {
         let root = &self.graph.workspace().root;
         paths.iter().for_each(|path| self.world.observed.note(root.join(path)));
         self.world.files.identify(paths)
@@ -115,6 +139,25 @@ impl Context for Scene<'_> {
 
     fn action(&self, label: &Label) -> Option<ActionId> {
         self.of[self.graph.id(label)?.index()]
+    }
+
+    fn base(&self, label: &Label, platform: &Platform) -> Result<Option<ActionId>, Diagnostic> {
+        let own = self.action(label);
+        let Some(target) = self.graph.id(label).map(|id| self.graph.target(id)) else { return Ok(own) };
+        // What is wrong with the base itself is told where it is lowered.
+        let Ok(Some(source)) = pulled(target, self.defaults) else { return Ok(own) };
+        if source.own_platform(self.defaults) == *platform {
+            return Ok(own);
+        }
+        source.operation(platform, self, self.defaults).map(|_| self.variant(label, platform))
+    }
+
+    fn locked(&self, label: &Label) -> Option<&LockedImage> {
+        let workspace = self.graph.workspace();
+        match self.graph.id(label).is_some_and(|id| self.graph.target(id).published) {
+            true => workspace.lock.profiles.get(workspace.settings.profile.as_deref()?)?.get(label),
+            false => workspace.lock.pulls.get(label),
+        }
     }
 
     fn written(&self, label: &Label) -> Option<(&'static RuleSchema, Attributes<'_>)> {

@@ -35,7 +35,11 @@ pub static RULE: Rule = Rule {
               base. Published as <registry>/<package>/<name>:<tag>.",
         example: "[image.app]\nbase = \"//base:debian\"\nlayers = [\":app-files\"]\nentrypoint = [\"/opt/app/run\"]\n",
         attributes: &[
-            optional("base", Type::Label(&[Purpose::Image]), "The image below. Default: none (scratch)."),
+            optional(
+                "base",
+                Type::Label(&[Purpose::Image, Purpose::Base]),
+                "The image below: one of ours, or a `pull`. Default: none (scratch).",
+            ),
             optional(
                 "layers",
                 Type::List(&Type::Label(&[Purpose::Layer])),
@@ -77,15 +81,28 @@ pub static RULE: Rule = Rule {
 fn lower(target: &Target<'_>, context: &dyn Context) -> Result<Operation, Vec<Diagnostic>> {
     let mut errors = Vec::new();
     let spec = spec(target, &mut errors);
-    let mut action = |label: Spanned<Label>| -> Option<ActionId> {
-        let found = context.action(&label.value);
-        if found.is_none() {
-            errors.push(Diagnostic::error(format!("{} can't be built", label.value)).at(label.span, "used here"));
+    let mut built = |label: Spanned<Label>, found: Result<Option<ActionId>, Diagnostic>| -> Option<ActionId> {
+        match found {
+            Ok(None) => {
+                errors.push(Diagnostic::error(format!("{} can't be built", label.value)).at(label.span, "used here"));
+                None
+            }
+            Ok(found) => found,
+            Err(error) => {
+                errors.push(error.at(label.span, "the base of an image for this platform"));
+                None
+            }
         }
-        found
     };
-    let base = target.attributes.label("base").and_then(&mut action);
-    let layers = target.attributes.labels("layers").into_iter().filter_map(&mut action).collect();
+    let base = target.attributes.label("base").and_then(|label| {
+        let found = context.base(&label.value, &spec.platform);
+        built(label, found)
+    });
+    let layers = target.attributes.labels("layers").into_iter().filter_map(|label| {
+        let found = Ok(context.action(&label.value));
+        built(label, found)
+    });
+    let layers = layers.collect();
     if errors.is_empty() { Ok(Operation::Image(Box::new(ImageAction { base, layers, spec }))) } else { Err(errors) }
 }
 

@@ -5,6 +5,7 @@
 pub mod files;
 pub mod image;
 pub mod index;
+pub mod pull;
 pub mod tar;
 
 mod mode;
@@ -18,9 +19,11 @@ use crate::digest::Digest;
 use crate::label::Label;
 use crate::oci::compress::Compression;
 use crate::platform::Platform;
+use crate::reference::RegistryBase;
 use crate::span::Span;
 use crate::workspace::attributes::Attributes;
 use crate::workspace::globs::{Glob, GlobError};
+use crate::workspace::lock_file::LockedImage;
 use crate::workspace::schema::RuleSchema;
 
 /// A rule: its schema, and what a target of it stands for.
@@ -32,7 +35,7 @@ pub struct Rule {
 }
 
 /// Every rule there is.
-pub static RULES: [&Rule; 4] = [&files::RULE, &tar::RULE, &image::RULE, &index::RULE];
+pub static RULES: [&Rule; 5] = [&files::RULE, &tar::RULE, &image::RULE, &index::RULE, &pull::RULE];
 
 /// The rule of a name; `None` for an unknown one.
 pub fn rule(name: &str) -> Option<&'static Rule> {
@@ -65,6 +68,12 @@ pub struct Defaults {
     pub compression: Compression,
     /// Of images.
     pub platform: Platform,
+    /// Where images are published.
+    pub registry: RegistryBase,
+    /// The tag that they are published under.
+    pub tag: String,
+    /// The profile, for messages; `None` without one.
+    pub profile: Option<String>,
     /// Modification time of every entry and creation time of every image, in seconds since 1970.
     pub epoch: u64,
 }
@@ -96,6 +105,12 @@ pub trait Context: Sync {
     /// The action of a target of the graph; `None` only for a target that is itself in error.
     fn action(&self, label: &Label) -> Option<ActionId>;
 
+    /// The action of an image that another of this platform can stand on: of a pulled one that for the platform.
+    /// `Ok(None)` as in [`Context::action`]; an error where it isn't locked for the platform.
+    fn base(&self, label: &Label, platform: &Platform) -> Result<Option<ActionId>, Diagnostic>;
+
+    /// What is locked of a target, by the profile where it takes the target as published; `None`: nothing.
+    fn locked(&self, label: &Label) -> Option<&LockedImage>;
     /// What is written of a target of the graph, and its rule; `None` for a label that names none.
     fn written(&self, label: &Label) -> Option<(&'static RuleSchema, Attributes<'_>)>;
 

@@ -79,6 +79,7 @@ pub fn present(what: &str) -> &'static str {
     match what {
         "push" => "pushing",
         "pull" | "fetch" => "fetching",
+        "lock" => "locking",
         "export" => "exporting",
         _ => "building",
     }
@@ -88,7 +89,9 @@ fn past(what: &str) -> &'static str {
     match what {
         "push" => "pushed",
         "pull" | "fetch" => "fetched",
+        "lock" => "locked",
         "export" => "exported",
+        "load" => "loaded",
         _ => "built",
     }
 }

@@ -97,7 +97,15 @@ impl Declarer<'_> {
         let found = check::check(&table, schema.attributes, Owner { name: schema.name, span }, self.path);
         diagnostics.extend(found.diagnostics);
         let label = Label { package: self.path.clone(), name: name.into() };
-        let target = Target { label, rule: schema, span, table, labels: found.labels, valid: diagnostics.is_empty() };
+        let target = Target {
+            label,
+            rule: schema,
+            span,
+            table,
+            labels: found.labels,
+            published: false,
+            valid: diagnostics.is_empty(),
+        };
         self.targets.push(Declared { target, diagnostics });
     }
 

@@ -10,12 +10,13 @@ use camino::{Utf8Path, Utf8PathBuf};
 use rayon::prelude::*;
 
 use super::discover::Finder;
+use super::lock_file::{self, LockFile};
 use super::model::{Package, Workspace};
 use super::parse::{self, Parsed};
 use super::root::FILE_NAME;
 use super::schema::RuleSchema;
 use super::settings::Settings;
-use super::{declare, dollars, read};
+use super::{declare, dollars, published, read};
 use crate::diagnostic::Diagnostic;
 use crate::label::PackagePath;
 use crate::observed::Observed;
@@ -45,6 +46,7 @@ pub struct Opened<'a> {
     /// How many files have a number.
     files: u32,
     settings: Settings,
+    lock: LockFile,
     /// The root's file without the settings.
     rest: Parsed,
     diagnostics: Vec<Diagnostic>,
@@ -79,7 +81,27 @@ pub fn open<'a>(root: &Utf8Path, options: Options<'a>) -> Opened<'a> {
     }
     let mut sources = Sources::default();
     sources.add(FILE_NAME.into(), text.into());
-    Opened { root: root.to_owned(), options, sources, files: 1, settings, rest, diagnostics, readable }
+    let (lock, mistakes) = read_lock(root, options.observed, &mut sources);
+    diagnostics.extend(mistakes);
+    let files = sources.len();
+    Opened { root: root.to_owned(), options, sources, files, settings, lock, rest, diagnostics, readable }
+}
+
+/// The lock file, as the second of the sources; a workspace that has none has nothing locked.
+fn read_lock(root: &Utf8Path, observed: Option<&Observed>, sources: &mut Sources) -> (LockFile, Vec<Diagnostic>) {
+    let path = root.join(lock_file::FILE_NAME);
+    observed.iter().for_each(|observed| observed.note(path.clone()));
+    if path.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+        return (LockFile::default(), Vec::new());
+    }
+    let file = FileId(sources.len());
+    let Text { text, mistake } = read_text(&path, lock_file::FILE_NAME, file);
+    let (lock, mistakes) = match mistake {
+        None => LockFile::parse(&text, file),
+        Some(mistake) => (LockFile::default(), vec![mistake]),
+    };
+    sources.add(lock_file::FILE_NAME.into(), text.into());
+    (lock, mistakes)
 }
 
 /// Whether the syntax of `[workspace]` is right, without which nothing can be said of the packages.
@@ -100,10 +122,11 @@ impl Opened<'_> {
     /// file too, sorted by file and place; where one of them is an error, the workspace may lack what is wrong.
     pub fn load(mut self, wanted: &[TargetPattern]) -> (Workspace, Vec<Diagnostic>) {
         let packages = if self.readable { self.packages(wanted) } else { Read::default() };
-        let Opened { root, sources, settings, mut diagnostics, .. } = self;
+        let Opened { root, sources, settings, lock, mut diagnostics, .. } = self;
         diagnostics.extend(packages.diagnostics);
         sort(&mut diagnostics, &sources);
-        let workspace = Workspace { root, settings, sources, packages: packages.packages, others: packages.others };
+        let workspace =
+            Workspace { root, settings, lock, sources, packages: packages.packages, others: packages.others };
         (workspace, diagnostics)
     }
 
@@ -118,8 +141,9 @@ impl Opened<'_> {
             seen.extend(wave.iter().cloned());
             let needed = self.wave(wave, &mut read);
             let unseen = needed.into_iter().filter(|package| !seen.contains(package));
-            wave = unseen.filter(|package| finder.exists(package) || !note_missing(&mut read.missing)).collect();
+            wave = unseen.filter(|package| finder.exists(package) || !self.note_missing(package, &mut read)).collect();
         }
+        published::add_absent(&mut read.packages, &settings, self.options.schemas);
         if read.missing {
             let mut all = finder.below(&PackagePath::default()).packages;
             all.retain(|package| !seen.contains(package));
@@ -137,7 +161,8 @@ impl Opened<'_> {
         let mut needed = BTreeSet::new();
         if self.settings.packages.as_str().is_empty() && wave.remove(&PackagePath::default()) {
             let rest = std::mem::take(&mut self.rest);
-            let (package, diagnostics) = declare::declare(rest, PackagePath::default(), self.options.schemas);
+            let (mut package, diagnostics) = declare::declare(rest, PackagePath::default(), self.options.schemas);
+            published::mark(&mut package, &self.settings);
             needed.extend(needs(&package));
             read.packages.push(package);
             read.diagnostics.extend(diagnostics);
@@ -155,6 +180,12 @@ impl Opened<'_> {
         needed
     }
 
+    /// A package that is taken as published need not be there. Always true.
+    fn note_missing(&self, package: &PackagePath, read: &mut Read) -> bool {
+        read.missing |= !published::may_be_absent(package, &self.settings);
+        true
+    }
+
     fn file(&self, package: PackagePath, file: FileId) -> FileRead {
         let path = self.settings.folder(&package).join(FILE_NAME);
         self.options.observed.iter().for_each(|observed| observed.note(self.root.join(&path)));
@@ -167,7 +198,8 @@ impl Opened<'_> {
             let mistakes = dollars::replace(&mut parsed.table, &self.settings.vars);
             parsed.diagnostics.extend(mistakes);
         }
-        let (package, diagnostics) = declare::declare(parsed, package, self.options.schemas);
+        let (mut package, diagnostics) = declare::declare(parsed, package, self.options.schemas);
+        published::mark(&mut package, &self.settings);
         FileRead { path, text: text.text.into(), needs: needs(&package), package, diagnostics }
     }
 }
@@ -201,11 +233,6 @@ fn needs(package: &Package) -> BTreeSet<PackagePath> {
         }
     }
     needed
-}
-
-fn note_missing(missing: &mut bool) -> bool {
-    *missing = true;
-    true
 }
 
 /// The packages that patterns reach, one after the other, a minus taking away.

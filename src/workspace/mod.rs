@@ -1,7 +1,7 @@
 //! layers.toml → Workspace: syntax with spans, checked against the rules' schemas. Knows no rule by name.
 //!
 //! In order: `root` finds the file, `settings` reads what holds for all, `load` reads the packages that are wanted
-//! (`discover` finds them, `parse` reads, `declare` and `check` judge).
+//! (`discover` finds them, `parse` reads, `declare` and `check` judge). `lock_file` is what was found outside.
 
 pub mod attributes;
 pub mod check;
@@ -12,9 +12,11 @@ mod duplicate;
 pub mod globs;
 pub mod ignored;
 mod load;
+pub mod lock_file;
 mod model;
 mod parse;
 mod profile;
+mod published;
 mod read;
 pub mod registries;
 pub mod root;

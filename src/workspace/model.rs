@@ -6,6 +6,7 @@ use camino::Utf8PathBuf;
 
 use super::attributes::Attributes;
 use super::check::LabelUse;
+use super::lock_file::LockFile;
 use super::schema::RuleSchema;
 use super::settings::Settings;
 use super::value::Table;
@@ -19,6 +20,8 @@ pub struct Workspace {
     pub root: Utf8PathBuf,
     /// What holds for all of it.
     pub settings: Settings,
+    /// What is locked; empty where there is no lock file.
+    pub lock: LockFile,
     /// The texts that spans point into.
     pub sources: Sources,
     /// The packages that were read, by path.
@@ -81,6 +84,8 @@ pub struct Target {
     pub table: Table,
     /// The labels in it, in written order.
     pub labels: Vec<LabelUse>,
+    /// Whether the profile takes it as published: an image that is not built, so that it needs nothing.
+    pub published: bool,
     /// Whether it fits its rule's schema. Of a workspace that was loaded without an error, every target does.
     pub valid: bool,
 }

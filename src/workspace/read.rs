@@ -15,6 +15,7 @@ use super::value::{Entry, Node, Table, Value};
 use super::version;
 use crate::diagnostic::Diagnostic;
 use crate::label::{Label, PackagePath};
+use crate::pattern::TargetPattern;
 use crate::span::Span;
 
 const REGISTRY: Attribute =
@@ -75,7 +76,7 @@ pub const PROFILE: &[Attribute] = &[
     optional(
         "from-registry",
         Type::List(&Type::String),
-        "patterns of targets that are taken as published, not built; not supported yet",
+        "patterns of images that are taken as published: locked, not built",
     ),
     optional("deploy", Type::Enum(&["compose", "kubernetes"]), "what deploys are rendered for; default: compose"),
 ];
@@ -97,6 +98,8 @@ pub fn read(root: &mut Table, folder: &Utf8Path, profile: Option<&str>, top: Spa
     }
     let profiles = take(root, "profile").map_or_else(Vec::new, |entry| reader.profiles(entry));
     let (chain, mistakes) = profile::chain(&profiles, profile);
+    reader.settings.profile = profile.map(str::to_owned);
+    reader.settings.profiles = profiles.iter().map(|profile| profile.key.clone()).collect();
     reader.diagnostics.extend(mistakes);
     for entry in chain {
         reader.overlay(entry.value.as_table());
@@ -177,16 +180,29 @@ impl Reader<'_> {
         let Some(table) = table else { return };
         let attributes = Attributes::new(table, &root);
         self.plain(&attributes);
-        if let (Some(span), false) = (attributes.span("from-registry"), attributes.strings("from-registry").is_empty())
-        {
-            let diagnostic = Diagnostic::error("`from-registry` is not supported by this version yet");
-            self.diagnostics.push(diagnostic.at(span, "would be built, not taken as published").help("leave it out"));
+        if attributes.has("from-registry") {
+            self.taken_from_registry(&attributes.strings("from-registry"));
         }
         match attributes.str("deploy") {
             Some("compose") => self.settings.deploy = DeployKind::Compose,
             Some("kubernetes") => self.settings.deploy = DeployKind::Kubernetes,
             _ => {}
         }
+    }
+
+    /// Patterns are absolute, or relative to the root package.
+    fn taken_from_registry(&mut self, written: &[Spanned<&str>]) {
+        let mut patterns = Vec::new();
+        for text in written {
+            match TargetPattern::parse(text.value, &PackagePath::default()) {
+                Ok(pattern) => patterns.push(pattern),
+                Err(error) => {
+                    let diagnostic = Diagnostic::error(error.to_string()).at(text.span, "");
+                    self.diagnostics.push(diagnostic.help(error.hint));
+                }
+            }
+        }
+        self.settings.from_registry = patterns;
     }
 
     /// What `[workspace]` and profiles both set.
@@ -378,7 +394,6 @@ mod tests {
                 &["`source-date-epoch` can't lie before 1970", "layers.toml:8:21"],
                 &["`level` goes from 1 to 12 for gzip", "layers.toml:9:42"],
                 &["`3` is not a version requirement", "layers.toml:10:12"],
-                &["`from-registry` is not supported by this version yet", "layers.toml:12:17"],
                 &["`deploy` can't be `swarm`", "layers.toml:13:10"],
                 &["unknown attribute `tga`", "layers.toml:14:1", "did you mean `tag`?"],
                 &["`x` takes a string, not an integer", "layers.toml:16:5"],

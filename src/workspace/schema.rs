@@ -27,6 +27,8 @@ pub enum Purpose {
     Layer,
     /// It makes an image: its name follows a repository's grammar (lower case).
     Image,
+    /// It is somebody else's image: an image can stand on it, and it is never published.
+    Base,
     /// It makes an index of images; named as an image is, and published like one.
     Index,
 }
@@ -130,6 +132,7 @@ impl Purpose {
         match self {
             Purpose::Layer => "a layer",
             Purpose::Image => "an image",
+            Purpose::Base => "a pulled image",
             Purpose::Index => "an index",
         }
     }

@@ -8,6 +8,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::registries::Registries;
 use crate::label::{Label, PackagePath};
+use crate::pattern::TargetPattern;
 use crate::platform::Platform;
 
 /// What holds for the whole workspace under the chosen profile.
@@ -33,6 +34,12 @@ pub struct Settings {
     pub source_date_epoch: SourceDateEpoch,
     /// What deploys are rendered for.
     pub deploy: DeployKind,
+    /// The profile that was asked for.
+    pub profile: Option<String>,
+    /// The profiles that there are.
+    pub profiles: Vec<String>,
+    /// Targets that the profile takes as published; empty without a profile.
+    pub from_registry: Vec<TargetPattern>,
     /// `[registry."HOST"]` and `allow-hosts`: how registries are reached.
     pub registries: Registries,
     /// `[vars]`: what `${vars.NAME}` stands for.
@@ -88,6 +95,11 @@ impl Settings {
         path.unwrap_or_default()
     }
 
+    /// Whether the profile takes a target as published, if it is an image.
+    pub fn is_from_registry(&self, label: &Label) -> bool {
+        TargetPattern::pick(&self.from_registry, label)
+    }
+
     /// A package's folder, relative to the workspace's root.
     pub fn folder(&self, package: &PackagePath) -> Utf8PathBuf {
         match package.as_str() {
@@ -110,6 +122,9 @@ impl Default for Settings {
             compression: None,
             source_date_epoch: SourceDateEpoch::Fixed(0),
             deploy: DeployKind::Compose,
+            profile: None,
+            profiles: Vec::new(),
+            from_registry: Vec::new(),
             registries: Registries::default(),
             vars: BTreeMap::new(),
         }

@@ -4,13 +4,16 @@
 
 mod cases;
 mod damage;
+mod diffs;
 mod explained;
 mod fetching;
 mod incremental;
 mod indexes;
+mod loading;
 mod main_job;
 mod promoting;
 mod proxy;
+mod pulling;
 mod push_faults;
 mod push_scene;
 mod push_twice;
@@ -21,6 +24,7 @@ mod sample;
 mod settled;
 mod sharing;
 mod space;
+mod statuses;
 mod streaming;
 mod support;
 mod tar_edges;

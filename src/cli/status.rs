@@ -1,0 +1,200 @@
+//! `status`: for each image what is built, what is published, whether they are in step, and how its base stands.
+
+use std::io::Write;
+
+use serde_json::{Value, json};
+
+use super::context::Context;
+use super::error::CliError;
+use super::project;
+use super::work::Work;
+use super::{images, patterns, registries};
+use crate::action::ActionId;
+use crate::build::probe::State;
+use crate::digest::Digest;
+use crate::event::{Event, Listener};
+use crate::exit::Exit;
+use crate::graph::TargetId;
+use crate::plan::lower::pulled;
+use crate::reference::{Reference, RegistryBase, Tag};
+use crate::registry::Puller;
+use crate::status::{Base, BaseState, Local, Row, Status, Step, Tagged, status};
+use crate::ui::table::{Align, Table};
+
+/// Say for each image what is built, what is published, whether they are in step, and how its base stands
+///
+/// Builds nothing: `not built` is what a build would have to make first. The tag is the workspace's, or the profile's.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Which images: labels and patterns. Default: //...
+    #[arg(value_name = "PATTERN", value_parser = patterns::read)]
+    pub patterns: Vec<String>,
+    /// End with 3 unless all images are in step and their bases up to date, with 36 where a registry can't be asked
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// How many registries' answers are waited for at once.
+const AT_ONCE: usize = 8;
+
+/// Shows the table.
+pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
+    let all = ["//...".to_owned()];
+    let texts = if args.patterns.is_empty() { &all[..] } else { &args.patterns };
+    let project = project::open(texts, cx)?;
+    let mut selected = project.select()?;
+    images::only_images(&project, &mut selected, "published")?;
+    images::only_built(&project, &mut selected)?;
+    let client = registries::client(cx, &project.workspace.settings.registries)?;
+    let store = project::open_store(cx)?;
+    let lowered = project.lower(&selected, &store, cx)?;
+    let work = Work { project: &project, selected: &selected, lowered: &lowered, store: &store };
+    let listener = cx.listener();
+    let locals = locals(&work, &work.probe(&*listener)?, cx)?;
+    let found = status(locals, &Puller::new(client)?, AT_ONCE);
+    tell_failures(&found, &*listener);
+    drop(listener);
+    if cx.globals.json {
+        writeln!(cx.out, "{}", Value::from(found.rows.iter().map(json).collect::<Vec<_>>()))?;
+    } else {
+        table(&found).write(&mut cx.out)?;
+    }
+    if args.strict { judge(&found) } else { Ok(()) }
+}
+
+fn locals(work: &Work<'_>, states: &[State], cx: &Context) -> Result<Vec<Local>, CliError> {
+    let registry = images::registry(work.project, cx)?;
+    let tag = images::tags(&[], work.project)?.remove(0);
+    let one = |target: &TargetId| {
+        let Some(action) = work.lowered.action(*target) else {
+            return Err(CliError::new(Exit::Bug, "the target has no action"));
+        };
+        let label = &work.selected.graph.target(*target).label;
+        Ok(Local {
+            label: label.to_string(),
+            built: states[action.index()].output().map(crate::action::record::Output::digest),
+            published: published(label, &registry, &tag)?,
+            base: base(action, work, cx)?,
+        })
+    };
+    work.selected.targets.iter().map(one).collect()
+}
+
+fn published(label: &crate::label::Label, registry: &RegistryBase, tag: &Tag) -> Result<Reference, CliError> {
+    let repository = images::repository(label, registry)?;
+    let tag = Some(tag.clone());
+    Ok(Reference { registry: Some(repository.registry), path: repository.path, tag, digest: None })
+}
+
+/// The pulled base below an image, or below the first image of an index: by its target's reference and what is locked.
+fn base(action: ActionId, work: &Work<'_>, cx: &Context) -> Result<Option<Base>, CliError> {
+    let graph = &work.lowered.graph;
+    let below = graph.images_of(action).into_iter().find_map(|image| graph.pulled_below(image));
+    let Some((id, _)) = below else { return Ok(None) };
+    let target = work.selected.graph.id(&graph.get(id).label).map(|id| work.selected.graph.target(id));
+    let Some(target) = target else { return Ok(None) };
+    let defaults = work.project.defaults(cx)?;
+    // What is wrong with it was told when it was lowered.
+    let Ok(Some(source)) = pulled(target, &defaults) else { return Ok(None) };
+    let lock = &work.project.workspace.lock;
+    let locked = match (source.published, &defaults.profile) {
+        (true, Some(profile)) => lock.profiles.get(profile).and_then(|images| images.get(&source.label)),
+        _ => lock.pulls.get(&source.label),
+    };
+    Ok(locked.map(|locked| Base { reference: source.reference, locked: locked.digest }))
+}
+
+fn tell_failures(found: &Status, listener: &dyn Listener) {
+    for error in found.failures.values() {
+        listener.event(Event::Warning(error.to_string()));
+    }
+}
+
+fn table(found: &Status) -> Table<5> {
+    let mut table = Table::new([Align::Left; 5]);
+    if !found.rows.is_empty() {
+        table.row(["LABEL", "BUILT", "PUBLISHED", "STATUS", "BASE"].map(str::to_owned));
+    }
+    for row in &found.rows {
+        let built = row.local.built.map_or("not built".to_owned(), |digest| short(&digest));
+        let published = format!("{} → {}", row.local.published, tagged(row.published));
+        let label = row.local.label.clone();
+        table.row([label, built, published, step(row.step).to_owned(), base_state(row)]);
+    }
+    table
+}
+
+/// Enough of a digest to tell two apart by eye.
+fn short(digest: &Digest) -> String {
+    format!("sha256:{}", &digest.hex()[..12])
+}
+
+fn tagged(tagged: Tagged) -> String {
+    match tagged {
+        Tagged::Names(digest) => short(&digest),
+        Tagged::Nothing => "nothing".to_owned(),
+        Tagged::Unknown => "unknown".to_owned(),
+    }
+}
+
+fn step(step: Step) -> &'static str {
+    match step {
+        Step::InStep => "in step",
+        Step::OutOfStep => "out of step",
+        Step::NotPublished => "not published",
+        Step::NotBuilt => "not built",
+        Step::Unknown => "unknown",
+    }
+}
+
+fn base_state(row: &Row) -> String {
+    let reference = row.local.base.as_ref().map(|base| base.reference.to_string()).unwrap_or_default();
+    match row.base {
+        BaseState::None => "-".to_owned(),
+        BaseState::UpToDate => format!("{reference} up to date"),
+        BaseState::Moved(digest) => format!("{reference} moved to {}", short(&digest)),
+        BaseState::Gone => format!("{reference} gone"),
+        BaseState::Unknown => format!("{reference} unknown"),
+    }
+}
+
+fn json(row: &Row) -> Value {
+    let published = match row.published {
+        Tagged::Names(digest) => Some(digest),
+        Tagged::Nothing | Tagged::Unknown => None,
+    };
+    let (state, now) = match row.base {
+        BaseState::None => return json_row(row, published, Value::Null),
+        BaseState::UpToDate => ("up to date", None),
+        BaseState::Moved(digest) => ("moved", Some(digest)),
+        BaseState::Gone => ("gone", None),
+        BaseState::Unknown => ("unknown", None),
+    };
+    let base = row.local.base.as_ref().map(
+        |base| json!({"reference": base.reference.to_string(), "locked": base.locked, "status": state, "now": now}),
+    );
+    json_row(row, published, base.into())
+}
+
+fn json_row(row: &Row, published: Option<Digest>, base: Value) -> Value {
+    let Local { label, built, published: reference, .. } = &row.local;
+    let status = step(row.step);
+    json!({
+        "label": label, "built": built, "reference": reference.to_string(), "published": published, "status": status,
+        "base": base,
+    })
+}
+
+fn judge(found: &Status) -> Result<(), CliError> {
+    if !found.failures.is_empty() {
+        let registries: Vec<String> = found.failures.keys().map(ToString::to_string).collect();
+        return Err(CliError::environment(format!("what {} has is not known", registries.join(", "))));
+    }
+    let fine = |row: &&Row| row.step == Step::InStep && matches!(row.base, BaseState::None | BaseState::UpToDate);
+    let count = found.rows.len() - found.rows.iter().filter(fine).count();
+    if count == 0 {
+        return Ok(());
+    }
+    let message = format!("{count} of {} images are not in step, or their bases are not up to date", found.rows.len());
+    Err(CliError::new(Exit::Partial, message))
+}
