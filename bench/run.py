@@ -7,6 +7,7 @@ later re-date every source file first ("a fresh checkout"): what is reproducible
 A contestant is contestants/NAME.sh: c_clean (drop every cache), c_build, c_push PORT, and RSS_PID if a daemon works for it.
 Each sample: seconds, peak MB of the largest child, CPU seconds (with the daemon's), peak MB of the daemon, and how many
 cores others used meanwhile (quiet.py picks the samples in which that was few; on pushes the registry is among them).
+At the end of a round one more edit is pushed, and pushed again, past a relay that counts: bytes sent, requests, new blobs.
 """
 import argparse
 import hashlib
@@ -18,6 +19,8 @@ import subprocess
 import sys
 import time
 import urllib.request
+
+from wire import Relay
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SCRATCH = os.path.abspath(os.environ.get('BENCH_SCRATCH', f'{HERE}/scratch'))
@@ -96,8 +99,10 @@ class Registry:
         return {'manifest': hashlib.sha256(body).hexdigest()[:16], 'config': manifest['config']['digest'][7:23],
                 'layers': [layer['digest'][7:23] for layer in manifest['layers']]}
 
-    def stored(self):
-        return int(subprocess.check_output(['du', '-sb', self.root]).split()[0])
+    def blobs(self):
+        """Sizes by digest, manifests included."""
+        folder = f'{self.root}/docker/registry/v2/blobs/sha256'
+        return {d: os.path.getsize(f'{folder}/{s}/{d}/data') for s in os.listdir(folder) for d in os.listdir(f'{folder}/{s}')}
 
     def stop(self):
         self.process.terminate()
@@ -108,7 +113,7 @@ class Contestant:
     """Its samples, by case, and the digests of each round."""
 
     def __init__(self, name):
-        self.name, self.daemon, self.samples, self.rounds, self.edit_bytes = name, Daemon(name), {}, [], None
+        self.name, self.daemon, self.samples, self.rounds, self.wire = name, Daemon(name), {}, [], {}
 
     def call(self, call):
         os.sync()
@@ -150,11 +155,29 @@ class Contestant:
                 with open(VICTIM, 'wb') as f:
                     f.write(original + b'# edit %d %d\n' % (number, edit))
                 self.time('edit', 'c_build')
-                before = registry.stored()
                 self.time('push_edit', push)
-                self.edit_bytes = registry.stored() - before
+            self.count(registry, original + b'# counted %d\n' % number)
         finally:
             registry.stop()
+
+    def count(self, registry, victim):
+        """What a push of an edit, and a second one, send."""
+        relay = Relay(registry.port + 1, registry.port)
+        try:
+            # So that what a client keeps by the registry's name is known of this one too.
+            self.call(f'c_push {relay.port}')
+            with open(VICTIM, 'wb') as f:
+                f.write(victim)
+            self.call('c_build')
+            before = registry.blobs()
+            for case in ('edit', 'noop'):
+                relay.reset()
+                self.call(f'c_push {relay.port}')
+                self.wire[case] = {'bytes': relay.bytes, 'requests': relay.requests}
+            new = [size for digest, size in registry.blobs().items() if digest not in before]
+            self.wire['edit']['new'] = sorted(new, reverse=True)
+        finally:
+            relay.stop()
 
     def same(self, a, b):
         if max(a, b) >= len(self.rounds):
@@ -186,7 +209,10 @@ def report(contestants):
         cells = [f'{statistics.median(c.column(x, 2)):.2f} [{statistics.median(c.column(x, 4)):.1f}]' for x in CASES]
         print(f'| {c.name} | ' + ' | '.join(cells) + ' |')
     for c in contestants:
-        print(f'{c.name}: same mtimes: {c.same(0, 1)}; other mtimes: {c.same(0, 2)}; bytes pushed for an edit: {c.edit_bytes}')
+        print(f'{c.name}: same mtimes: {c.same(0, 1)}; other mtimes: {c.same(0, 2)}')
+    for c in contestants:
+        for case, seen in c.wire.items():
+            print(f'{c.name}: {case} on the wire: {seen}')
 
 
 def main():
@@ -210,7 +236,8 @@ def main():
                 with open(VICTIM, 'wb') as f:
                     f.write(original)
     raw = {c.name: c.samples for c in contestants}
-    json.dump({'raw': raw, 'digests': {c.name: c.rounds for c in contestants}}, open(arguments.o, 'w'), indent=1)
+    wire = {c.name: c.wire for c in contestants}
+    json.dump({'raw': raw, 'wire': wire, 'digests': {c.name: c.rounds for c in contestants}}, open(arguments.o, 'w'), indent=1)
     report(contestants)
 
 

@@ -1,6 +1,7 @@
 //! What a verb that publishes says of each image: a line of its result, or one error that tells of all that failed.
 
 use super::error::CliError;
+use crate::exit::Exit;
 use crate::registry::Pushed;
 
 /// What became of images.
@@ -39,8 +40,11 @@ impl Published {
             }
         }
         // One dead registry fails every image in the same way: the others are only named.
+        let mistakes = failed.iter().all(|error| error.exit == Exit::Usage);
+        let exit = if mistakes { Exit::Usage } else { Exit::Environment };
         let mut failed = failed.into_iter();
         let error = failed.next().map(|first| failed.fold(first, |error, other| error.hint(other.message)));
+        let error = error.map(|error| CliError { exit, ..error });
         Published { lines, unchanged, error }
     }
 }

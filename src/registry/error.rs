@@ -242,7 +242,7 @@ impl RegistryError {
     /// is forbidden by what they wrote elsewhere.
     pub fn is_mistake(&self) -> bool {
         match self {
-            RegistryError::Missing { .. } | RegistryError::Schema1 { .. } => true,
+            RegistryError::Missing { .. } | RegistryError::Schema1 { .. } | RegistryError::TagKept { .. } => true,
             RegistryError::Offline { .. } | RegistryError::NotAllowed { .. } | RegistryError::Setting { .. } => true,
             RegistryError::Nowhere { last, .. } => last.is_mistake(),
             _ => false,

@@ -129,6 +129,9 @@ impl<'a> Request<'a> {
     }
 }
 
+/// Progress after which failures are counted anew.
+const PROGRESS: u64 = 1 << 20;
+
 /// How often a request may be sent elsewhere, the second time with a fresh token included.
 const MAX_HOPS: usize = 6;
 
@@ -192,12 +195,25 @@ impl Session<'_> {
 
     /// Does something again as long as it fails in a way that may pass.
     pub async fn retrying<T>(&self, action: impl AsyncFn() -> Result<T, RegistryError>) -> Result<T, RegistryError> {
-        let mut attempt = 0;
+        self.retrying_on(action, || 0).await
+    }
+
+    /// The same of something long. `done`: how many bytes of it stand; after each further mebibyte, failures are counted
+    /// anew.
+    pub async fn retrying_on<T>(
+        &self,
+        action: impl AsyncFn() -> Result<T, RegistryError>,
+        done: impl Fn() -> u64,
+    ) -> Result<T, RegistryError> {
+        let (mut attempt, mut mark) = (0, 0);
         loop {
             let error = match action().await {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
+            if done() >= mark + PROGRESS {
+                (attempt, mark) = (0, done());
+            }
             let wait = error.retry().and_then(|asked| self.retry.wait(attempt, asked, random()));
             let Some(wait) = wait else { return Err(error) };
             (self.notices)(Notice::Retrying { error, wait });

@@ -85,6 +85,8 @@ struct At {
 struct Standing {
     /// The registry's session; `None` where none was begun, or the last one is of no use.
     location: Option<Url>,
+    /// How many bytes of the blob it had when we last heard of it.
+    taken: u64,
     /// Whether an attempt broke.
     broke: bool,
     /// Whether it was begun anew because the registry lost its thread; that is done once.
@@ -108,15 +110,16 @@ impl Upload<'_> {
                 Err(error) => return Err(error),
             }
         }
-        let standing = Cell::new(standing);
+        let (standing, taken) = (Cell::new(standing), Cell::new(0));
         let attempt = async || {
             let mut known = standing.take();
             let result = self.attempt(&mut known).await;
             known.broke = true;
+            taken.set(known.taken);
             standing.set(known);
             result
         };
-        self.session.retrying(attempt).await
+        self.session.retrying_on(attempt, || taken.get()).await
     }
 
     /// Sends what the registry lacks of the blob. After a break, a registry that has it by now is not sent it again.
@@ -129,7 +132,7 @@ impl Upload<'_> {
         let feed = Feed::new(self.blob, self.open);
         let mut at = self.stand(standing).await?;
         loop {
-            standing.location = Some(at.location.clone());
+            (standing.location, standing.taken) = (Some(at.location.clone()), at.offset);
             let left = self.blob.size - at.offset;
             let length = standing.chunk.map_or(left, |chunk| chunk.min(left));
             at = match self.piece(&at, length, &feed).await {

@@ -13,8 +13,9 @@ struct Desk {
     taken: Vec<u8>,
     /// How many sessions were begun.
     sessions: usize,
-    /// Breaks the connection once, after this many bytes of a request that carries any.
+    /// Breaks the connection after this many bytes of a request that carries any, as often as `times` says.
     breaks: Option<usize>,
+    times: usize,
     /// Refuses larger bodies with 413.
     limit: usize,
     /// What it says of chunks.
@@ -25,7 +26,7 @@ struct Desk {
 
 impl Default for Desk {
     fn default() -> Desk {
-        Desk { taken: Vec::new(), sessions: 0, breaks: None, limit: usize::MAX, least: None, tells: true }
+        Desk { taken: Vec::new(), sessions: 0, breaks: None, times: 1, limit: usize::MAX, least: None, tells: true }
     }
 }
 
@@ -73,7 +74,8 @@ impl Desk {
         self.taken.extend_from_slice(&seen.body[..kept]);
         match (broken, seen.line.starts_with("PUT")) {
             (Some(_), _) => {
-                self.breaks = None;
+                self.times -= 1;
+                self.breaks = self.breaks.filter(|_| self.times > 0);
                 Reply::cut()
             }
             (None, true) => Reply::new(201),
@@ -89,8 +91,11 @@ fn blob(size: usize) -> Vec<u8> {
     bytes
 }
 
+/// What became of a push, the requests that carried bytes of the blob (method, how many), and the registry.
+type Sent = (Result<Pushed, RegistryError>, Vec<(String, usize)>, Arc<Mutex<Desk>>);
+
 /// Pushes an image with this one blob, and returns the registry's requests that carried bytes of it, with how many.
-fn sent(desk: Desk, bytes: &[u8]) -> (Result<Pushed, RegistryError>, Vec<(String, usize)>, Arc<Mutex<Desk>>) {
+fn sent(desk: Desk, bytes: &[u8]) -> Sent {
     let desk = Arc::new(Mutex::new(desk));
     let fake = Fake::start({
         let desk = desk.clone();
@@ -114,6 +119,17 @@ fn an_upload_that_broke_goes_on_where_the_registry_says_that_it_stands() {
     let desk = desk.lock().expect("the desk");
     assert_eq!((desk.sessions, &desk.taken), (1, &bytes));
     assert_eq!(carried, [("PUT".to_owned(), 700_000), ("PUT".to_owned(), 400_000)]);
+}
+
+#[test]
+fn an_upload_that_makes_progress_may_break_more_often_than_there_are_retries() {
+    let bytes = blob(4_000_000);
+    let (result, _, desk) = sent(Desk { breaks: Some(1_200_000), times: 3, ..Desk::default() }, &bytes);
+    result.expect("pushed");
+    assert_eq!(desk.lock().expect("the desk").taken, bytes);
+    let (result, carried, _) = sent(Desk { breaks: Some(10_000), times: 9, ..Desk::default() }, &bytes);
+    assert!(matches!(result, Err(RegistryError::Broken { .. })), "{result:?}");
+    assert_eq!(carried.len(), 3, "one attempt and two retries");
 }
 
 #[test]

@@ -220,8 +220,8 @@ fn head(reader: &mut impl BufRead) -> Option<String> {
 
 fn length(head: &str) -> usize {
     let lines = head.lines().filter_map(|line| line.split_once(':'));
-    let length = lines.filter(|(name, _)| name.eq_ignore_ascii_case("content-length")).map(|(_, value)| value.trim());
-    length.last().and_then(|value| value.parse().ok()).unwrap_or(0)
+    let mut lengths = lines.filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    lengths.next().and_then(|(_, value)| value.trim().parse().ok()).unwrap_or(0)
 }
 
 fn end_of_head(answer: &[u8]) -> usize {

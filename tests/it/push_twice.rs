@@ -6,6 +6,7 @@ use std::path::Path;
 
 use layerbuild::digest::Digest;
 
+use crate::proxy::Proxy;
 use crate::readers::programs::skopeo;
 use crate::readers::sample::Workspace;
 use crate::support::{DockerRegistry, has};
@@ -48,6 +49,27 @@ fn what_push_says_is_what_skopeo_finds_and_an_edit_sends_one_layer_config_and_ma
     let (back, _) = push();
     assert_eq!(back, first);
     assert_eq!(blobs(&registry.data()).len(), 7, "nothing new");
+}
+
+#[test]
+fn an_unchanged_push_of_six_images_asks_once_a_tag_and_sends_nothing() {
+    let Some(registry) = DockerRegistry::start() else { return };
+    let proxy = Proxy::start(&registry.address, usize::MAX);
+    let image = |number| format!("[image.app-{number}]\nlayers = [\":base-files\"]\nenv = {{ N = \"{number}\" }}\n");
+    let images: String = (0..6).map(image).collect();
+    let workspace = Workspace::new(
+        &format!("{LAYERS}{images}").replace("[image.app]\nlayers = [\":base-files\", \":app-files\"]\n", ""),
+    );
+    workspace.write("base/file", b"base\n");
+    workspace.write("app/file", b"first\n");
+    let push = || workspace.layerbuild(&["--registry", &proxy.address, "push", "//:all"]);
+    assert!(push().status.success());
+    proxy.arm(None);
+    let again = push();
+    assert!(String::from_utf8_lossy(&again.stderr).contains("0 pushed, 6 cached"), "{again:?}");
+    let seen = proxy.seen();
+    let heads = seen.iter().filter(|line| line.starts_with("HEAD ") && line.ends_with("/manifests/1.0")).count();
+    assert_eq!((heads, seen.len(), proxy.bytes()), (6, 7, 0), "one GET of /v2/ beside them: {seen:?}");
 }
 
 /// Pushes; the digest that is said, which skopeo must find under the tag, and what was told on stderr.
