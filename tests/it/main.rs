@@ -10,6 +10,7 @@ mod incremental;
 mod main_job;
 mod push_twice;
 mod readers;
+mod registry_pull;
 mod registry_push;
 mod reproducible;
 mod sample;
