@@ -65,7 +65,11 @@ fn credentials(env: &Environment) -> CredentialSources {
     let podman = path("REGISTRY_AUTH_FILE")
         .or_else(|| Some(path("XDG_RUNTIME_DIR")?.join("containers/auth.json")))
         .into_iter()
-        .chain(path("HOME").map(|home| home.join(".config/containers/auth.json")));
+        .chain(
+            path("XDG_CONFIG_HOME")
+                .or_else(|| Some(path("HOME")?.join(".config")))
+                .map(|folder| folder.join("containers/auth.json")),
+        );
     let files = docker.map(|folder| folder.join("config.json")).into_iter().chain(podman).collect();
     CredentialSources { files, environment: HelperEnvironment::new(env.iter()), ..CredentialSources::default() }
 }

@@ -283,6 +283,10 @@ impl RegistryError {
     pub(super) fn unanswered(request: RequestLine, error: &reqwest::Error) -> RegistryError {
         let cause = if error.is_timeout() { NO_ANSWER.to_owned() } else { deepest(error) };
         match (tls_cause(error), error) {
+            // HTTP/2 keeps an error's text only.
+            (None, _) if cause.contains("received fatal alert") => {
+                RegistryError::Tls { request, cause, advice: REFUSES_US }
+            }
             (Some(tls), _) => RegistryError::Tls { request, cause, advice: tls_advice(tls) },
             (None, error) if error.is_connect() => RegistryError::NoConnection { request, cause },
             _ => RegistryError::Broken { request, cause },
@@ -313,6 +317,8 @@ fn tls_cause(error: &reqwest::Error) -> Option<&rustls::Error> {
     causes(error).find_map(|cause| cause.downcast_ref())
 }
 
+const REFUSES_US: &str = "the registry refuses us: if it wants a certificate of yours, name it as `client-cert` and `client-key` of this `[registry]`";
+
 fn tls_advice(error: &rustls::Error) -> &'static str {
     use rustls::CertificateError as Wrong;
     match error {
@@ -328,9 +334,7 @@ fn tls_advice(error: &rustls::Error) -> &'static str {
             }
             _ => "the registry needs another certificate",
         },
-        rustls::Error::AlertReceived(_) => {
-            "the registry refuses us: if it wants a certificate of yours, name it as `client-cert` and `client-key` of this `[registry]`"
-        }
+        rustls::Error::AlertReceived(_) => REFUSES_US,
         _ => "if it speaks plain HTTP, say `insecure = true` for it in `[registry]`; if not, look at its log",
     }
 }

@@ -1,4 +1,4 @@
-//! Lists that a registry gives in pages: a repository's tags, a registry's repositories (distribution-spec, "Listing tags").
+//! A repository's tags, which a registry gives in pages (distribution-spec, "Listing tags").
 
 use reqwest::header::LINK;
 use reqwest::{Method, StatusCode, Url};
@@ -10,11 +10,10 @@ use super::error::RegistryError;
 use super::session::{Request, Session};
 use crate::reference::RepositoryPath;
 
-/// One page of a list, under either of its names.
+/// One page of a list.
 #[derive(Deserialize)]
 struct Page {
     /// `null` where a repository has no tags.
-    #[serde(alias = "repositories")]
     tags: Option<Vec<String>>,
 }
 

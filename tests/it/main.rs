@@ -19,6 +19,7 @@ mod push_faults;
 mod push_scene;
 mod push_twice;
 mod readers;
+mod registry_pull;
 mod registry_push;
 mod reproducible;
 mod sample;
