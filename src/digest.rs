@@ -124,6 +124,12 @@ impl fmt::Debug for DiffId {
 #[derive(Clone, Default)]
 pub struct Hasher(sha2::Sha256);
 
+impl fmt::Debug for Hasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hasher")
+    }
+}
+
 impl Hasher {
     /// A hasher that has seen nothing.
     pub fn new() -> Hasher {

@@ -53,8 +53,20 @@ impl Blobs {
 
     /// A new blob, to be written to.
     pub fn writer(&self) -> Result<BlobWriter<'_>, StoreError> {
+        Ok(BlobWriter { blobs: self, partial: self.partial()? })
+    }
+
+    /// A new blob that is written at somebody else's pace, to be given back to [`Blobs::put`].
+    pub fn partial(&self) -> Result<PartialBlob, StoreError> {
         let temp = self.folder.temps.create(READ_ONLY)?;
-        Ok(BlobWriter { blobs: self, temp, hasher: Hasher::new(), size: 0 })
+        Ok(PartialBlob { temp, hasher: Hasher::new(), size: 0 })
+    }
+
+    /// Puts a blob in its place; gives its digest and size (bytes).
+    pub fn put(&self, partial: PartialBlob) -> Result<(Digest, u64), StoreError> {
+        let (digest, size) = (partial.hasher.finish(), partial.size);
+        self.adopt(partial.temp, &digest, size)?;
+        Ok((digest, size))
     }
 
     /// Stores bytes held in memory.
@@ -211,21 +223,47 @@ fn hex_digit(nibble: u8) -> u8 {
 /// Its `Write` errors hold a [`StoreError`], which [`StoreError::io`] takes out again.
 pub struct BlobWriter<'a> {
     blobs: &'a Blobs,
-    temp: TempFile,
-    hasher: Hasher,
-    size: u64,
+    partial: PartialBlob,
 }
 
 impl BlobWriter<'_> {
     /// Puts the blob in its place; gives its digest and size (bytes).
     pub fn finish(self) -> Result<(Digest, u64), StoreError> {
-        let digest = self.hasher.finish();
-        self.blobs.adopt(self.temp, &digest, self.size)?;
-        Ok((digest, self.size))
+        self.blobs.put(self.partial)
     }
 }
 
 impl Write for BlobWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.partial.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// As [`BlobWriter`], without a hold on the store, which must outlive it: what is uploaded comes over several requests.
+#[derive(Debug)]
+pub struct PartialBlob {
+    temp: TempFile,
+    hasher: Hasher,
+    size: u64,
+}
+
+impl PartialBlob {
+    /// How many bytes were written.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The digest of what was written so far.
+    pub fn digest(&self) -> Digest {
+        self.hasher.clone().finish()
+    }
+}
+
+impl Write for PartialBlob {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.temp.file.write(bytes).map_err(|error| match error.kind() {
             // `write_all` tries again.
@@ -283,7 +321,7 @@ mod tests {
         let blobs = blobs(dir.path());
         let mut writer = blobs.writer().unwrap();
         writer.write_all(b"half").unwrap();
-        let temp = writer.temp.path().to_owned();
+        let temp = writer.partial.temp.path().to_owned();
         drop(writer);
         assert!(!temp.exists());
         assert_eq!(fs::read_dir(&blobs.dir).unwrap().count(), 0);
@@ -338,7 +376,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let blobs = blobs(dir.path());
         let mut writer = blobs.writer().unwrap();
-        writer.temp.file = File::options().write(true).open("/dev/full").unwrap();
+        writer.partial.temp.file = File::options().write(true).open("/dev/full").unwrap();
         let error = writer.write_all(b"hello").unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
         let error = StoreError::io("build", Path::new("elsewhere"), error);
