@@ -21,6 +21,8 @@ pub mod project;
 pub mod push;
 pub mod query;
 pub mod query_graph;
+pub mod registry;
+pub mod registry_serve;
 pub mod unchanged;
 pub mod work;
 
@@ -68,6 +70,7 @@ fn dispatch(verb: &Verb, context: &mut Context) -> Result<(), CliError> {
         Verb::Ls(args) => ls::run(args, context),
         Verb::Explain(args) => explain::run(args, context),
         Verb::Query(args) => query::run(args, context),
+        Verb::Registry(args) => registry::run(args, context),
         Verb::Init(args) => init::run(args, context),
         Verb::Other(words) => Err(parse::unknown_verb(words)),
     }
@@ -96,6 +99,7 @@ fn refuse(refusal: Refusal, mut process: Process, style: Style) -> Exit {
 
 #[cfg(test)]
 mod tests {
+    use super::process::Interrupts;
     use super::*;
     use crate::ui::stream::{Captured, Stream};
 
@@ -108,7 +112,7 @@ mod tests {
     fn layerbuild(args: &[&str]) -> Ended {
         let ((out, captured_out), (err, captured_err)) = (Stream::memory(), Stream::memory());
         let environment = [("HOME".into(), "/nowhere".into())].into_iter().collect();
-        let process = Process { environment, directory: Ok("/".into()), out, err };
+        let process = Process { environment, directory: Ok("/".into()), out, err, interrupts: Interrupts::default() };
         let args = ["layerbuild"].iter().chain(args).map(OsString::from).collect();
         Ended { exit: command(args, process), out: captured_out, err: captured_err }
     }

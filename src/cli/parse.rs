@@ -8,7 +8,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use super::error::CliError;
 use super::global::{ColorChoice, Flags};
-use super::{build, explain, export, init, ls, patterns, push, query};
+use super::{build, explain, export, init, ls, patterns, push, query, registry};
 use crate::diagnostic::nearest;
 
 /// The whole command line.
@@ -44,6 +44,7 @@ pub enum Verb {
     Ls(ls::Args),
     Explain(explain::Args),
     Query(query::Args),
+    Registry(registry::Args),
     Init(init::Args),
     /// A word that is no verb, and all that follows it.
     #[command(external_subcommand)]

@@ -4,3 +4,4 @@
 
 pub mod blobs;
 pub mod push;
+pub mod serve;

@@ -22,6 +22,7 @@ mod manifest;
 mod push;
 mod retry;
 mod secret;
+pub mod serve;
 mod session;
 mod supply;
 mod transport;
