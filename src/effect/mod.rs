@@ -5,3 +5,5 @@
 pub mod blobs;
 pub mod push;
 pub mod serve;
+#[cfg(test)]
+mod served;

@@ -74,8 +74,12 @@ impl Storage for ServedStore {
     }
 
     fn manifest(&self, repository: &RepositoryPath, digest: &Digest) -> Result<Option<StoredManifest>, StorageError> {
-        let held = self.store.repositories().held(repository, digest)?;
-        Ok(held.map_or(Ok(None), |held| self.read(digest, held))?)
+        let repositories = self.store.repositories();
+        match repositories.held(repository, digest)? {
+            // Where blobs were lost, whoever pushes must learn that there is something to send.
+            Some(held) if repositories.missing(repository, &held)?.is_empty() => Ok(self.read(digest, held)?),
+            _ => Ok(None),
+        }
     }
 
     fn referrers(&self, repository: &RepositoryPath, subject: &Digest) -> Result<Vec<StoredManifest>, StorageError> {

@@ -77,7 +77,9 @@ impl Repositories {
         Ok(Deletion::Done)
     }
 
-    fn missing(&self, repository: &RepositoryPath, held: &Held) -> Result<BTreeSet<Digest>, StoreError> {
+    /// What a manifest names and its repository lacks; of an index also a manifest that itself lacks something. Empty unless
+    /// the store lost blobs, as when damaged ones were removed.
+    pub fn missing(&self, repository: &RepositoryPath, held: &Held) -> Result<BTreeSet<Digest>, StoreError> {
         let mut missing = BTreeSet::new();
         for digest in &held.blobs {
             if self.blob(repository, digest)?.is_none() {
@@ -85,7 +87,11 @@ impl Repositories {
             }
         }
         for digest in &held.manifests {
-            if self.held(repository, digest)?.is_none() {
+            let complete = match self.held(repository, digest)? {
+                Some(held) => self.missing(repository, &held)?.is_empty(),
+                None => false,
+            };
+            if !complete {
                 missing.insert(*digest);
             }
         }

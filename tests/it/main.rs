@@ -4,6 +4,7 @@
 
 mod cases;
 mod damage;
+mod embedded;
 mod explained;
 mod fetching;
 mod incremental;

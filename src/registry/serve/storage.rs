@@ -56,7 +56,7 @@ pub trait Storage: Send + Sync + 'static {
     /// What a tag points to; `None` where there is no such tag.
     fn tagged(&self, repository: &RepositoryPath, tag: &Tag) -> Result<Option<Digest>, StorageError>;
 
-    /// A manifest, its digest checked; `None` where the repository has none of this digest.
+    /// A manifest, its digest checked; `None` where the repository has none of this digest, or lost what it names.
     fn manifest(&self, repository: &RepositoryPath, digest: &Digest) -> Result<Option<StoredManifest>, StorageError>;
     /// The manifests whose subject this digest is.
     fn referrers(&self, repository: &RepositoryPath, subject: &Digest) -> Result<Vec<StoredManifest>, StorageError>;
