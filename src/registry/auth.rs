@@ -26,19 +26,48 @@ use crate::reference::{Registry, RepositoryPath, is_loopback};
 pub(super) struct Scope {
     /// The repository that decides which credentials are used.
     pub path: RepositoryPath,
+    /// What is done to it.
+    pub access: Access,
     /// A repository to mount from, which must be readable.
     pub from: Option<RepositoryPath>,
+}
+
+/// What is done to a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Access {
+    /// It is read.
+    Read,
+    /// It is read and written.
+    Write,
+}
+
+impl Access {
+    fn verb(self) -> &'static str {
+        match self {
+            Access::Read => "pull from",
+            Access::Write => "push to",
+        }
+    }
 }
 
 impl Scope {
     /// Reading and writing one repository.
     pub fn of(path: &RepositoryPath) -> Scope {
-        Scope { path: path.clone(), from: None }
+        Scope { path: path.clone(), access: Access::Write, from: None }
+    }
+
+    /// Reading one repository.
+    pub fn reading(path: &RepositoryPath) -> Scope {
+        Scope { access: Access::Read, ..Scope::of(path) }
     }
 
     fn texts(&self) -> Vec<String> {
         let from = self.from.iter().map(|from| format!("repository:{from}:pull"));
-        std::iter::once(format!("repository:{}:pull,push", self.path)).chain(from).collect()
+        let actions = match self.access {
+            Access::Read => "pull",
+            Access::Write => "pull,push",
+        };
+        std::iter::once(format!("repository:{}:{actions}", self.path)).chain(from).collect()
     }
 }
 
@@ -50,18 +79,32 @@ struct Token {
 }
 
 /// One registry's challenge and the tokens that it was answered with.
-pub(super) struct Authenticator<'a> {
+pub(super) struct Authenticator {
+    written: Registry,
     registry: Registry,
-    transport: &'a Transport,
-    credentials: &'a Credentials,
+    transport: Arc<Transport>,
+    credentials: Arc<Credentials>,
     challenge: Mutex<Option<Challenge>>,
     tokens: Mutex<HashMap<Scope, TokenCell>>,
 }
 
-impl<'a> Authenticator<'a> {
+impl Authenticator {
     /// For a registry that has asked nothing yet.
-    pub fn new(registry: Registry, transport: &'a Transport, credentials: &'a Credentials) -> Authenticator<'a> {
-        Authenticator { registry, transport, credentials, challenge: Mutex::default(), tokens: Mutex::default() }
+    /// `written`: as the caller names it; `registry`: where it was found.
+    pub fn new(
+        written: Registry,
+        registry: Registry,
+        transport: Arc<Transport>,
+        credentials: Arc<Credentials>,
+    ) -> Authenticator {
+        Authenticator {
+            written,
+            registry,
+            transport,
+            credentials,
+            challenge: Mutex::default(),
+            tokens: Mutex::default(),
+        }
     }
 
     /// Takes in the challenge of a 401; whether there is one that we can answer.
@@ -98,7 +141,8 @@ impl<'a> Authenticator<'a> {
         match credential {
             None => format!("no credentials are known for `{registry}`, run `docker login {registry}`{failed}"),
             Some(Credential::Password { user, .. }) => {
-                format!("as user `{user}`: check that they may push to `{}`, or log in anew{failed}", scope.path)
+                let (may, path) = (scope.access.verb(), &scope.path);
+                format!("as user `{user}`: check that they may {may} `{path}`, or log in anew{failed}")
             }
             Some(Credential::IdentityToken(_)) => {
                 format!("with a stored identity token: run `docker login {registry}` to renew it{failed}")
@@ -135,7 +179,8 @@ impl<'a> Authenticator<'a> {
 
     async fn request(&self, scope: &Scope, realm: &str, service: Option<&str>) -> Result<Token, RegistryError> {
         let credential = self.lookup(scope).await.credential;
-        let message = token_request(self.realm(realm)?, scope, service, credential);
+        let message = Message::new(Method::GET, self.realm(realm)?, &self.written);
+        let message = token_request(message, scope, service, credential);
         let line = RequestLine::new(&message.method, &message.url);
         let asked = Instant::now();
         let response = self.transport.send(message).await?;
@@ -189,17 +234,23 @@ impl Answer {
     }
 }
 
-fn token_request(mut url: Url, scope: &Scope, service: Option<&str>, credential: Option<Credential>) -> Message {
+fn token_request(
+    mut message: Message,
+    scope: &Scope,
+    service: Option<&str>,
+    credential: Option<Credential>,
+) -> Message {
     if let Some(Credential::IdentityToken(token)) = credential {
-        let mut message = Message::new(Method::POST, url);
+        message.method = Method::POST;
         message.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
         message.load = Load::Bytes(refresh_form(scope, service, &token));
         return message;
     }
-    url.query_pairs_mut()
+    message
+        .url
+        .query_pairs_mut()
         .extend_pairs(service.map(|service| ("service", service)))
         .extend_pairs(scope.texts().iter().map(|scope| ("scope", scope)));
-    let mut message = Message::new(Method::GET, url);
     if let Some(Credential::Password { user, password }) = credential {
         message.authorization = Some(Authorization::Basic(user, password));
     }

@@ -1,7 +1,11 @@
 //! Finds the address at which a registry answers, and learns what it wants to know of us: one `GET /v2/` each.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode, Url};
+use tokio::sync::OnceCell;
 
 use super::answer::{header, message};
 use super::auth::Authenticator;
@@ -17,9 +21,38 @@ pub(super) struct Shared {
     /// What the caller decided.
     pub config: ClientConfig,
     /// How requests are sent.
-    pub transport: Transport,
+    pub transport: Arc<Transport>,
     /// Who we are where.
-    pub credentials: Credentials,
+    pub credentials: Arc<Credentials>,
+    reached: Mutex<HashMap<Registry, ReachedCell>>,
+}
+
+impl Shared {
+    /// Reads the credential files and the system's TLS roots.
+    pub fn new(config: ClientConfig) -> Result<Arc<Shared>, RegistryError> {
+        let transport = Arc::new(Transport::new(&config)?);
+        let credentials = Arc::new(Credentials::new(config.credentials.clone()));
+        Ok(Arc::new(Shared { config, transport, credentials, reached: Mutex::default() }))
+    }
+}
+
+/// Where a registry was found, or why nowhere: asked once a process.
+type ReachedCell = Arc<OnceCell<Result<Reached, RegistryError>>>;
+
+/// A registry that answers.
+#[derive(Clone)]
+struct Reached {
+    written: Registry,
+    registry: Registry,
+    base: Url,
+    auth: Arc<Authenticator>,
+}
+
+impl Reached {
+    fn session<'a>(self, shared: &'a Shared, notices: &'a dyn Fn(Notice)) -> Session<'a> {
+        let Reached { written, registry, base, auth } = self;
+        Session { written, registry, base, auth, transport: &shared.transport, retry: &shared.config.retry, notices }
+    }
 }
 
 /// An address that may be the registry's.
@@ -28,37 +61,40 @@ struct Candidate {
     base: Url,
 }
 
-/// Opens a session at the first address that answers as a registry.
+/// Opens a session at the first address that answers as a registry. Which one does is asked once a process, and so is
+/// why none does.
 pub(super) async fn open<'a>(
     shared: &'a Shared,
     registry: &Registry,
     notices: &'a dyn Fn(Notice),
 ) -> Result<Session<'a>, RegistryError> {
-    first(shared, registry, candidates(&shared.config, registry), notices).await
+    let cell = {
+        let mut reached = shared.reached.lock().unwrap_or_else(PoisonError::into_inner);
+        reached.entry(registry.clone()).or_default().clone()
+    };
+    let candidates = candidates(&shared.config, registry);
+    let reached = cell.get_or_init(|| first(shared, registry, candidates, notices)).await;
+    Ok(reached.clone()?.session(shared, notices))
 }
 
-async fn first<'a>(
-    shared: &'a Shared,
+async fn first(
+    shared: &Shared,
     registry: &Registry,
     candidates: Vec<Candidate>,
-    notices: &'a dyn Fn(Notice),
-) -> Result<Session<'a>, RegistryError> {
+    notices: &dyn Fn(Notice),
+) -> Result<Reached, RegistryError> {
     let mut tried = Vec::new();
-    for candidate in candidates {
-        let address = address(&candidate.base);
-        let session = session(shared, candidate, notices);
-        match session.retrying_ping().await? {
-            None => return Ok(session),
+    for Candidate { registry: found, base } in candidates {
+        let address = address(&base);
+        let (transport, credentials) = (shared.transport.clone(), shared.credentials.clone());
+        let auth = Arc::new(Authenticator::new(registry.clone(), found.clone(), transport, credentials));
+        let reached = Reached { written: registry.clone(), registry: found, base, auth };
+        match reached.clone().session(shared, notices).retrying_ping().await? {
+            None => return Ok(reached),
             Some(cause) => tried.push(Tried { address, cause }),
         }
     }
     Err(RegistryError::Unreachable { registry: registry.clone(), tried })
-}
-
-fn session<'a>(shared: &'a Shared, candidate: Candidate, notices: &'a dyn Fn(Notice)) -> Session<'a> {
-    let Candidate { registry, base } = candidate;
-    let auth = Authenticator::new(registry.clone(), &shared.transport, &shared.credentials);
-    Session { registry, base, auth, transport: &shared.transport, retry: &shared.config.retry, notices }
 }
 
 /// The addresses of a registry, in the order in which they are tried. A registry on this machine that is written
@@ -107,7 +143,8 @@ impl Session<'_> {
         let mut url = self.base.clone();
         url.set_path("/v2/");
         let headers = HeaderMap::new();
-        let request = Request { method: Method::GET, url, scope: None, headers, payload: Payload::Nothing };
+        let request =
+            Request { method: Method::GET, url, scope: None, headers, payload: Payload::Nothing, long: false };
         let response = match self.exchange(&request).await {
             // Nobody listens: trying again would only delay the message.
             Err(RegistryError::NoConnection { cause, .. }) => return Ok(Some(cause)),
@@ -188,14 +225,12 @@ mod tests {
             Candidate { registry: base.authority().parse().expect("a registry"), base }
         };
         let config = ClientConfig { retry: RetryPolicy::immediate(0), ..ClientConfig::default() };
-        let transport = Transport::new(config.timeouts)?;
-        let credentials = Credentials::new(config.credentials.clone());
-        let shared = Shared { config, transport, credentials };
+        let shared = Shared::new(config)?;
         let written = "registry.localhost".parse().expect("a registry");
         let candidates = bases.iter().map(candidate).collect();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let session = runtime.block_on(first(&shared, &written, candidates, &|_| {}))?;
-        Ok(session.registry.to_string())
+        let reached = runtime.block_on(first(&shared, &written, candidates, &|_| {}))?;
+        Ok(reached.registry.to_string())
     }
 
     #[test]
@@ -218,6 +253,6 @@ mod tests {
         });
         let error = taken(&[format!("https://{address}/")]).expect_err("no TLS there");
         server.join().expect("the server ends");
-        assert!(matches!(error, RegistryError::Tls { .. }) && error.to_string().contains("SSL_CERT_FILE"), "{error}");
+        assert!(matches!(error, RegistryError::Tls { .. }) && error.to_string().contains("insecure = true"), "{error}");
     }
 }

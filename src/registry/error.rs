@@ -15,7 +15,7 @@ use crate::reason::reason;
 use crate::reference::Registry;
 
 /// Method and address of a request, without user and query: `PUT https://host/v2/a/blobs/uploads/…`.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct RequestLine(Box<str>);
 
 impl RequestLine {
@@ -41,16 +41,16 @@ impl fmt::Debug for RequestLine {
     }
 }
 
-/// An address that was tried, and why it did not do.
+/// An address or a repository that was tried, and why it did not do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tried {
-    /// `host:port`, as connected to.
+    /// `host:port`, as connected to, or the repository.
     pub address: String,
     /// Why it did not do.
     pub cause: String,
 }
 
-/// A registry failed us. Each of these is a failure of the environment (exit code 36).
+/// A registry failed us, mostly a failure of the environment (exit code 36): see [`RegistryError::is_mistake`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RegistryError {
     /// No address of the registry answers as a registry.
@@ -62,14 +62,14 @@ pub enum RegistryError {
         tried: Vec<Tried>,
     },
     /// The TLS handshake failed.
-    #[error(
-        "{request}: no trusted connection: {cause}: if the registry's certificate comes from an authority of your own, name its file in SSL_CERT_FILE; if it speaks plain HTTP, say `insecure = true` for it in the workspace"
-    )]
+    #[error("{request}: no trusted connection: {cause}: {advice}")]
     Tls {
         /// The request.
         request: RequestLine,
         /// What TLS said.
         cause: String,
+        /// What to do.
+        advice: &'static str,
     },
     /// The registry wants to know who we are (401), or refused who we said we are.
     #[error("{request}: not authorised{}: {note}", said(.message))]
@@ -127,6 +127,68 @@ pub enum RegistryError {
         /// What is wrong with it.
         what: String,
     },
+    /// The registry has no such manifest, tag, blob or repository (404).
+    #[error("{request}: it is not there{}: check registry, repository, tag and digest", said(.message))]
+    Missing {
+        /// The request.
+        request: RequestLine,
+        /// The registry's own message; may be empty.
+        message: String,
+    },
+    /// The bytes received are not those that were asked for.
+    #[error(
+        "{request}: the bytes served have the digest {found}, not {wanted}: the registry, or a proxy before it, is damaged or changes what it serves"
+    )]
+    WrongBytes {
+        /// The request.
+        request: RequestLine,
+        /// The digest promised.
+        wanted: Digest,
+        /// The digest of the bytes received.
+        found: Digest,
+    },
+    /// A manifest of Docker's schema 1, which has no digests of layers as stored and no config.
+    #[error(
+        "{request}: answered with a Docker schema 1 manifest, a format given up in 2017 that layerbuild does not read: ask for a newer tag, or push the image again with a current Docker"
+    )]
+    Schema1 {
+        /// The request.
+        request: RequestLine,
+    },
+    /// A registry with mirrors, none of which could serve what was wanted, and neither could the registry itself.
+    #[error("`{wanted}` can't be had anywhere: {}", places_text(.tried))]
+    Nowhere {
+        /// What was wanted, as written.
+        wanted: String,
+        /// What was tried, in order: the repository there, and what happened.
+        tried: Vec<Tried>,
+        /// What the registry itself said, the last of them.
+        last: Box<RegistryError>,
+    },
+    /// `--offline` forbids what was to be done.
+    #[error("--offline forbids to ask {} for `{wanted}`: run it once without --offline", and(.registries))]
+    Offline {
+        /// What was wanted, as written.
+        wanted: String,
+        /// The registries that would have been asked, in order.
+        registries: Vec<Registry>,
+    },
+    /// A host that `allow-hosts` does not name, or any under `--offline`.
+    #[error("{request}: `{host}` is not contacted: {}", not_allowed(*.offline))]
+    NotAllowed {
+        /// The request that was not sent.
+        request: RequestLine,
+        /// Its host, with the port where one is written.
+        host: String,
+        /// Whether nobody may be contacted.
+        offline: bool,
+    },
+    /// What the user set for registries or proxies can't be used.
+    #[error("{cause}")]
+    Setting {
+        /// Which setting, and why not; never with a secret.
+        cause: String,
+    },
     /// The bytes to send are not those of their digest; nothing was committed.
     #[error("blob {digest} is corrupt: its bytes have the digest {found}: build again to replace it")]
     DigestMismatch {
@@ -143,6 +205,14 @@ pub enum RegistryError {
         /// Why it could not be read.
         cause: String,
     },
+    /// The bytes received could not be written.
+    #[error("blob {digest} can't be kept: {cause}")]
+    Sink {
+        /// The blob.
+        digest: Digest,
+        /// Why not.
+        cause: String,
+    },
     /// The client itself could not be set up.
     #[error("registries can't be talked to: {cause}")]
     Client {
@@ -152,6 +222,26 @@ pub enum RegistryError {
 }
 
 impl RegistryError {
+    /// Whether the mistake is the user's (exit code 2), not the environment's (36): what they wrote is not there, or
+    /// is forbidden by what they wrote elsewhere.
+    pub fn is_mistake(&self) -> bool {
+        match self {
+            RegistryError::Missing { .. } | RegistryError::Schema1 { .. } => true,
+            RegistryError::Offline { .. } | RegistryError::NotAllowed { .. } | RegistryError::Setting { .. } => true,
+            RegistryError::Nowhere { last, .. } => last.is_mistake(),
+            _ => false,
+        }
+    }
+
+    /// Whether the registry says that there is no such thing.
+    pub fn is_missing(&self) -> bool {
+        match self {
+            RegistryError::Missing { .. } => true,
+            RegistryError::Nowhere { last, .. } => last.is_missing(),
+            _ => false,
+        }
+    }
+
     /// Whether trying again may help (`Some`), and how long the registry asks us to wait.
     pub(super) fn retry(&self) -> Option<Option<Duration>> {
         match self {
@@ -161,16 +251,31 @@ impl RegistryError {
         }
     }
 
+    /// The same, with the proxy that the request went through.
+    pub(super) fn through(mut self, proxy: Option<String>) -> RegistryError {
+        let (RegistryError::Tls { cause, .. }
+        | RegistryError::NoConnection { cause, .. }
+        | RegistryError::Broken { cause, .. }) = &mut self
+        else {
+            return self;
+        };
+        cause.extend(proxy.map(|proxy| format!(", through the proxy {proxy}")));
+        self
+    }
+
     /// The error of a request that got no answer.
     pub(super) fn unanswered(request: RequestLine, error: &reqwest::Error) -> RegistryError {
-        let cause = if error.is_timeout() { "no answer in time".to_owned() } else { deepest(error) };
-        match error {
-            error if is_tls(error) => RegistryError::Tls { request, cause },
-            error if error.is_connect() => RegistryError::NoConnection { request, cause },
+        let cause = if error.is_timeout() { NO_ANSWER.to_owned() } else { deepest(error) };
+        match (tls_cause(error), error) {
+            (Some(tls), _) => RegistryError::Tls { request, cause, advice: tls_advice(tls) },
+            (None, error) if error.is_connect() => RegistryError::NoConnection { request, cause },
             _ => RegistryError::Broken { request, cause },
         }
     }
 }
+
+/// What is said where nothing came in time.
+pub(super) const NO_ANSWER: &str = "no answer in time";
 
 /// The innermost cause, the one that says something ("Connection refused").
 pub(super) fn deepest(error: &(dyn Error + 'static)) -> String {
@@ -188,8 +293,30 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
     std::iter::successors(Some(error), |error| next(*error))
 }
 
-fn is_tls(error: &reqwest::Error) -> bool {
-    causes(error).any(|cause| cause.is::<rustls::Error>())
+fn tls_cause(error: &reqwest::Error) -> Option<&rustls::Error> {
+    causes(error).find_map(|cause| cause.downcast_ref())
+}
+
+fn tls_advice(error: &rustls::Error) -> &'static str {
+    use rustls::CertificateError as Wrong;
+    match error {
+        rustls::Error::InvalidCertificate(wrong) => match wrong {
+            Wrong::UnknownIssuer | Wrong::BadSignature => {
+                "if the certificate comes from an authority of your own, name its file as `ca` of this `[registry]`, or in SSL_CERT_FILE"
+            }
+            Wrong::Expired | Wrong::ExpiredContext { .. } | Wrong::NotValidYet | Wrong::NotValidYetContext { .. } => {
+                "the registry needs a new certificate, or this machine's clock is wrong"
+            }
+            Wrong::NotValidForName | Wrong::NotValidForNameContext { .. } => {
+                "write the registry by the name that it is for, or give the registry a certificate for this name"
+            }
+            _ => "the registry needs another certificate",
+        },
+        rustls::Error::AlertReceived(_) => {
+            "the registry refuses us: if it wants a certificate of yours, name it as `client-cert` and `client-key` of this `[registry]`"
+        }
+        _ => "if it speaks plain HTTP, say `insecure = true` for it in `[registry]`; if not, look at its log",
+    }
 }
 
 /// What a registry said in an error's body: its own JSON messages, or the text without markup; may be empty.
@@ -218,10 +345,27 @@ fn tried_text(tried: &[Tried]) -> String {
     format!("nothing usable answers on {}", each.join(" and "))
 }
 
+fn places_text(tried: &[Tried]) -> String {
+    let each: Vec<String> = tried.iter().map(|tried| format!("{}: {}", tried.address, tried.cause)).collect();
+    each.join("; then ")
+}
+
+fn and(registries: &[Registry]) -> String {
+    let each: Vec<String> = registries.iter().map(|registry| format!("`{registry}`")).collect();
+    each.join(" and ")
+}
+
+fn not_allowed(offline: bool) -> &'static str {
+    match offline {
+        true => "--offline forbids it",
+        false => "it is not among the `allow-hosts`; add it there if it should be",
+    }
+}
+
 fn unreachable_help(registry: &Registry) -> &'static str {
     match registry.is_loopback() {
         true => "start one with `docker-registry serve CONFIG`, or name another with --registry",
-        false => "check the name, the network and the proxy, or name another with --registry",
+        false => "check the name, the network and the proxy",
     }
 }
 

@@ -34,16 +34,21 @@ pub(super) enum Found {
 
 /// Asks which manifest a name stands for: one HEAD.
 pub(super) async fn head(session: &Session<'_>, path: &RepositoryPath, name: Name<'_>) -> Result<Found, RegistryError> {
-    let mut request = Request::new(Method::HEAD, url(session, path, name), path);
+    let request = accepting(Request::new(Method::HEAD, url(session, path, name), path));
+    session.retrying(async || ask(session, &request, name).await).await
+}
+
+/// The same request, which takes every kind of manifest that there is a use for.
+pub(super) fn accepting(mut request: Request<'_>) -> Request<'_> {
     let types =
         [OCI_IMAGE_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE, IMAGE_MANIFEST_LIST_MEDIA_TYPE];
     for media_type in types {
         request.headers.append(ACCEPT, HeaderValue::from_static(media_type));
     }
-    session.retrying(async || ask(session, &request, name).await).await
+    request
 }
 
-async fn ask(session: &Session<'_>, request: &Request<'_>, name: Name<'_>) -> Result<Found, RegistryError> {
+pub(super) async fn ask(session: &Session<'_>, request: &Request<'_>, name: Name<'_>) -> Result<Found, RegistryError> {
     let response = session.exchange(request).await?;
     match (response.status(), name) {
         (StatusCode::OK, Name::Digest(digest)) => Ok(Found::Manifest(digest)),
@@ -93,13 +98,14 @@ async fn send(session: &Session<'_>, request: &Request<'_>, digest: Digest) -> R
     }
 }
 
-fn url(session: &Session<'_>, path: &RepositoryPath, name: Name<'_>) -> Url {
+pub(super) fn url(session: &Session<'_>, path: &RepositoryPath, name: Name<'_>) -> Url {
     match name {
         Name::Digest(digest) => session.url(path, &format!("manifests/{digest}")),
         Name::Tag(tag) => session.url(path, &format!("manifests/{tag}")),
     }
 }
 
-fn digest_of(headers: &HeaderMap) -> Option<Digest> {
+/// The digest that a registry says an answer has; `None` where it says none that we know.
+pub(super) fn digest_of(headers: &HeaderMap) -> Option<Digest> {
     header(headers, "docker-content-digest")?.parse().ok()
 }

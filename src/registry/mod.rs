@@ -1,7 +1,7 @@
-//! Talks to registries: authentication, transport, push.
+//! Talks to registries: authentication, transport, pull, push.
 //!
-//! Takes references, manifests and a source of blobs; publishes them and says what it did. Asynchronous inside,
-//! one blocking entry ([`Pusher`]). Knows neither labels, rules nor the store, and never reads the environment:
+//! Takes references, manifests and a source of blobs; reads what registries have, publishes and says what it did.
+//! Asynchronous inside, two blocking entries ([`Puller`], [`Pusher`]). Knows neither labels, rules nor the store, and never reads the environment:
 //! paths, credentials' places and delays are given to it. Every [`RegistryError`] is of the class
 //! "the environment failed".
 
@@ -11,6 +11,8 @@ mod blob;
 mod challenge;
 mod config;
 mod credentials;
+mod document;
+mod download;
 mod endpoint;
 mod error;
 #[cfg(test)]
@@ -18,7 +20,13 @@ mod fake;
 #[cfg(test)]
 mod faults;
 mod helper;
+mod listing;
 mod manifest;
+mod place;
+mod proxy;
+mod pull;
+#[cfg(test)]
+mod pulls;
 mod push;
 mod retry;
 mod secret;
@@ -26,13 +34,19 @@ pub mod serve;
 mod session;
 mod supply;
 mod transport;
+#[cfg(test)]
+mod trust;
 mod upload;
 
 pub use blob::{BlobDescriptor, BlobSource};
-pub use config::{ClientConfig, HostConfig, Timeouts};
+pub use config::{AllowHosts, ClientConfig, ClientIdentity, HostConfig, Timeouts};
 pub use credentials::CredentialSources;
+pub use document::Document;
+pub use download::BlobReader;
 pub use error::{RegistryError, RequestLine, Tried};
 pub use helper::HelperEnvironment;
+pub use proxy::Proxies;
+pub use pull::Puller;
 pub use push::{PushEvent, PushRequest, Pushed, Pusher};
 pub use retry::RetryPolicy;
 pub use session::Notice;

@@ -4,6 +4,7 @@
 //! them. No tag ever points at something incomplete: a manifest is put after its blobs, a tag after its manifest.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -11,13 +12,11 @@ use tokio::runtime::Runtime;
 
 use super::blob::{BlobDescriptor, BlobSource};
 use super::config::ClientConfig;
-use super::credentials::Credentials;
 use super::endpoint::{Shared, open};
 use super::error::{RegistryError, deepest};
 use super::manifest::{Found, Manifest, Name, head, put};
 use super::session::{Notice, Session};
 use super::supply::{Step, Want, supply};
-use super::transport::Transport;
 use super::upload::How;
 use crate::digest::Digest;
 use crate::reference::{Reference, Registry, Repository, RepositoryPath, Tag};
@@ -92,7 +91,7 @@ pub enum PushEvent {
 /// Publishes images.
 pub struct Pusher {
     runtime: Runtime,
-    shared: Shared,
+    shared: Arc<Shared>,
 }
 
 impl Pusher {
@@ -100,9 +99,7 @@ impl Pusher {
     pub fn new(config: ClientConfig) -> Result<Pusher, RegistryError> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.map_err(|error| RegistryError::Client { cause: deepest(&error) })?;
-        let transport = Transport::new(config.timeouts)?;
-        let credentials = Credentials::new(config.credentials.clone());
-        Ok(Pusher { runtime, shared: Shared { config, transport, credentials } })
+        Ok(Pusher { runtime, shared: Shared::new(config)? })
     }
 
     /// Publishes images and says for each, in their order, what became of it. One image's failure doesn't keep the

@@ -3,6 +3,7 @@
 //! Credentials go to the registry's own origin only (scheme, host and port), never along a redirect or to an upload
 //! location elsewhere. Knows nothing of blobs and manifests.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderValue, LOCATION};
@@ -30,12 +31,14 @@ pub enum Notice {
 
 /// A registry, at the address that answered.
 pub(super) struct Session<'a> {
+    /// The registry as written.
+    pub written: Registry,
     /// The registry as reached: with a port where that isn't the scheme's own.
     pub registry: Registry,
     /// Its address, ending in `/`.
     pub base: Url,
     /// Who we are there.
-    pub auth: Authenticator<'a>,
+    pub auth: Arc<Authenticator>,
     /// How requests are sent.
     pub transport: &'a Transport,
     /// When failed requests are tried again.
@@ -56,6 +59,8 @@ pub(super) struct Request<'a> {
     pub headers: HeaderMap,
     /// Its body.
     pub payload: Payload<'a>,
+    /// Whether the answer's body may take as long as it needs: only its beginning is waited for.
+    pub long: bool,
 }
 
 /// A body that can be made again for each time the request is sent.
@@ -85,7 +90,12 @@ impl<'a> Request<'a> {
     /// A request on one repository, without headers and body.
     pub fn new(method: Method, url: Url, path: &RepositoryPath) -> Request<'a> {
         let scope = Some(Scope::of(path));
-        Request { method, url, scope, headers: HeaderMap::new(), payload: Payload::Nothing }
+        Request { method, url, scope, headers: HeaderMap::new(), payload: Payload::Nothing, long: false }
+    }
+
+    /// A request that reads one repository.
+    pub fn reading(method: Method, url: Url, path: &RepositoryPath) -> Request<'a> {
+        Request { scope: Some(Scope::reading(path)), ..Request::new(method, url, path) }
     }
 
     /// Method and address, for messages.
@@ -149,8 +159,10 @@ impl Session<'_> {
     }
 
     async fn send(&self, request: &Request<'_>, url: &Url) -> Result<Response, RegistryError> {
-        let mut message = Message::new(request.method.clone(), url.clone());
+        let mut message = Message::new(request.method.clone(), url.clone(), &self.written);
+        message.own = self.is_own(url);
         message.headers = request.headers.clone();
+        message.long = request.long;
         message.load = request.payload.load(&mut message.headers)?;
         if let Some(scope) = request.scope.as_ref().filter(|_| self.is_own(url)) {
             message.authorization = self.auth.authorization(scope).await?;

@@ -104,7 +104,7 @@ impl Upload<'_> {
         let mut url = self.session.url(self.path, "blobs/uploads/");
         url.query_pairs_mut().append_pair("mount", &self.blob.digest.to_string()).append_pair("from", from.as_str());
         let mut request = Request::new(Method::POST, url, self.path);
-        request.scope = Some(Scope { path: self.path.clone(), from: Some(from.clone()) });
+        request.scope = Some(Scope { from: Some(from.clone()), ..Scope::of(self.path) });
         let response = match self.session.exchange(&request).await {
             // The token server does not let us read there: that is no reason not to send the blob.
             Err(RegistryError::Unauthorized { .. } | RegistryError::Denied { .. }) => return Ok(Mount::Refused(None)),
