@@ -22,6 +22,7 @@ pub mod push;
 pub mod query;
 pub mod query_graph;
 pub mod registry;
+pub mod registry_ls;
 pub mod registry_serve;
 pub mod unchanged;
 pub mod work;

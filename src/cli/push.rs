@@ -134,7 +134,7 @@ fn said(pushables: &[Pushable], pushed: Vec<Result<Pushed, RegistryError>>) -> (
 }
 
 /// How registries are talked to, from the variables that Docker and podman read too.
-fn client(cx: &Context) -> ClientConfig {
+pub fn client(cx: &Context) -> ClientConfig {
     let path = |name: &str| cx.environment.get(name).map(PathBuf::from);
     let docker = path("DOCKER_CONFIG").or_else(|| Some(path("HOME")?.join(".docker")));
     let podman = path("REGISTRY_AUTH_FILE")

@@ -2,9 +2,9 @@
 
 use super::context::Context;
 use super::error::CliError;
-use super::registry_serve;
+use super::{registry_ls, registry_serve};
 
-/// Serve a registry on this machine
+/// List what the workspace's registry holds, or serve a registry on this machine
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// What to do.
@@ -16,12 +16,14 @@ pub struct Args {
 #[derive(Debug, Clone, clap::Subcommand)]
 #[expect(missing_docs, reason = "each verb's documentation is its help text and stands over its arguments")]
 pub enum Verb {
+    Ls(registry_ls::Args),
     Serve(registry_serve::Args),
 }
 
 /// Does it.
 pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     match &args.verb {
+        Verb::Ls(args) => registry_ls::run(args, cx),
         Verb::Serve(args) => registry_serve::run(args, cx),
     }
 }

@@ -33,6 +33,7 @@ mod secret;
 pub mod serve;
 mod session;
 mod supply;
+mod survey;
 mod transport;
 #[cfg(test)]
 mod trust;
@@ -50,3 +51,4 @@ pub use pull::Puller;
 pub use push::{PushEvent, PushRequest, Pushed, Pusher};
 pub use retry::RetryPolicy;
 pub use session::Notice;
+pub use survey::{Survey, Surveyed, survey};

@@ -157,7 +157,7 @@ mod tests {
         assert_eq!(publish(), BTreeSet::new());
         assert_eq!(repositories.tagged(&here, &tag).unwrap(), Some(Digest::of(b"m")));
         assert_eq!(repositories.held(&here, &Digest::of(b"m")).unwrap(), Some(held.clone()));
-        assert_eq!(repositories.names().unwrap(), [here.clone()]);
+        assert_eq!(repositories.names().unwrap(), [here]);
     }
 
     #[test]

@@ -30,15 +30,15 @@ cmd = ["/opt/file"]
 "#;
 
 /// A running `registry serve`; killed when dropped.
-struct Embedded {
+pub struct Embedded {
     child: Child,
     /// `127.0.0.1:PORT`
-    address: String,
+    pub address: String,
 }
 
 impl Embedded {
     /// Starts one over a store, and waits until it listens. Every request is told in `log`.
-    fn start(store: &Path, log: &Path) -> Embedded {
+    pub fn start(store: &Path, log: &Path) -> Embedded {
         let mut command = Command::new(env!("CARGO_BIN_EXE_layerbuild"));
         command.arg("--cache-dir").arg(store).args(["--verbose", "registry", "serve", "--listen", "127.0.0.1:0"]);
         let log = std::fs::File::create(log).expect("a log");

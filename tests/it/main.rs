@@ -11,6 +11,7 @@ mod incremental;
 mod main_job;
 mod push_twice;
 mod readers;
+mod registry_ls;
 mod registry_push;
 mod reproducible;
 mod sample;

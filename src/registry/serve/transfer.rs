@@ -28,14 +28,17 @@ pub(super) fn send(reader: Box<dyn Read + Send>) -> Body {
     Body::from_stream(stream::poll_fn(move |context| receiver.poll_recv(context)))
 }
 
+/// Ends quietly where nobody takes the pieces any more.
 fn pump(mut reader: Box<dyn Read + Send>, sender: &Sender<io::Result<Bytes>>) {
     loop {
         let mut piece = Vec::with_capacity(PIECE);
-        let read = reader.by_ref().take(PIECE as u64).read_to_end(&mut piece);
-        let end = piece.is_empty() || read.is_err();
-        let part = read.map(|_| Bytes::from(piece));
-        // Nobody takes it any more, or nothing is left.
-        if (end && part.is_ok()) || sender.blocking_send(part).is_err() || end {
+        let part = match reader.by_ref().take(PIECE as u64).read_to_end(&mut piece) {
+            Ok(0) => return,
+            Ok(_) => Ok(Bytes::from(piece)),
+            Err(error) => Err(error),
+        };
+        let failed = part.is_err();
+        if sender.blocking_send(part).is_err() || failed {
             return;
         }
     }
