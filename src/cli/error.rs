@@ -7,6 +7,7 @@ use std::io;
 use crate::exit::Exit;
 use crate::query::error::{ErrorKind, QueryError};
 use crate::reason::reason;
+use crate::registry::RegistryError;
 use crate::store::StoreError;
 use crate::ui::stream::Stream;
 use crate::ui::style::Style;
@@ -101,6 +102,13 @@ impl From<io::Error> for CliError {
 impl From<StoreError> for CliError {
     fn from(error: StoreError) -> CliError {
         let exit = if matches!(error, StoreError::Locked { .. }) { Exit::Locked } else { Exit::Environment };
+        CliError::new(exit, error.to_string())
+    }
+}
+
+impl From<RegistryError> for CliError {
+    fn from(error: RegistryError) -> CliError {
+        let exit = if error.is_mistake() { Exit::Usage } else { Exit::Environment };
         CliError::new(exit, error.to_string())
     }
 }

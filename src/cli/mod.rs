@@ -21,6 +21,7 @@ pub mod project;
 pub mod push;
 pub mod query;
 pub mod query_graph;
+pub mod registries;
 pub mod registry;
 pub mod registry_ls;
 pub mod registry_serve;

@@ -1,19 +1,18 @@
 //! `push`: build, then publish by digest, then tags.
 
 use std::io::Write;
-use std::path::PathBuf;
 
 use super::context::Context;
 use super::error::CliError;
 use super::images::{self, BuiltImage};
 use super::patterns::Patterns;
 use super::work::Work;
-use super::{dry_run, project};
+use super::{dry_run, project, registries};
 use crate::effect::push::{PushError, Pushable, push};
 use crate::event::{Event, Listener, Summary};
 use crate::exit::Exit;
 use crate::reference::{RegistryBase, Tag};
-use crate::registry::{ClientConfig, CredentialSources, HelperEnvironment, Pushed, RegistryError};
+use crate::registry::{ClientConfig, Pushed, RegistryError};
 
 /// Build images and publish them; prints one line `LABEL REFERENCE@DIGEST` a target
 #[derive(Debug, Clone, clap::Args)]
@@ -31,7 +30,11 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let project = project::open(&args.patterns.patterns, cx)?;
     let mut selected = project.select()?;
     images::only_images(&project, &mut selected, "pushed")?;
-    let to = Destination { registry: images::registry(&project, cx)?, tags: images::tags(&args.tags, &project)? };
+    let to = Destination {
+        registry: images::registry(&project, cx)?,
+        tags: images::tags(&args.tags, &project)?,
+        client: registries::client(cx, &project.workspace.settings.registries)?,
+    };
     if cx.globals.offline && !cx.globals.dry_run {
         return Err(CliError::usage("--offline forbids pushing"));
     }
@@ -56,6 +59,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
 struct Destination {
     registry: RegistryBase,
     tags: Vec<Tag>,
+    client: ClientConfig,
 }
 
 impl Destination {
@@ -89,7 +93,7 @@ fn publish(work: &Work<'_>, to: &Destination, cx: &Context, listener: &dyn Liste
         let (results, build_error) = work.build(cx, listener)?;
         let built = images::built(work, &results);
         let pushables = built.iter().map(|image| to.pushable(image, work)).collect::<Result<Vec<_>, _>>()?;
-        let (lines, error) = match push(&pushables, client(cx), work.store, listener) {
+        let (lines, error) = match push(&pushables, to.client.clone(), work.store, listener) {
             Ok(pushed) => said(&pushables, pushed),
             Err(error) => (Vec::new(), Some(CliError::from(error))),
         };
@@ -116,42 +120,32 @@ fn counts(lines: &[Line], build: &Summary) -> Summary {
 fn said(pushables: &[Pushable], pushed: Vec<Result<Pushed, RegistryError>>) -> (Vec<Line>, Option<CliError>) {
     let mut lines = Vec::new();
     let mut failed = Vec::new();
+    let mut exit = Exit::Usage;
     for (image, result) in pushables.iter().zip(pushed) {
         match result {
             Ok(pushed) => {
                 let text = format!("{} {}", image.label, pushed.reference());
                 lines.push(Line { text, unchanged: pushed.unchanged });
             }
-            Err(error) => failed.push(format!("{} was not pushed: {error}", image.label)),
+            Err(error) => {
+                failed.push(format!("{} was not pushed: {error}", image.label));
+                exit = if error.is_mistake() { exit } else { Exit::Environment };
+            }
         }
     }
     // One dead registry fails every image in the same way: the others are only named.
     let error = failed.first().map(|first| {
-        let error = CliError::new(Exit::Environment, first.clone());
+        let error = CliError::new(exit, first.clone());
         failed[1..].iter().fold(error, |error, other| error.hint(other.clone()))
     });
     (lines, error)
-}
-
-/// How registries are talked to, from the variables that Docker and podman read too.
-pub fn client(cx: &Context) -> ClientConfig {
-    let path = |name: &str| cx.environment.get(name).map(PathBuf::from);
-    let docker = path("DOCKER_CONFIG").or_else(|| Some(path("HOME")?.join(".docker")));
-    let podman = path("REGISTRY_AUTH_FILE")
-        .or_else(|| Some(path("XDG_RUNTIME_DIR")?.join("containers/auth.json")))
-        .into_iter()
-        .chain(path("HOME").map(|home| home.join(".config/containers/auth.json")));
-    let files = docker.map(|folder| folder.join("config.json")).into_iter().chain(podman).collect();
-    let environment = HelperEnvironment::new(cx.environment.iter());
-    let credentials = CredentialSources { files, environment, ..CredentialSources::default() };
-    ClientConfig { credentials, ..ClientConfig::default() }
 }
 
 impl From<PushError> for CliError {
     fn from(error: PushError) -> CliError {
         match error {
             PushError::Store(error) => error.into(),
-            PushError::Registry(error) => CliError::environment(error.to_string()),
+            PushError::Registry(error) => error.into(),
         }
     }
 }

@@ -7,16 +7,17 @@ use serde_json::json;
 
 use super::context::Context;
 use super::error::CliError;
-use super::push::client;
+use super::registries::client;
 use super::{images, project};
 use crate::event::{Event, Listener};
 use crate::exit::Exit;
 use crate::label::Label;
 use crate::pattern::TargetPattern;
 use crate::reference::{Registry, RegistryBase, Repository, RepositoryPath};
-use crate::registry::{Puller, RegistryError, Survey, Surveyed, survey};
+use crate::registry::{ClientConfig, Puller, RegistryError, Survey, Surveyed, survey};
 use crate::ui::table::{Align, Table};
 use crate::ui::text::size;
+use crate::workspace::registries::Registries;
 use crate::workspace::root::find_root;
 use crate::workspace::schema::Purpose;
 
@@ -30,28 +31,33 @@ pub struct Args {
 
 /// Lists what is published.
 pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
-    let (base, targets) = workspace(cx)?;
+    let Published { base, targets, mut client } = published(cx)?;
     let below = below(&base, args.prefix.as_deref())?;
+    // What a mirror has is not what is published.
+    client.hosts.values_mut().for_each(|host| host.mirrors.clear());
+    let puller = Puller::new(client)?;
     let listener = cx.listener();
-    let survey = look(&base, below.as_ref(), &targets, cx, &*listener)?;
+    let survey = look(&puller, &base, below.as_ref(), &targets, &*listener)?;
     for failure in &survey.failures {
         listener.event(Event::Warning(failure.to_string()));
     }
     drop(listener);
-    let found = survey.tags.len() + survey.untagged.len();
-    if cx.globals.json {
-        lines(&survey, &targets, cx)?
-    } else {
-        table(&survey, &targets).write(&mut cx.out)?
+    match cx.globals.json {
+        true => lines(&survey, &targets, cx)?,
+        false => table(&survey, &targets).write(&mut cx.out)?,
     }
-    if !survey.failures.is_empty() {
-        let text = format!("{} of what `{}` lists could not be read", survey.failures.len(), base.registry);
-        return Err(CliError::new(Exit::Partial, text));
+    let asked = below.filter(|_| args.prefix.is_some());
+    verdict(&survey, &base.registry, asked.as_ref())
+}
+
+/// Whether all was read, and whether there was something where a prefix was given.
+fn verdict(survey: &Survey, registry: &Registry, asked: Option<&RepositoryPath>) -> Result<(), CliError> {
+    let failures = survey.failures.len();
+    if failures > 0 {
+        return Err(CliError::new(Exit::Partial, format!("{failures} of what `{registry}` lists could not be read")));
     }
-    match below.filter(|_| found == 0 && args.prefix.is_some()) {
-        Some(below) => {
-            Err(CliError::new(Exit::NothingMatched, format!("`{}` has no repository `{below}`", base.registry)))
-        }
+    match asked.filter(|_| survey.tags.is_empty() && survey.untagged.is_empty()) {
+        Some(below) => Err(CliError::new(Exit::NothingMatched, format!("`{registry}` has no repository `{below}`"))),
         None => Ok(()),
     }
 }
@@ -59,11 +65,18 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
 /// Repositories of the workspace's images, by path.
 type Targets = BTreeMap<RepositoryPath, Label>;
 
-/// Where the workspace publishes, and what. Outside of any, `--registry` says where, and nothing there is a target.
-fn workspace(cx: &Context) -> Result<(RegistryBase, Targets), CliError> {
+/// Where a workspace publishes, what, and how its registry is talked to.
+struct Published {
+    base: RegistryBase,
+    targets: Targets,
+    client: ClientConfig,
+}
+
+/// Outside of a workspace, `--registry` says where, and nothing there is a target.
+fn published(cx: &Context) -> Result<Published, CliError> {
     if let (Some(registry), Err(_)) = (&cx.globals.registry, find_root(cx.directory())) {
         let base = registry.parse().map_err(|error| CliError::usage(format!("registry: {error}")))?;
-        return Ok((base, Targets::new()));
+        return Ok(Published { base, targets: Targets::new(), client: client(cx, &Registries::default())? });
     }
     let project = project::open_with(cx, |here| Ok(TargetPattern::parse("//...", here).into_iter().collect()))?;
     let base = images::registry(&project, cx)?;
@@ -72,7 +85,7 @@ fn workspace(cx: &Context) -> Result<(RegistryBase, Targets), CliError> {
     let labels = images.map(|id| graph.target(id).label.clone());
     // An image whose name is no repository's is not published.
     let targets = labels.filter_map(|label| Some((base.repository(&label).ok()?.path, label))).collect();
-    Ok((base, targets))
+    Ok(Published { base, targets, client: client(cx, &project.workspace.settings.registries)? })
 }
 
 /// The repository that is listed with all below it; `None`: the whole registry.
@@ -90,19 +103,15 @@ fn is_below(path: &RepositoryPath, below: Option<&RepositoryPath>) -> bool {
     path.as_str().strip_prefix(below.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
+/// Every tag below a repository.
 fn look(
+    puller: &Puller,
     base: &RegistryBase,
     below: Option<&RepositoryPath>,
     targets: &Targets,
-    cx: &Context,
     listener: &dyn Listener,
 ) -> Result<Survey, CliError> {
-    let mut config = client(cx);
-    // What a mirror has is not what is published.
-    config.hosts.values_mut().for_each(|host| host.mirrors.clear());
-    config.offline |= cx.globals.offline;
-    let puller = Puller::new(config).map_err(failed)?;
-    let (registry, mut paths) = match listed(&puller, base, targets) {
+    let (registry, mut paths) = match listed(puller, base, targets) {
         Ok(listed) => listed,
         Err(error) if is_refusal(&error) => {
             let text = format!(
@@ -112,13 +121,13 @@ fn look(
             listener.event(Event::Warning(text));
             (base.registry.clone(), targets.keys().cloned().collect())
         }
-        Err(error) => return Err(failed(error)),
+        Err(error) => return Err(error.into()),
     };
     paths.retain(|path| is_below(path, below));
     paths.sort();
     let repositories: Vec<Repository> =
         paths.into_iter().map(|path| Repository { registry: registry.clone(), path }).collect();
-    survey(&puller, &repositories).map_err(failed)
+    Ok(survey(puller, &repositories)?)
 }
 
 fn listed(
@@ -141,11 +150,6 @@ fn is_refusal(error: &RegistryError) -> bool {
         RegistryError::Status { status, .. } => matches!(status, 400..=499),
         _ => false,
     }
-}
-
-fn failed(error: RegistryError) -> CliError {
-    let exit = if error.is_mistake() { Exit::Usage } else { Exit::Environment };
-    CliError::new(exit, error.to_string())
 }
 
 /// Repository, tag, digest, size, target. What is not there is a dash.

@@ -16,11 +16,13 @@ mod model;
 mod parse;
 mod profile;
 mod read;
+pub mod registries;
 pub mod root;
 pub mod schema;
 pub mod settings;
 #[cfg(test)]
 pub mod testing;
+pub mod user;
 pub mod value;
 mod version;
 

@@ -8,6 +8,7 @@ use camino::Utf8Path;
 use super::attributes::{Attributes, Spanned};
 use super::check::{self, Owner};
 use super::profile;
+use super::registries;
 use super::schema::{Attribute, Type, optional, required};
 use super::settings::{Compression, CompressionFormat, DeployKind, Settings, SourceDateEpoch};
 use super::value::{Entry, Node, Table, Value};
@@ -56,6 +57,7 @@ pub const WORKSPACE: &[Attribute] = &[
     PLATFORM,
     COMPRESSION,
     EPOCH,
+    registries::ALLOW_HOSTS,
 ];
 
 /// What may stand in `[profile.NAME]`.
@@ -82,7 +84,7 @@ pub fn wrong_version(root: &Table) -> Option<Diagnostic> {
     version::unmet(wanted, env!("CARGO_PKG_VERSION"))
 }
 
-/// Takes `[workspace]`, `[profile]` and `[vars]` out of the root file's table and reads them. `folder` is the root, `top`
+/// Takes `[workspace]`, `[profile]`, `[registry]` and `[vars]` out of the root file's table and reads them. `folder` is the root, `top`
 /// the place to complain at when `[workspace]` is missing.
 pub fn read(root: &mut Table, folder: &Utf8Path, profile: Option<&str>, top: Span) -> (Settings, Vec<Diagnostic>) {
     let mut reader = Reader { folder, settings: Settings::default(), diagnostics: Vec::new() };
@@ -95,6 +97,11 @@ pub fn read(root: &mut Table, folder: &Utf8Path, profile: Option<&str>, top: Spa
     reader.diagnostics.extend(mistakes);
     for entry in chain {
         reader.overlay(entry.value.as_table());
+    }
+    if let Some(entry) = take(root, "registry") {
+        let (hosts, mistakes) = registries::read(&entry, folder);
+        reader.settings.registries.hosts = hosts;
+        reader.diagnostics.extend(mistakes);
     }
     if let Some(entry) = take(root, "vars") {
         reader.vars(&entry);
@@ -122,6 +129,9 @@ impl Reader<'_> {
         if let Some(packages) = attributes.text("packages") {
             self.packages(packages);
         }
+        let (allow, mistakes) = registries::read_allow(&attributes);
+        self.settings.registries.allow.extend(allow);
+        self.diagnostics.extend(mistakes);
         self.diagnostics.extend(attributes.text("requires").and_then(version::malformed));
         self.plain(&attributes);
     }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::registries::Registries;
 use crate::label::{Label, PackagePath};
 use crate::platform::Platform;
 
@@ -30,6 +31,8 @@ pub struct Settings {
     pub source_date_epoch: SourceDateEpoch,
     /// What deploys are rendered for.
     pub deploy: DeployKind,
+    /// `[registry."HOST"]` and `allow-hosts`: how registries are reached.
+    pub registries: Registries,
     /// `[vars]`: what `${vars.NAME}` stands for.
     pub vars: BTreeMap<String, String>,
 }
@@ -104,6 +107,7 @@ impl Default for Settings {
             compression: None,
             source_date_epoch: SourceDateEpoch::Fixed(0),
             deploy: DeployKind::Compose,
+            registries: Registries::default(),
             vars: BTreeMap::new(),
         }
     }
