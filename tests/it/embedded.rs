@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 use layerbuild::digest::Digest;
+use layerbuild::oci::media_type::{OCI_INDEX, OCI_MANIFEST};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::readers::programs::{Podman, docker, run, skopeo};
@@ -56,9 +57,25 @@ impl Embedded {
 
     /// The raw answer to a request, which closes its connection.
     fn ask(&self, line: &str) -> String {
+        self.send(line, "")
+    }
+
+    /// Puts an index of one manifest under the tag `index`.
+    fn put_index(&self, repository: &str, digest: &str) {
+        let manifest = self.ask(&format!("GET /v2/{repository}/manifests/{digest}"));
+        let size = manifest.split_once("\r\n\r\n").expect("a body").1.len();
+        let (index, image) = (OCI_INDEX, OCI_MANIFEST);
+        let platform = r#""platform":{"os":"linux","architecture":"amd64"}"#;
+        let entry = format!(r#"{{"mediaType":"{image}","digest":"{digest}","size":{size},{platform}}}"#);
+        let body = format!(r#"{{"schemaVersion":2,"mediaType":"{index}","manifests":[{entry}]}}"#);
+        let answer = self.send(&format!("PUT /v2/{repository}/manifests/index"), &body);
+        assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+    }
+
+    fn send(&self, line: &str, body: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).expect("it listens");
-        write!(stream, "{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
-            .expect("a request");
+        let head = format!("{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
+        write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len()).expect("a request");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("an answer");
         answer
@@ -137,6 +154,20 @@ fn skopeo_copies_in_and_out_lists_and_deletes() {
     let tags = skopeo(&["list-tags", "--tls-verify=false", &image("back")]).expect("tags");
     let tags: serde_json::Value = serde_json::from_slice(&tags).expect("JSON");
     assert_eq!(tags["Tags"], serde_json::json!(["docker", "x"]));
+    registry.put_index("back", &digest);
+    skopeo(&[
+        "copy",
+        "-q",
+        "--all",
+        "--src-tls-verify=false",
+        "--dest-tls-verify=false",
+        &image("back:index"),
+        &image("all:index"),
+    ])
+    .expect("an index with its images");
+    assert_eq!(inspect("all:index").expect("an index"), inspect("back:index").expect("an index"));
+    assert!(skopeo(&["delete", "--tls-verify=false", &image("back:x")]).is_err(), "an index names it");
+    skopeo(&["delete", "--tls-verify=false", &image("back:index")]).expect("a deletion");
     skopeo(&["delete", "--tls-verify=false", &image("back:x")]).expect("a deletion");
     assert!(inspect("back:x").is_err() && inspect("back:docker").is_ok() && inspect("copied/by/skopeo:x").is_ok());
 }
