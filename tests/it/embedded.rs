@@ -55,6 +55,13 @@ impl Embedded {
         kill_process(Pid::from_child(&self.child), signal).expect("it is there");
     }
 
+    /// Returns once it knows that it is to stop.
+    fn wait_until_it_listens_no_more(&self) {
+        while TcpStream::connect(&self.address).is_ok() {
+            std::thread::yield_now();
+        }
+    }
+
     /// The raw answer to a request, which closes its connection.
     fn ask(&self, line: &str) -> String {
         self.send(line, "")
@@ -87,6 +94,18 @@ impl Drop for Embedded {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Begins to upload a blob of ten bytes, up to where the registry waits for them.
+fn begin_upload(registry: &Embedded, digest: &Digest) -> TcpStream {
+    let mut stream = TcpStream::connect(&registry.address).expect("it listens");
+    let head =
+        format!("POST /v2/a/blobs/uploads/?digest={digest} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n");
+    write!(stream, "{head}Expect: 100-continue\r\n\r\n").expect("a request begins");
+    let mut leave = [0; 25];
+    stream.read_exact(&mut leave).expect("leave to go on");
+    assert_eq!(&leave, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream
 }
 
 /// A workspace, a registry with a store of its own, and the log of its requests.
@@ -212,19 +231,9 @@ fn docker_pulls_and_pushes() {
 fn a_server_asked_to_stop_ends_what_it_began_and_then_well() {
     for signal in [Signal::TERM, Signal::INT] {
         let (_workspace, mut registry, log) = world();
-        let digest = Digest::of(b"0123456789");
-        let mut stream = TcpStream::connect(&registry.address).expect("it listens");
-        let head =
-            format!("POST /v2/a/blobs/uploads/?digest={digest} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n");
-        write!(stream, "{head}Expect: 100-continue\r\n\r\n").expect("a request begins");
-        let mut leave = [0; 25];
-        stream.read_exact(&mut leave).expect("leave to go on");
-        assert_eq!(&leave, b"HTTP/1.1 100 Continue\r\n\r\n");
+        let mut stream = begin_upload(&registry, &Digest::of(b"0123456789"));
         registry.signal(signal);
-        // It listens no longer once it knows.
-        while TcpStream::connect(&registry.address).is_ok() {
-            std::thread::yield_now();
-        }
+        registry.wait_until_it_listens_no_more();
         stream.write_all(b"0123456789").expect("a request ends");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("an answer");
@@ -235,14 +244,22 @@ fn a_server_asked_to_stop_ends_what_it_began_and_then_well() {
 }
 
 #[test]
+fn a_second_interrupt_ends_the_server_whatever_it_is_doing() {
+    let (_workspace, mut registry, log) = world();
+    let _stuck = begin_upload(&registry, &Digest::of(b"0123456789"));
+    registry.signal(Signal::INT);
+    registry.wait_until_it_listens_no_more();
+    registry.signal(Signal::INT);
+    assert_eq!(registry.child.wait().expect("an end").code(), Some(8));
+    assert!(std::fs::read_to_string(log).expect("a log").contains("interrupted"));
+}
+
+#[test]
 fn a_server_killed_in_an_upload_keeps_what_was_published_and_nothing_of_the_rest() {
     let (workspace, registry, log) = world();
     let digest = push(&workspace, &registry);
-    let mut stream = TcpStream::connect(&registry.address).expect("it listens");
     let blob = Digest::of(b"0123456789");
-    let head = format!("POST /v2/a/blobs/uploads/?digest={blob} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n");
-    write!(stream, "{head}Expect: 100-continue\r\n\r\n").expect("a request begins");
-    stream.read_exact(&mut [0; 25]).expect("leave to go on");
+    let mut stream = begin_upload(&registry, &blob);
     stream.write_all(b"01234").expect("half a blob");
     drop(registry);
     let registry = Embedded::start(&workspace.beside("served"), &log);

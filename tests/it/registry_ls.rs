@@ -63,33 +63,50 @@ fn what_is_pushed_to_debians_registry_is_listed_with_its_target() {
     pushed_is_listed(&registry.address);
 }
 
+/// A registry with one repository, `app`, and these tags; `old` is of schema 1. Gives its address.
+fn odd_registry(catalog: &'static str, tags: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address").to_string();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut lines = BufReader::new(&stream).lines().map_while(Result::ok);
+            let request = lines.next().unwrap_or_default();
+            lines.find(String::is_empty);
+            let (status, body) = match request.split(' ').nth(1).unwrap_or_default() {
+                "/v2/" => ("200 OK", "{}"),
+                path if path.starts_with("/v2/_catalog") => (catalog, r#"{"repositories":["app"]}"#),
+                "/v2/app/tags/list?n=1000" => ("200 OK", tags),
+                "/v2/app/manifests/1.0" => ("200 OK", MANIFEST),
+                "/v2/app/manifests/old" => ("200 OK", r#"{"schemaVersion":1,"fsLayers":[]}"#),
+                _ => ("404 Not Found", "{}"),
+            };
+            let head = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+            let _ = stream.write_all(format!("{head}{body}").as_bytes());
+        }
+    });
+    address
+}
+
 #[test]
 fn a_registry_that_does_not_list_its_repositories_is_asked_about_those_of_the_workspace() {
     for refusal in ["404 Not Found", "405 Method Not Allowed", "403 Forbidden"] {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = listener.local_addr().expect("an address").to_string();
-        std::thread::spawn(move || {
-            for mut stream in listener.incoming().map_while(Result::ok) {
-                let mut lines = BufReader::new(&stream).lines().map_while(Result::ok);
-                let request = lines.next().unwrap_or_default();
-                lines.find(String::is_empty);
-                let (status, body) = match request.split(' ').nth(1).unwrap_or_default() {
-                    "/v2/" => ("200 OK", "{}"),
-                    path if path.starts_with("/v2/_catalog") => (refusal, "{}"),
-                    "/v2/app/tags/list?n=1000" => ("200 OK", r#"{"name":"app","tags":["1.0"]}"#),
-                    "/v2/app/manifests/1.0" => ("200 OK", MANIFEST),
-                    _ => ("404 Not Found", "{}"),
-                };
-                let head = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
-                let _ = stream.write_all(format!("{head}{body}").as_bytes());
-            }
-        });
+        let address = odd_registry(refusal, r#"{"name":"app","tags":["1.0"]}"#);
         let output = Workspace::new(LAYERS).layerbuild(&["--registry", &address, "registry", "ls"]);
         let (said, told) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert_eq!(output.status.code(), Some(0), "{refusal}: {told}");
         assert!(said.starts_with(&format!("{address}/app")) && said.trim().ends_with("//:app"), "{refusal}: {said}");
         assert!(told.contains("does not list its repositories"), "{refusal}: {told}");
     }
+}
+
+#[test]
+fn what_cannot_be_read_is_told_and_the_rest_is_listed() {
+    let address = odd_registry("200 OK", r#"{"name":"app","tags":["old","1.0","gone"]}"#);
+    let output = Workspace::new(LAYERS).layerbuild(&["--registry", &address, "registry", "ls"]);
+    let (said, told) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    assert!(said.contains("  1.0  ") && said.lines().count() == 1, "{said}");
+    assert!(told.contains("/v2/app/manifests/old") && told.contains("1 of what"), "{told}");
 }
 
 const MANIFEST: &str = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",
