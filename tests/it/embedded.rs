@@ -9,7 +9,7 @@ use layerbuild::digest::Digest;
 use layerbuild::oci::media_type::{OCI_INDEX, OCI_MANIFEST};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::readers::programs::{Podman, docker, run, skopeo};
+use crate::readers::programs::{Containerd, Podman, docker, run, skopeo};
 use crate::readers::sample::Workspace;
 use crate::support::{docker_engine, has, is_root};
 
@@ -206,6 +206,17 @@ fn podman_pulls_and_pushes() {
     podman.run(&here, &["push", "--tls-verify=false", &from, &format!("docker://{to}")]).expect("podman pushes");
     let again = Podman::new().read(&here, &format!("docker://{to}")).expect("another podman pulls");
     assert_eq!(again.keys().collect::<Vec<_>>(), found.keys().collect::<Vec<_>>());
+}
+
+#[test]
+fn containerd_pulls() {
+    if !has(&["containerd", "ctr"]) || !is_root() {
+        return;
+    }
+    let (workspace, registry, _) = world();
+    push(&workspace, &registry);
+    let found = Containerd::start().pull(&format!("{}/deep/er/app:1.0", registry.address)).expect("containerd pulls");
+    assert!(found.contains_key("opt/file") && found.contains_key("etc/base"), "{:?}", found.keys());
 }
 
 #[test]
