@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! VERSION  CACHEDIR.TAG  lock  tmp/       who may use it, and what is being written
-//! blobs/sha256/ab/<hex>                   blobs.rs, verified.rs
+//! blobs/sha256/ab/<hex>                   blobs.rs, partial.rs, verified.rs
 //! actions/<shard>  chunks/<shard>         actions.rs, chunks.rs: journals (journal.rs, shard.rs, record.rs)
 //! files/<hash>  last/<hash>  snapshots/…    file_hashes.rs, last.rs, snapshots.rs: sealed files of a workspace
 //! repositories/<path>/…                   repositories.rs, publishing.rs: what the embedded registry holds
@@ -27,6 +27,7 @@ mod journal;
 mod last;
 mod lock;
 mod map;
+mod partial;
 mod publishing;
 mod record;
 mod repositories;
@@ -38,12 +39,13 @@ mod verified;
 mod version;
 
 pub use actions::{ActionCache, Cache, MemoryCache};
-pub use blobs::{BlobWriter, Blobs, PartialBlob, Presence};
+pub use blobs::{BlobWriter, Blobs, Presence};
 pub use chunks::{ChunkIndex, ChunkPlace};
 pub use error::{StoreError, StoreWarning};
 pub use file_hashes::{FileHashes, Trust};
 pub use file_identity::{FileError, FileIdentity, FileKind};
 pub use last::LastBuilds;
+pub use partial::PartialBlob;
 pub use publishing::Deletion;
 pub use repositories::{Held, Repositories};
 pub use snapshots::{Kept, Snapshots};
