@@ -9,7 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::environment::Environment;
 use super::error::CliError;
 use super::global::{Flags, Globals, Verbosity, is_dumb};
-use super::process::Process;
+use super::process::{Interrupts, Process};
 use crate::event::Listener;
 use crate::exit::Exit;
 use crate::ui::{self, stream::Stream, style::Style};
@@ -25,6 +25,8 @@ pub struct Context {
     pub out: Stream,
     /// All else goes here.
     pub err: Stream,
+    /// For verbs that run until they are stopped.
+    pub interrupts: Interrupts,
 }
 
 impl Context {
@@ -37,7 +39,8 @@ impl Context {
         if !globals.directory.is_dir() {
             return Err(CliError::usage(format!("no such folder: {} (from -C)", globals.directory)));
         }
-        Ok(Context { globals, environment: process.environment, out: process.out, err: process.err })
+        let Process { environment, out, err, interrupts, .. } = process;
+        Ok(Context { globals, environment, out, err, interrupts })
     }
 
     /// The folder that relative labels, patterns and paths are taken from; absolute.

@@ -30,6 +30,9 @@ pub mod push;
 pub mod query;
 pub mod query_graph;
 pub mod registries;
+pub mod registry;
+pub mod registry_ls;
+pub mod registry_serve;
 pub mod remote;
 pub mod status;
 pub mod unchanged;
@@ -84,6 +87,7 @@ fn dispatch(verb: &Verb, context: &mut Context) -> Result<(), CliError> {
         Verb::Status(args) => status::run(args, context),
         Verb::Explain(args) => explain::run(args, context),
         Verb::Query(args) => query::run(args, context),
+        Verb::Registry(args) => registry::run(args, context),
         Verb::Init(args) => init::run(args, context),
         Verb::Completions(args) => completions::run(args, parse::definition(), context),
         Verb::Other(words) => Err(parse::unknown_verb(words)),
@@ -113,6 +117,7 @@ fn refuse(refusal: Refusal, mut process: Process, style: Style) -> Exit {
 
 #[cfg(test)]
 mod tests {
+    use super::process::Interrupts;
     use super::*;
     use crate::ui::stream::{Captured, Stream};
 
@@ -125,7 +130,7 @@ mod tests {
     fn layerbuild(args: &[&str]) -> Ended {
         let ((out, captured_out), (err, captured_err)) = (Stream::memory(), Stream::memory());
         let environment = [("HOME".into(), "/nowhere".into())].into_iter().collect();
-        let process = Process { environment, directory: Ok("/".into()), out, err };
+        let process = Process { environment, directory: Ok("/".into()), out, err, interrupts: Interrupts::default() };
         let args = ["layerbuild"].iter().chain(args).map(OsString::from).collect();
         Ended { exit: command(args, process), out: captured_out, err: captured_err }
     }

@@ -9,7 +9,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use super::error::CliError;
 use super::global::{ColorChoice, Flags};
 use super::{
-    build, completions, diff, explain, export, init, load, lock, ls, patterns, promote, push, query, status,
+    build, completions, diff, explain, export, init, load, lock, ls, patterns, promote, push, query, registry, status,
 };
 use crate::diagnostic::nearest;
 
@@ -51,6 +51,7 @@ pub enum Verb {
     Status(status::Args),
     Explain(explain::Args),
     Query(query::Args),
+    Registry(registry::Args),
     Init(init::Args),
     Completions(completions::Args),
     /// A word that is no verb, and all that follows it.

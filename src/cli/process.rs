@@ -1,14 +1,17 @@
 //! The process that a command runs in: environment, folder and streams as values; panics and interrupts.
 //!
-//! The one file that ends the process early: on Ctrl-C, since nothing can be lost (the store is valid at any moment).
+//! The one file that ends the process early: on Ctrl-C, since nothing can be lost (the store is valid at any moment). A verb
+//! that runs until it is stopped asks to be told instead, once.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io;
 use std::panic::PanicHookInfo;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 
 use super::environment::Environment;
 use crate::exit::Exit;
@@ -25,21 +28,43 @@ pub struct Process {
     pub out: Stream,
     /// All else goes here.
     pub err: Stream,
+    /// What becomes of an interrupt.
+    pub interrupts: Interrupts,
+}
+
+/// What becomes of SIGINT and SIGTERM: they end the process, unless somebody asked to be told of the next one.
+#[derive(Debug, Clone, Default)]
+pub struct Interrupts(Arc<Mutex<Option<oneshot::Sender<()>>>>);
+
+impl Interrupts {
+    /// Resolves at the next interrupt, which then does not end the process; the one after it does.
+    pub fn next(&self) -> oneshot::Receiver<()> {
+        let (sender, receiver) = oneshot::channel();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+        receiver
+    }
+
+    /// Whether somebody was told.
+    fn tell(&self) -> bool {
+        let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        waiting.is_some_and(|waiting| waiting.send(()).is_ok())
+    }
 }
 
 impl Process {
     /// With the process's own streams.
     pub fn new(environment: Environment, directory: io::Result<PathBuf>) -> Process {
-        Process { environment, directory, out: Stream::stdout(), err: Stream::stderr() }
+        let (out, err) = (Stream::stdout(), Stream::stderr());
+        Process { environment, directory, out, err, interrupts: Interrupts::default() }
     }
 
     /// Makes panics readable and interrupts end with their code.
     pub fn install_hooks(&self) {
         let err = self.err.clone();
         std::panic::set_hook(Box::new(move |info| err.line_if_free(&bug_report(info))));
-        let err = self.err.clone();
+        let (err, interrupts) = (self.err.clone(), self.interrupts.clone());
         // Without this thread an interrupt still ends the process, only with the system's own code.
-        let _ = thread::Builder::new().name("interrupt".into()).spawn(move || end_when_interrupted(&err));
+        let _ = thread::Builder::new().name("interrupt".into()).spawn(move || end_when_interrupted(&err, &interrupts));
     }
 }
 
@@ -60,22 +85,29 @@ fn bug_report(info: &PanicHookInfo<'_>) -> String {
 }
 
 #[expect(clippy::exit, reason = "an interrupt ends the process whatever its threads do; the store is crash-safe")]
-fn end_when_interrupted(err: &Stream) {
-    if wait_for_signal().is_ok() {
+fn end_when_interrupted(err: &Stream, interrupts: &Interrupts) {
+    if wait_for_signal(interrupts).is_ok() {
         err.line_if_free("\ninterrupted");
         std::process::exit(i32::from(Exit::Interrupted.code()));
     }
 }
 
-/// Returns when the process is asked to end: SIGINT or SIGTERM.
-fn wait_for_signal() -> io::Result<()> {
+/// Returns when the process is asked to end, by SIGINT or SIGTERM, and nobody else is told.
+fn wait_for_signal(interrupts: &Interrupts) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     runtime.block_on(async {
         let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+        either(&mut interrupt, &mut terminate).await;
+        while interrupts.tell() {
+            either(&mut interrupt, &mut terminate).await;
         }
         Ok(())
     })
+}
+
+async fn either(interrupt: &mut Signal, terminate: &mut Signal) {
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
 }

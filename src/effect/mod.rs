@@ -9,3 +9,6 @@ pub mod load;
 pub mod promote;
 pub mod push;
 mod reporter;
+pub mod serve;
+#[cfg(test)]
+mod served;

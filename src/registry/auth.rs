@@ -39,6 +39,8 @@ pub(super) enum Access {
     Read,
     /// It is read and written.
     Write,
+    /// It stands for its registry, whose repositories are listed.
+    List,
 }
 
 impl Access {
@@ -46,6 +48,7 @@ impl Access {
         match self {
             Access::Read => "pull from",
             Access::Write => "push to",
+            Access::List => "list the registry of",
         }
     }
 }
@@ -61,11 +64,17 @@ impl Scope {
         Scope { access: Access::Read, ..Scope::of(path) }
     }
 
+    /// Listing a registry's repositories, as whoever may read this one of them.
+    pub fn listing(path: &RepositoryPath) -> Scope {
+        Scope { access: Access::List, ..Scope::of(path) }
+    }
+
     fn texts(&self) -> Vec<String> {
         let from = self.from.iter().map(|from| format!("repository:{from}:pull"));
         let actions = match self.access {
             Access::Read => "pull",
             Access::Write => "pull,push",
+            Access::List => return vec!["registry:catalog:*".to_owned()],
         };
         std::iter::once(format!("repository:{}:{actions}", self.path)).chain(from).collect()
     }

@@ -384,7 +384,7 @@ fn not_allowed(offline: bool) -> &'static str {
 
 fn unreachable_help(registry: &Registry) -> &'static str {
     match registry.is_loopback() {
-        true => "start one with `docker-registry serve CONFIG`, or name another with --registry",
+        true => "start one with `layerbuild registry serve`, or name another with --registry",
         false => {
             "check the name, the network and the proxy; what is pulled can come from a mirror, `[registry.\"HOST\"] mirrors`"
         }
@@ -415,7 +415,7 @@ mod tests {
         let tried = tried.map(|address| Tried { address: address.into(), cause: "Connection refused".into() }).to_vec();
         let registry = "registry.localhost".parse().expect("a registry");
         let text = RegistryError::Unreachable { registry, tried }.to_string();
-        let order = [text.find("127.0.0.1:80 "), text.find("127.0.0.1:5000 "), text.find("docker-registry serve")];
+        let order = [text.find("127.0.0.1:80 "), text.find("127.0.0.1:5000 "), text.find("layerbuild registry serve")];
         assert!(order.is_sorted() && order.iter().all(Option::is_some), "{text}");
     }
 }

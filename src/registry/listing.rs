@@ -5,6 +5,7 @@ use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 
 use super::answer::{header, message};
+use super::auth::Scope;
 use super::document::{LIMIT, whole};
 use super::error::RegistryError;
 use super::session::{Request, Session};
@@ -25,6 +26,15 @@ pub(super) async fn tags(session: &Session<'_>, path: &RepositoryPath) -> Result
     let mut url = session.url(path, "tags/list");
     url.set_query(Some("n=1000"));
     all(session, Request::reading(Method::GET, url, path)).await
+}
+
+/// All repositories of a registry, in its order. `like`: one that decides which credentials are used.
+pub(super) async fn repositories(session: &Session<'_>, like: &RepositoryPath) -> Result<Vec<String>, RegistryError> {
+    let mut url = session.base.clone();
+    url.set_path("/v2/_catalog");
+    url.set_query(Some("n=1000"));
+    let request = Request { scope: Some(Scope::listing(like)), ..Request::reading(Method::GET, url, like) };
+    all(session, request).await
 }
 
 async fn all(session: &Session<'_>, mut request: Request<'_>) -> Result<Vec<String>, RegistryError> {

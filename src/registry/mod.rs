@@ -35,8 +35,10 @@ mod pulls;
 mod push;
 mod retry;
 mod secret;
+pub mod serve;
 mod session;
 mod supply;
+mod survey;
 #[cfg(test)]
 mod testing;
 mod transport;
@@ -59,3 +61,4 @@ pub use pull::Puller;
 pub use push::Pusher;
 pub use retry::RetryPolicy;
 pub use session::Notice;
+pub use survey::{Survey, Surveyed, survey};

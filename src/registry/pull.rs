@@ -12,15 +12,15 @@ use super::blob::BlobDescriptor;
 use super::config::ClientConfig;
 use super::document::{self, Document};
 use super::download::{BlobReader, Download, Notices};
-use super::endpoint::Shared;
+use super::endpoint::{Shared, open};
 use super::error::{RegistryError, deepest};
 use super::listing;
 use super::manifest::{Found, Name, accepting, ask, url};
-use super::place::at_first;
+use super::place::{at_first, permit};
 use super::session::{Notice, Request, Session};
 use crate::digest::Digest;
 use crate::reason::reason;
-use crate::reference::{Reference, Repository, RepositoryPath, Tag};
+use crate::reference::{Reference, Registry, Repository, RepositoryPath, Tag};
 
 /// Reads from registries. Can be used by several threads at once; which address a registry has, tokens and
 /// connections are kept as long as it lives.
@@ -103,6 +103,22 @@ impl Puller {
             let wanted = repository.to_string();
             let found = at_first(&self.shared, repository, &wanted, &*self.notices, listing::tags).await?;
             Ok(found.1)
+        })
+    }
+
+    /// All repositories of a registry, in its order, and the registry with the port where it was found. Many registries
+    /// don't list them, or not to everybody. `like`: a repository that decides which credentials are used. Mirrors are not
+    /// asked: what they have is not what the registry has.
+    pub fn repositories(
+        &self,
+        registry: &Registry,
+        like: &RepositoryPath,
+    ) -> Result<(Registry, Vec<String>), RegistryError> {
+        let wanted = Repository { registry: registry.clone(), path: like.clone() };
+        permit(&self.shared, registry.host(), &[wanted])?;
+        self.runtime.block_on(async {
+            let session = open(&self.shared, registry, &*self.notices).await?;
+            Ok((session.registry.clone(), listing::repositories(&session, like).await?))
         })
     }
 

@@ -19,6 +19,7 @@ use crate::digest::{Digest, Hasher};
 
 use super::error::StoreError;
 use super::folder::{Folder, locked};
+use super::partial::PartialBlob;
 use super::temp::{READ_ONLY, TempFile};
 use super::verified::VerifiedReader;
 
@@ -73,6 +74,18 @@ impl Blobs {
     /// A new blob, to be written to by who knows its digest in the end.
     pub fn file(&self) -> Result<BlobFile<'_>, StoreError> {
         Ok(BlobFile { blobs: self, temp: self.folder.temps.create(READ_ONLY)?, size: 0 })
+    }
+
+    /// A new blob that is written at somebody else's pace, to be given back to [`Blobs::put`].
+    pub fn partial(&self) -> Result<PartialBlob, StoreError> {
+        Ok(PartialBlob::new(self.folder.temps.create(READ_ONLY)?))
+    }
+
+    /// Puts a blob in its place; gives its digest and size (bytes).
+    pub fn put(&self, partial: PartialBlob) -> Result<(Digest, u64), StoreError> {
+        let (temp, digest, size) = partial.into_parts();
+        self.adopt(temp, &digest, size)?;
+        Ok((digest, size))
     }
 
     /// Stores bytes held in memory.
@@ -273,14 +286,7 @@ impl BlobFile<'_> {
 
 impl Write for BlobFile<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.temp.file.write(bytes).map_err(|error| match error.kind() {
-            // `write_all` tries again.
-            io::ErrorKind::Interrupted => error,
-            _ => {
-                let needed = self.size.saturating_add(bytes.len() as u64);
-                StoreError::io("write", self.temp.path(), error).needing(needed).into_io()
-            }
-        })?;
+        let written = self.temp.append(bytes, self.size)?;
         self.size += written as u64;
         Ok(written)
     }

@@ -6,9 +6,10 @@
 //!
 //! ```text
 //! VERSION  CACHEDIR.TAG  lock  tmp/       who may use it, and what is being written
-//! blobs/sha256/ab/<hex>                   blobs.rs, verified.rs
+//! blobs/sha256/ab/<hex>                   blobs.rs, partial.rs, verified.rs
 //! actions/<shard>  chunks/<shard>         actions.rs, chunks.rs: journals (journal.rs, shard.rs, record.rs)
 //! files/<hash>  last/<hash>  snapshots/…    file_hashes.rs, last.rs, snapshots.rs: sealed files of a workspace
+//! repositories/<path>/…                   repositories.rs, publishing.rs: what the embedded registry holds
 //! ```
 
 use std::path::Path;
@@ -26,7 +27,10 @@ mod journal;
 mod last;
 mod lock;
 mod map;
+mod partial;
+mod publishing;
 mod record;
+mod repositories;
 mod shard;
 mod snapshots;
 mod stat_table;
@@ -41,6 +45,9 @@ pub use error::{StoreError, StoreWarning};
 pub use file_hashes::{FileHashes, Trust};
 pub use file_identity::{FileError, FileIdentity, FileKind};
 pub use last::LastBuilds;
+pub use partial::PartialBlob;
+pub use publishing::Deletion;
+pub use repositories::{Held, Repositories};
 pub use snapshots::{Kept, Snapshots};
 pub use verified::VerifiedReader;
 
@@ -62,6 +69,7 @@ pub struct Store {
     blobs: Arc<Blobs>,
     actions: ActionCache,
     chunks: ChunkIndex,
+    repositories: Repositories,
 }
 
 impl Store {
@@ -80,7 +88,8 @@ impl Store {
         let blobs = Arc::new(Blobs::new(Arc::clone(&folder)));
         let actions = ActionCache::new(Arc::clone(&folder), Arc::clone(&blobs));
         let chunks = ChunkIndex::new(Arc::clone(&folder), Arc::clone(&blobs));
-        Store { folder, blobs, actions, chunks }
+        let repositories = Repositories::new(Arc::clone(&folder), Arc::clone(&blobs));
+        Store { folder, blobs, actions, chunks, repositories }
     }
 
     /// The cache folder, absolute.
@@ -101,6 +110,11 @@ impl Store {
     /// Where compressed chunks stand.
     pub fn chunks(&self) -> &ChunkIndex {
         &self.chunks
+    }
+
+    /// What the embedded registry holds.
+    pub fn repositories(&self) -> &Repositories {
+        &self.repositories
     }
 
     /// The file hashes of the workspace with this root folder (absolute).

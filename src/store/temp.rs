@@ -112,8 +112,21 @@ impl Owner {
 
 impl TempFile {
     /// Where it lies now.
+    #[cfg(test)]
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Writes more to it, as `Write` does; the error holds a [`StoreError`]. `so_far`: bytes written before.
+    pub(super) fn append(&mut self, bytes: &[u8], so_far: u64) -> io::Result<usize> {
+        self.file.write(bytes).map_err(|error| match error.kind() {
+            // `write_all` tries again.
+            io::ErrorKind::Interrupted => error,
+            _ => {
+                let needed = so_far.saturating_add(bytes.len() as u64);
+                StoreError::io("write", &self.path, error).needing(needed).into_io()
+            }
+        })
     }
 
     /// Writes all of it and puts it in place. `durable`: the bytes reach the disk before the name does.

@@ -12,7 +12,8 @@ use super::temp::{Temps, WRITABLE};
 /// The layout that this program reads and writes.
 const VERSION: u32 = 1;
 /// The folders of a store.
-pub(super) const PARTS: &[&str] = &["tmp", "blobs", "blobs/sha256", "actions", "chunks", "files", "last", "snapshots"];
+pub(super) const PARTS: &[&str] =
+    &["tmp", "blobs", "blobs/sha256", "actions", "chunks", "files", "last", "snapshots", "repositories"];
 const PREFIX: &str = "layerbuild store ";
 /// So that backup programs pass by (the Cache Directory Tagging Specification).
 const CACHEDIR_TAG: &str =

@@ -63,7 +63,8 @@ impl Podman {
         Ok(found)
     }
 
-    fn run(&self, here: &Path, arguments: &[&str]) -> Result<String, String> {
+    /// podman with its storage; what it prints.
+    pub fn run(&self, here: &Path, arguments: &[&str]) -> Result<String, String> {
         let mut command = Command::new("podman");
         command.current_dir(here);
         command.arg("--root").arg(self.folder.path().join("root"));
