@@ -51,7 +51,7 @@ impl Reader<'_> {
                 Ok(0) => break,
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(RemoteError { message: error.to_string(), hint: None }.into()),
+                Err(error) => return Err(RemoteError { message: error.to_string(), mistake: false, hint: None }.into()),
             };
             let written = writer.write_all(&buffer[..count]);
             written.map_err(|error| StoreError::io("write", self.store.path(), error))?;
@@ -63,7 +63,7 @@ impl Reader<'_> {
             return Ok(());
         }
         let message = format!("{} gave {digest} for {}", blob.repository, blob.digest);
-        Err(RemoteError { message, hint: None }.into())
+        Err(RemoteError { message, mistake: false, hint: None }.into())
     }
 }
 

@@ -48,8 +48,12 @@ pub enum BaseError {
 impl BaseError {
     /// Whether the machine or the network is to blame, not what the user wrote or the registry holds.
     pub fn is_environment(&self) -> bool {
-        matches!(self, BaseError::Remote(_) | BaseError::Store(_))
-            || matches!(self, BaseError::Layer { why, .. } if why.is_environment())
+        match self {
+            BaseError::Remote(error) => !error.mistake,
+            BaseError::Layer { why, .. } => why.is_environment(),
+            BaseError::Store(_) => true,
+            BaseError::Unusable { .. } | BaseError::OtherListing { .. } => false,
+        }
     }
 
     /// What to do; `None` where the message says it all.

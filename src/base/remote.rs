@@ -54,6 +54,8 @@ pub struct Document {
 pub struct RemoteError {
     /// Which registry, which request, what it answered, as a phrase.
     pub message: String,
+    /// Whether what was asked for is at fault, and not the network or the registry.
+    pub mistake: bool,
     /// What to do; `None` where the message says it all.
     pub hint: Option<String>,
 }

@@ -74,7 +74,7 @@ impl Memory {
     }
 
     fn missing(what: impl std::fmt::Display) -> RemoteError {
-        RemoteError { message: format!("{what} is not there"), hint: None }
+        RemoteError { message: format!("{what} is not there"), mistake: false, hint: None }
     }
 
     fn read(&self, digest: &Digest) -> Result<Vec<u8>, RemoteError> {

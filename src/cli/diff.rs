@@ -10,7 +10,7 @@ use super::context::Context;
 use super::diff_side::{Local, Side};
 use super::error::CliError;
 use super::work::Work;
-use super::{client, dry_run, images, project};
+use super::{dry_run, images, project, registries};
 use crate::action::record::Output;
 use crate::digest::DiffId;
 use crate::effect::inspect::{InspectError, Inspector, Subject};
@@ -72,7 +72,9 @@ fn compare(
     store: &Store,
     cx: &mut Context,
 ) -> Result<(), CliError> {
-    let (config, made) = (client::client(cx), OnceLock::<Result<Puller, RegistryError>>::new());
+    let settings = local.map(|local| local.work.project.workspace.settings.registries.clone()).unwrap_or_default();
+    let config = registries::client(cx, &settings)?;
+    let made = OnceLock::<Result<Puller, RegistryError>>::new();
     let puller = || made.get_or_init(|| Puller::new(config.clone())).as_ref().map_err(Clone::clone);
     let mut inspector = Inspector::new(store, &puller);
     let built = local.into_iter().flat_map(|local| local.results.outputs());

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::context::Context;
 use super::error::CliError;
 use super::project::{Project, Selected};
-use super::remote::Registries;
+use super::remote::Remotes;
 use super::work::{Results, Work};
 use crate::action::record::{Blob, ImageOutput, Output};
 use crate::action::{ActionId, Operation};
@@ -23,6 +23,7 @@ use crate::reference::{RegistryBase, Repository, RepositoryPath, Tag};
 use crate::store::Store;
 use crate::workspace::Target;
 use crate::workspace::schema::Purpose;
+use crate::workspace::settings::Settings;
 
 /// An image or index that was built.
 pub struct BuiltImage<'a> {
@@ -68,17 +69,31 @@ pub fn only_images(project: &Project, selected: &mut Selected<'_>, verb: &str) -
     Ok(())
 }
 
-/// Narrows a selection of images to those that are ours to publish, in the same way.
+/// Narrows a selection of images to our own, in the same way.
 pub fn only_ours(project: &Project, selected: &mut Selected<'_>) -> Result<(), CliError> {
-    let is_ours = |target: &Target| target.rule.purpose.is_published() && !target.published;
+    let is_ours = |target: &Target| target.rule.purpose.is_published();
+    only(is_ours, "is somebody else's image, which is not published from here", project, selected)
+}
+
+/// Narrows a selection of images to our own that are built here, in the same way.
+pub fn only_built(project: &Project, selected: &mut Selected<'_>) -> Result<(), CliError> {
+    only_ours(project, selected)?;
+    only(|target| !target.published, "is taken as published by the profile, and not built", project, selected)
+}
+
+fn only(
+    fits: impl Fn(&Target) -> bool,
+    otherwise: &str,
+    project: &Project,
+    selected: &mut Selected<'_>,
+) -> Result<(), CliError> {
     let named = project.patterns.iter().all(|pattern| !pattern.is_wildcard());
-    let other = selected.targets.iter().map(|id| selected.graph.target(*id)).find(|target| !is_ours(target));
+    let other = selected.targets.iter().map(|id| selected.graph.target(*id)).find(|target| !fits(target));
     if let (true, Some(other)) = (named, other) {
-        let why = if other.published { "is taken as published by the profile" } else { "is somebody else's image" };
-        return Err(CliError::usage(format!("{} {why}: only images that are built can be pushed", other.label)));
+        return Err(CliError::usage(format!("{} {otherwise}", other.label)));
     }
-    let ours = selected.targets.iter().copied().filter(|id| is_ours(selected.graph.target(*id))).collect();
-    selected.targets = ours;
+    let fitting = selected.targets.iter().copied().filter(|id| fits(selected.graph.target(*id))).collect();
+    selected.targets = fitting;
     Ok(())
 }
 
@@ -119,7 +134,7 @@ pub fn fetch_bases(
     cx: &Context,
     listener: &dyn Listener,
 ) -> Result<(), CliError> {
-    let remote = Registries::new(cx);
+    let remote = Remotes::new(work.project, cx)?;
     let reader = Reader { remote: &remote, store: work.store };
     images.iter().try_for_each(|image| fetch_layers(image.label, &image.elsewhere, &reader, listener))
 }
@@ -170,9 +185,25 @@ pub fn registry(project: &Project, cx: &Context) -> Result<RegistryBase, CliErro
 
 /// The tags of a call, else the workspace's.
 pub fn tags(written: &[String], project: &Project) -> Result<Vec<Tag>, CliError> {
-    let default = [project.workspace.settings.tag.clone()];
-    let texts = if written.is_empty() { &default[..] } else { written };
-    texts.iter().map(|text| text.parse().map_err(|error| CliError::usage(format!("tag: {error}")))).collect()
+    if written.is_empty() { setting_tags(&project.workspace.settings) } else { parsed_tags(written) }
+}
+
+/// The tags of settings, `tag` first, each once.
+pub fn setting_tags(settings: &Settings) -> Result<Vec<Tag>, CliError> {
+    let mut tags = Vec::new();
+    for text in std::iter::once(&settings.tag).chain(&settings.tags) {
+        let tag =
+            text.parse().map_err(|error| CliError::usage(format!("`tag` of the workspace or profile: {error}")))?;
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+    }
+    Ok(tags)
+}
+
+/// The tags of a call.
+pub fn parsed_tags(written: &[String]) -> Result<Vec<Tag>, CliError> {
+    written.iter().map(|text| text.parse().map_err(|error| CliError::usage(format!("--tag: {error}")))).collect()
 }
 
 /// Where an image is published.

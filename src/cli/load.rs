@@ -8,7 +8,7 @@ use super::context::Context;
 use super::error::CliError;
 use super::images::{self, BuiltImage};
 use super::patterns::Patterns;
-use super::remote::Registries;
+use super::remote::Remotes;
 use super::work::{Results, Work};
 use super::{dry_run, project};
 use crate::action::record::ImageOutput;
@@ -106,7 +106,7 @@ fn load_all(
     cx: &Context,
     listener: &dyn Listener,
 ) -> Result<Vec<String>, CliError> {
-    let remote = Registries::new(cx);
+    let remote = Remotes::new(work.project, cx)?;
     let reader = Reader { remote: &remote, store: work.store };
     let sizes = images::uncompressed(built, work, results);
     let loading = Loading { work, engine, reader, sizes, listener };

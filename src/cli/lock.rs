@@ -10,7 +10,7 @@ use super::error::CliError;
 use super::lock_report::{Found, Report};
 use super::patterns;
 use super::project::{self, Project, Selected};
-use super::remote::Registries;
+use super::remote::Remotes;
 use crate::base::fetch::Reader;
 use crate::diagnostic::Diagnostic;
 use crate::event::{Event, Listener, Outcome, Step};
@@ -149,7 +149,7 @@ impl Job<'_> {
             return Err(self.project.diagnosed(Exit::Usage, &errors));
         }
         let store = project::open_store(cx)?;
-        let remote = Registries::new(cx);
+        let remote = Remotes::new(self.project, cx)?;
         let listener = cx.listener();
         let reader = Reader { remote: &remote, store: &store };
         let found = self.sources.par_iter().filter_map(|source| self.look(source, reader, cx)).collect::<Vec<_>>();
@@ -173,7 +173,7 @@ impl Job<'_> {
 
     fn write(&self, gone: &[Gone], cx: &mut Context) -> Result<(), CliError> {
         let store = project::open_store(cx)?;
-        let remote = Registries::new(cx);
+        let remote = Remotes::new(self.project, cx)?;
         let reader = Reader { remote: &remote, store: &store };
         let listener = cx.listener();
         let found: Vec<Found<'_>> =

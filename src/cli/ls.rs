@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::error::CliError;
-use super::remote::Registries;
+use super::remote::Remotes;
 use super::work::{Results, Work};
 use super::{dry_run, images, patterns, project};
 use crate::action::record::Output;
@@ -43,7 +43,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     match &lowered.graph.get(id).operation {
         Operation::Index(index) => images_of(&index.images, &work, &results)?.write(&mut cx.out)?,
         _ => {
-            let remote = Registries::new(cx);
+            let remote = Remotes::new(&project, cx)?;
             table(id, &work, &results, &remote)?.write(&mut cx.out)?;
         }
     }

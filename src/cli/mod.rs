@@ -3,7 +3,6 @@
 //! [`run`] takes arguments and a [`process::Process`], and gives an exit code. Nothing imports this module.
 
 pub mod build;
-pub mod client;
 pub mod completions;
 pub mod context;
 pub mod diff;
@@ -25,9 +24,12 @@ pub mod parse;
 pub mod patterns;
 pub mod process;
 pub mod project;
+pub mod promote;
+pub mod published;
 pub mod push;
 pub mod query;
 pub mod query_graph;
+pub mod registries;
 pub mod remote;
 pub mod status;
 pub mod unchanged;
@@ -73,6 +75,7 @@ fn dispatch(verb: &Verb, context: &mut Context) -> Result<(), CliError> {
     match verb {
         Verb::Build(args) => build::run(args, context),
         Verb::Push(args) => push::run(args, context),
+        Verb::Promote(args) => promote::run(args, context),
         Verb::Export(args) => export::run(args, context),
         Verb::Load(args) => load::run(args, context),
         Verb::Diff(args) => diff::run(args, context),

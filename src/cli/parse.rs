@@ -8,7 +8,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use super::error::CliError;
 use super::global::{ColorChoice, Flags};
-use super::{build, completions, diff, explain, export, init, load, lock, ls, patterns, push, query, status};
+use super::{build, completions, diff, explain, export, init, load, lock, ls, patterns, promote, push, query, status};
 use crate::diagnostic::nearest;
 
 /// The whole command line.
@@ -40,6 +40,7 @@ Exit codes: 0 done, 1 a build action or effect failed, 2 the call or a layers.to
 pub enum Verb {
     Build(build::Args),
     Push(push::Args),
+    Promote(promote::Args),
     Export(export::Args),
     Load(load::Args),
     Lock(lock::Args),

@@ -77,17 +77,27 @@ pub fn open_with(
     cx: &Context,
     patterns: impl FnOnce(&PackagePath) -> Result<Vec<TargetPattern>, CliError>,
 ) -> Result<Project, CliError> {
+    open_under(cx.globals.profile.as_deref(), cx, patterns)
+}
+
+/// The settings under a profile; `None`: under the one of the call, where it has one.
+pub fn settings(profile: Option<&str>, cx: &Context) -> Result<Settings, CliError> {
+    let project = open_under(profile.or(cx.globals.profile.as_deref()), cx, |_| Ok(Vec::new()))?;
+    project.graph()?;
+    Ok(project.workspace.settings)
+}
+
+fn open_under(
+    profile: Option<&str>,
+    cx: &Context,
+    patterns: impl FnOnce(&PackagePath) -> Result<Vec<TargetPattern>, CliError>,
+) -> Result<Project, CliError> {
     let root = workspace::root::find_root(cx.directory())
         .map_err(|error| CliError::usage(error.to_string()).hint(error.hint()))?;
     let skip = [cx.globals.cache_dir.clone()];
     let schemas = rules::schemas();
     let observed = Observed::default();
-    let options = workspace::Options {
-        schemas: &schemas,
-        profile: cx.globals.profile.as_deref(),
-        skip: &skip,
-        observed: Some(&observed),
-    };
+    let options = workspace::Options { schemas: &schemas, profile, skip: &skip, observed: Some(&observed) };
     let opened = workspace::open(&root, options);
     let here = opened.settings().package_at(cx.directory().strip_prefix(&root).unwrap_or(Utf8Path::new("")));
     let patterns = patterns(&here)?;
@@ -180,8 +190,7 @@ impl Project {
 
     /// Where images are published.
     pub fn registry(&self, cx: &Context) -> Result<RegistryBase, CliError> {
-        let text = cx.globals.registry.as_deref().unwrap_or(&self.workspace.settings.registry);
-        text.parse().map_err(|error| CliError::usage(format!("registry: {error}")))
+        chosen_registry(&self.workspace.settings, cx)
     }
 
     /// What wildcards pass over: what the profile takes as published, unless a pattern names just that.
@@ -220,6 +229,17 @@ impl Project {
     pub fn root(&self) -> &Utf8PathBuf {
         &self.workspace.root
     }
+}
+
+/// The registry of a call, else the settings'.
+pub fn chosen_registry(settings: &Settings, cx: &Context) -> Result<RegistryBase, CliError> {
+    let Some(text) = &cx.globals.registry else { return parsed_registry(&settings.registry) };
+    text.parse().map_err(|error| CliError::usage(format!("--registry (or LAYERBUILD_REGISTRY): {error}")))
+}
+
+/// The registry of settings.
+pub fn parsed_registry(text: &str) -> Result<RegistryBase, CliError> {
+    text.parse().map_err(|error| CliError::usage(format!("`registry` of the workspace or profile: {error}")))
 }
 
 fn has_errors(diagnostics: &[Diagnostic]) -> bool {

@@ -6,13 +6,13 @@ use super::context::Context;
 use super::error::CliError;
 use super::images::{self, BuiltImage};
 use super::patterns::Patterns;
+use super::published::Published;
 use super::work::Work;
-use super::{client, dry_run, project};
+use super::{dry_run, project, registries};
 use crate::effect::push::{PushError, Pushable, push};
 use crate::event::{Event, Listener, Summary};
-use crate::exit::Exit;
 use crate::reference::{RegistryBase, Tag};
-use crate::registry::{Pushed, RegistryError};
+use crate::registry::ClientConfig;
 
 /// Build images and publish them; prints one line `LABEL REFERENCE@DIGEST` a target
 #[derive(Debug, Clone, clap::Args)]
@@ -30,8 +30,12 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let project = project::open(&args.patterns.patterns, cx)?;
     let mut selected = project.select()?;
     images::only_images(&project, &mut selected, "pushed")?;
-    images::only_ours(&project, &mut selected)?;
-    let to = Destination { registry: images::registry(&project, cx)?, tags: images::tags(&args.tags, &project)? };
+    images::only_built(&project, &mut selected)?;
+    let to = Destination {
+        registry: images::registry(&project, cx)?,
+        tags: images::tags(&args.tags, &project)?,
+        client: registries::client(cx, &project.workspace.settings.registries)?,
+    };
     if cx.globals.offline && !cx.globals.dry_run {
         return Err(CliError::usage("--offline forbids pushing"));
     }
@@ -56,6 +60,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
 struct Destination {
     registry: RegistryBase,
     tags: Vec<Tag>,
+    client: ClientConfig,
 }
 
 impl Destination {
@@ -91,55 +96,25 @@ fn publish(work: &Work<'_>, to: &Destination, cx: &Context, listener: &dyn Liste
         let (results, build_error) = work.build(cx, listener)?;
         let built = images::built(work, &results);
         let pushables = built.iter().map(|image| to.pushable(image, work)).collect::<Result<Vec<_>, _>>()?;
-        let (lines, error) = match push(&pushables, client::client(cx), work.store, listener) {
-            Ok(pushed) => said(&pushables, pushed),
-            Err(error) => (Vec::new(), Some(CliError::from(error))),
+        let labels = pushables.iter().map(|image| &*image.label);
+        let Published { lines, unchanged, error } = match push(&pushables, to.client.clone(), work.store, listener) {
+            Ok(pushed) => Published::new("pushed", labels.zip(pushed)),
+            Err(error) => Published::failed(error.into()),
         };
         if error.is_some() && std::mem::take(&mut again) && images::was_damaged(&built, work, listener)? {
             continue;
         }
-        listener.event(Event::Done(Summary { verb: "pushed", ..counts(&lines, &results.summary) }));
-        let lines = lines.into_iter().map(|line| line.text).collect();
+        let (ran, cached) = (lines.len() - unchanged, unchanged);
+        listener.event(Event::Done(Summary { verb: "pushed", ran, cached, ..results.summary }));
         return Ok((lines, build_error.or(error)));
     }
-}
-
-/// What stdout gets of one image.
-struct Line {
-    text: String,
-    unchanged: bool,
-}
-
-fn counts(lines: &[Line], build: &Summary) -> Summary {
-    let cached = lines.iter().filter(|line| line.unchanged).count();
-    Summary { ran: lines.len() - cached, cached, ..build.clone() }
-}
-
-fn said(pushables: &[Pushable], pushed: Vec<Result<Pushed, RegistryError>>) -> (Vec<Line>, Option<CliError>) {
-    let mut lines = Vec::new();
-    let mut failed = Vec::new();
-    for (image, result) in pushables.iter().zip(pushed) {
-        match result {
-            Ok(pushed) => {
-                let text = format!("{} {}", image.label, pushed.reference());
-                lines.push(Line { text, unchanged: pushed.unchanged });
-            }
-            Err(error) => failed.push(format!("{} was not pushed: {error}", image.label)),
-        }
-    }
-    // One dead registry fails every image in the same way: the others are only named.
-    let error = failed.first().map(|first| {
-        let error = CliError::new(Exit::Environment, first.clone());
-        failed[1..].iter().fold(error, |error, other| error.hint(other.clone()))
-    });
-    (lines, error)
 }
 
 impl From<PushError> for CliError {
     fn from(error: PushError) -> CliError {
         match error {
             PushError::Store(error) => error.into(),
-            PushError::Registry(error) => CliError::environment(error.to_string()),
+            PushError::Registry(error) => error.into(),
         }
     }
 }

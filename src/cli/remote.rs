@@ -5,36 +5,39 @@
 use std::io::Read;
 use std::sync::OnceLock;
 
-use super::client::client;
 use super::context::Context;
+use super::error::CliError;
+use super::project::Project;
+use super::registries;
 use crate::base::remote::{Document, Remote, RemoteBlob, RemoteError};
 use crate::digest::Digest;
 use crate::reference::Reference;
 use crate::registry::{BlobDescriptor, ClientConfig, Puller, RegistryError};
 
 /// Registries, contacted when they are needed.
-pub struct Registries {
+pub struct Remotes {
     config: ClientConfig,
     puller: OnceLock<Result<Puller, RemoteError>>,
 }
 
-impl Registries {
-    /// As the command's flags and variables say.
-    pub fn new(cx: &Context) -> Registries {
-        Registries { config: client(cx), puller: OnceLock::new() }
+impl Remotes {
+    /// As the workspace, the user's own file, flags and variables say.
+    pub fn new(project: &Project, cx: &Context) -> Result<Remotes, CliError> {
+        let config = registries::client(cx, &project.workspace.settings.registries)?;
+        Ok(Remotes { config, puller: OnceLock::new() })
     }
 
     fn puller(&self, what: &dyn std::fmt::Display) -> Result<&Puller, RemoteError> {
         if self.config.offline {
             let message = format!("{what} is not in the store, and --offline forbids fetching it");
-            return Err(RemoteError { message, hint: Some("run once without --offline".into()) });
+            return Err(RemoteError { message, mistake: false, hint: Some("run once without --offline".into()) });
         }
         let made = self.puller.get_or_init(|| Puller::new(self.config.clone()).map_err(|error| failed(&error)));
         made.as_ref().map_err(Clone::clone)
     }
 }
 
-impl Remote for Registries {
+impl Remote for Remotes {
     fn document(&self, image: &Reference) -> Result<Document, RemoteError> {
         let found = self.puller(image)?.resolve(image).map_err(|error| failed(&error))?;
         Ok(Document { digest: found.digest, bytes: found.bytes.into() })
@@ -54,5 +57,5 @@ impl Remote for Registries {
 }
 
 fn failed(error: &RegistryError) -> RemoteError {
-    RemoteError { message: error.to_string(), hint: None }
+    RemoteError { message: error.to_string(), mistake: error.is_mistake(), hint: None }
 }

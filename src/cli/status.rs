@@ -4,12 +4,11 @@ use std::io::Write;
 
 use serde_json::{Value, json};
 
-use super::client::client;
 use super::context::Context;
 use super::error::CliError;
 use super::project;
 use super::work::Work;
-use super::{images, patterns};
+use super::{images, patterns, registries};
 use crate::action::ActionId;
 use crate::build::probe::State;
 use crate::digest::Digest;
@@ -45,13 +44,14 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let project = project::open(texts, cx)?;
     let mut selected = project.select()?;
     images::only_images(&project, &mut selected, "published")?;
-    images::only_ours(&project, &mut selected)?;
+    images::only_built(&project, &mut selected)?;
+    let client = registries::client(cx, &project.workspace.settings.registries)?;
     let store = project::open_store(cx)?;
     let lowered = project.lower(&selected, &store, cx)?;
     let work = Work { project: &project, selected: &selected, lowered: &lowered, store: &store };
     let listener = cx.listener();
     let locals = locals(&work, &work.probe(&*listener)?, cx)?;
-    let found = status(locals, &Puller::new(client(cx))?, AT_ONCE);
+    let found = status(locals, &Puller::new(client)?, AT_ONCE);
     tell_failures(&found, &*listener);
     drop(listener);
     if cx.globals.json {

@@ -7,7 +7,7 @@ use super::context::Context;
 use super::error::CliError;
 use super::global::Verbosity;
 use super::project::{Project, Selected};
-use super::remote::Registries;
+use super::remote::Remotes;
 use crate::action::ActionId;
 use crate::action::record::Output;
 use crate::build::error::BuildError;
@@ -111,7 +111,7 @@ impl Work<'_> {
         }
         let workers = rayon::ThreadPoolBuilder::new().num_threads(cx.globals.jobs.get()).build();
         let workers = workers.map_err(|error| CliError::environment(format!("cannot start threads: {error}")))?;
-        let remote = Registries::new(cx);
+        let remote = Remotes::new(self.project, cx)?;
         let (root, store, offline) = (self.project.root(), self.store, cx.globals.offline);
         let shop = Workshop { root, store, workers: &workers, offline, remote: &remote };
         let options = scheduler::Options { jobs: cx.globals.jobs, keep_going: cx.globals.keep_going };

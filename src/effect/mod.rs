@@ -1,4 +1,4 @@
-//! Effects: what has its result outside the store. Idempotent, never cached; for now pushing, loading and exporting.
+//! Effects: what has its result outside the store. Idempotent, never cached; for now pushing, promoting, loading and exporting.
 //!
 //! Joins the store's blobs to what `oci` and `registry` read them through. Knows nothing of targets.
 
@@ -6,4 +6,6 @@ pub mod blobs;
 pub mod engine;
 pub mod inspect;
 pub mod load;
+pub mod promote;
 pub mod push;
+mod reporter;

@@ -1,18 +1,15 @@
 //! Pushes images of the store: what each consists of, to where, and events on the way.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
-use std::time::Instant;
 
 use super::blobs::{StoreBlobs, parts};
+use super::reporter::Reporter;
 use crate::action::record::{Blob, ImageOutput};
 use crate::digest::Digest;
-use crate::event::{Event, Listener, Outcome, Step};
+use crate::event::Listener;
 use crate::reference::{Repository, RepositoryPath, Tag};
-use crate::registry::{
-    BlobDescriptor, BlobSource, Child, ClientConfig, Notice, PushEvent, PushRequest, Pushed, Pusher, RegistryError,
-};
+use crate::registry::{BlobDescriptor, BlobSource, Child, ClientConfig, PushRequest, Pushed, Pusher, RegistryError};
 use crate::store::{Store, StoreError};
 
 /// An image or index to push.
@@ -55,10 +52,11 @@ pub fn push(
 ) -> Result<Vec<Result<Pushed, RegistryError>>, PushError> {
     let requests = images.iter().map(|image| request(image, store)).collect::<Result<Vec<_>, PushError>>()?;
     let pusher = Pusher::new(config)?;
-    let reporter = Reporter::new(images, listener);
     let origins = images.iter().flat_map(|image| &image.origins).collect();
+    let labelled = images.iter().map(|image| (image.label.clone(), image.repository.path.clone()));
+    let reporter = Reporter::new("push", labelled.collect(), listener);
     let results = pusher.push(&requests, &Blobs { store, origins }, &|event| reporter.tell(event));
-    reporter.close(images, &results);
+    reporter.close(&results);
     Ok(results)
 }
 
@@ -100,58 +98,4 @@ fn child(image: &ImageOutput, store: &Store) -> Result<Child, StoreError> {
     let (manifest, blobs) = parts(image, store)?;
     let blobs = blobs.into_iter().map(|Blob { digest, size }| BlobDescriptor { digest, size }).collect();
     Ok(Child { manifest: manifest.into(), media_type: image.media_type.clone(), blobs })
-}
-
-/// The registry's events as the command's.
-struct Reporter<'a> {
-    labels: BTreeMap<RepositoryPath, String>,
-    listener: &'a dyn Listener,
-    start: Instant,
-    progress: RefCell<BTreeMap<BlobDescriptor, u64>>,
-}
-
-impl<'a> Reporter<'a> {
-    fn new(images: &[Pushable], listener: &'a dyn Listener) -> Reporter<'a> {
-        let labels = images.iter().map(|image| (image.repository.path.clone(), image.label.clone())).collect();
-        for image in images {
-            listener.event(Event::Started(step(&image.label)));
-        }
-        Reporter { labels, listener, start: Instant::now(), progress: RefCell::default() }
-    }
-
-    fn tell(&self, event: PushEvent) {
-        match event {
-            PushEvent::BlobProgress(repository, blob, sent) => self.progressed(&repository, blob, sent),
-            PushEvent::Notice(Notice::Retrying { error, wait }) => {
-                let text = format!("{error}; trying again in {:.1} s", wait.as_secs_f64());
-                self.listener.event(Event::Warning(text));
-            }
-            _ => {}
-        }
-    }
-
-    fn progressed(&self, repository: &Repository, blob: BlobDescriptor, sent: u64) {
-        let before = self.progress.borrow_mut().insert(blob, sent).unwrap_or(0);
-        let Some(label) = self.labels.get(&repository.path) else { return };
-        self.listener.event(Event::Transferred { step: step(label), bytes: sent.saturating_sub(before) });
-    }
-
-    fn close(&self, images: &[Pushable], results: &[Result<Pushed, RegistryError>]) {
-        for (image, result) in images.iter().zip(results) {
-            let step = step(&image.label);
-            self.listener.event(match result {
-                Err(_) => Event::Failed { step },
-                Ok(pushed) => Event::Finished {
-                    step,
-                    outcome: if pushed.unchanged { Outcome::Cached } else { Outcome::Ran },
-                    elapsed: self.start.elapsed(),
-                    detail: pushed.reference().to_string(),
-                },
-            });
-        }
-    }
-}
-
-fn step(label: &str) -> Step {
-    Step { label: label.to_owned(), what: "push" }
 }

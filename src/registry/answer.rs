@@ -2,12 +2,13 @@
 
 use std::time::SystemTime;
 
-use reqwest::header::{HeaderMap, RETRY_AFTER, WWW_AUTHENTICATE};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, RETRY_AFTER, WWW_AUTHENTICATE};
 use reqwest::{Response, StatusCode};
 
 use super::challenge::is_insufficient_scope;
 use super::error::{RegistryError, RequestLine, message_of};
 use super::retry::parse_retry_after;
+use crate::digest::Digest;
 
 /// How much of an error's body is read.
 const MESSAGE_LIMIT: usize = 64 * 1024;
@@ -30,6 +31,23 @@ pub(super) async fn refusal(request: RequestLine, response: Response, note: Stri
 /// A header's text; `None` where it is absent or no text.
 pub(super) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
+}
+
+/// Whether the answer to a HEAD is about these bytes: by its digest where it says one, else by its length.
+pub(super) fn describes(headers: &HeaderMap, digest: Digest, size: u64) -> bool {
+    // Some servers say 0 where they leave the body out.
+    let length = header(headers, CONTENT_LENGTH.as_str()).filter(|length| *length != "0");
+    match (header(headers, "docker-content-digest"), length) {
+        (Some(found), _) => found.parse() == Ok(digest),
+        (None, Some(length)) => length.parse() == Ok(size),
+        (None, None) => true,
+    }
+}
+
+/// Whether the body is said to be a page for people.
+pub(super) fn is_html(headers: &HeaderMap) -> bool {
+    header(headers, CONTENT_TYPE.as_str())
+        .is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/html"))
 }
 
 /// What the registry says about it; may be empty.

@@ -80,7 +80,10 @@ struct Token {
 
 /// One registry's challenge and the tokens that it was answered with.
 pub(super) struct Authenticator {
+    written: Registry,
     registry: Registry,
+    /// Whether the registry itself is reached in plain HTTP.
+    plain: bool,
     transport: Arc<Transport>,
     credentials: Arc<Credentials>,
     challenge: Mutex<Option<Challenge>>,
@@ -89,8 +92,23 @@ pub(super) struct Authenticator {
 
 impl Authenticator {
     /// For a registry that has asked nothing yet.
-    pub fn new(registry: Registry, transport: Arc<Transport>, credentials: Arc<Credentials>) -> Authenticator {
-        Authenticator { registry, transport, credentials, challenge: Mutex::default(), tokens: Mutex::default() }
+    /// `written`: as the caller names it; `registry`: where it was found; `plain`: in plain HTTP.
+    pub fn new(
+        written: Registry,
+        registry: Registry,
+        plain: bool,
+        transport: Arc<Transport>,
+        credentials: Arc<Credentials>,
+    ) -> Authenticator {
+        Authenticator {
+            written,
+            registry,
+            plain,
+            transport,
+            credentials,
+            challenge: Mutex::default(),
+            tokens: Mutex::default(),
+        }
     }
 
     /// Takes in the challenge of a 401; whether there is one that we can answer.
@@ -125,6 +143,10 @@ impl Authenticator {
         let failed: String = notes.iter().map(|note| format!("; {note}")).collect();
         let registry = &self.registry;
         match credential {
+            None if scope.access == Access::Read => format!(
+                "no credentials are known for `{registry}`: check that `{}` is there, or run `docker login {registry}`{failed}",
+                scope.path
+            ),
             None => format!("no credentials are known for `{registry}`, run `docker login {registry}`{failed}"),
             Some(Credential::Password { user, .. }) => {
                 let (may, path) = (scope.access.verb(), &scope.path);
@@ -165,7 +187,8 @@ impl Authenticator {
 
     async fn request(&self, scope: &Scope, realm: &str, service: Option<&str>) -> Result<Token, RegistryError> {
         let credential = self.lookup(scope).await.credential;
-        let message = token_request(self.realm(realm)?, scope, service, credential);
+        let message = Message::new(Method::GET, self.realm(realm)?, &self.written);
+        let message = token_request(message, scope, service, credential);
         let line = RequestLine::new(&message.method, &message.url);
         let asked = Instant::now();
         let response = self.transport.send(message).await?;
@@ -177,7 +200,9 @@ impl Authenticator {
         let url: Option<Url> = realm.parse().ok();
         let is_safe = |url: &Url| match url.scheme() {
             "https" => true,
-            "http" => url.host_str().is_some_and(|host| is_loopback(host) || host == self.registry.host()),
+            "http" => {
+                url.host_str().is_some_and(|host| is_loopback(host) || (self.plain && host == self.registry.host()))
+            }
             _ => false,
         };
         url.filter(is_safe).ok_or_else(|| RegistryError::Client {
@@ -219,17 +244,23 @@ impl Answer {
     }
 }
 
-fn token_request(mut url: Url, scope: &Scope, service: Option<&str>, credential: Option<Credential>) -> Message {
+fn token_request(
+    mut message: Message,
+    scope: &Scope,
+    service: Option<&str>,
+    credential: Option<Credential>,
+) -> Message {
     if let Some(Credential::IdentityToken(token)) = credential {
-        let mut message = Message::new(Method::POST, url);
+        message.method = Method::POST;
         message.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
         message.load = Load::Bytes(refresh_form(scope, service, &token));
         return message;
     }
-    url.query_pairs_mut()
+    message
+        .url
+        .query_pairs_mut()
         .extend_pairs(service.map(|service| ("service", service)))
         .extend_pairs(scope.texts().iter().map(|scope| ("scope", scope)));
-    let mut message = Message::new(Method::GET, url);
     if let Some(Credential::Password { user, password }) = credential {
         message.authorization = Some(Authorization::Basic(user, password));
     }
@@ -243,4 +274,25 @@ fn refresh_form(scope: &Scope, service: Option<&str>, token: &Secret) -> Bytes {
     form.extend_pairs(service.map(|service| ("service", service)));
     form.append_pair("scope", &scope.texts().join(" ")).append_pair("refresh_token", token.expose());
     form.finish().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::config::ClientConfig;
+    use super::super::credentials::CredentialSources;
+    use super::*;
+
+    #[test]
+    fn a_token_server_is_as_safe_as_its_registry() {
+        let realm = |plain: bool, realm: &str| {
+            let transport = Arc::new(Transport::new(&ClientConfig::default()).expect("a transport"));
+            let credentials = Arc::new(Credentials::new(CredentialSources::default()));
+            let registry: Registry = "h.test".parse().expect("a registry");
+            Authenticator::new(registry.clone(), registry, plain, transport, credentials).realm(realm).is_ok()
+        };
+        assert!(realm(false, "https://other.test/t") && realm(false, "http://localhost/t"));
+        assert!(realm(true, "http://h.test/t") && !realm(true, "http://other.test/t"));
+        assert!(!realm(false, "http://h.test/t"), "a password would leave HTTPS");
+        assert!(!realm(true, "ftp://h.test/t") && !realm(true, "h.test"));
+    }
 }

@@ -1,10 +1,13 @@
 //! What a caller decides about talking to registries: plain values, nothing read from the environment.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::credentials::CredentialSources;
+use super::proxy::Proxies;
 use super::retry::RetryPolicy;
+use crate::host_pattern::HostPattern;
 use crate::reference::{Registry, RegistryBase};
 
 /// How registries are talked to.
@@ -20,8 +23,13 @@ pub struct ClientConfig {
     pub parallel: usize,
     /// How long a registry may stay silent.
     pub timeouts: Timeouts,
+    /// The only hosts that may be contacted, each list for itself: registries, their token servers and whatever they
+    /// redirect to. No list: all. Proxies are not asked about.
+    pub allow: Vec<AllowHosts>,
     /// Contact nobody.
     pub offline: bool,
+    /// What the environment says of proxies.
+    pub proxies: Proxies,
 }
 
 impl Default for ClientConfig {
@@ -32,24 +40,32 @@ impl Default for ClientConfig {
             retry: RetryPolicy::default(),
             parallel: 4,
             timeouts: Timeouts::default(),
+            allow: Vec::new(),
             offline: false,
+            proxies: Proxies::default(),
         }
     }
 }
 
 impl ClientConfig {
-    /// Whether plain HTTP is right for a registry: this machine, or one that the workspace calls insecure.
+    /// Whether plain HTTP is right for a registry: where it is said to be, and on this machine where nothing is said.
     pub(super) fn is_plain(&self, registry: &Registry) -> bool {
-        registry.is_loopback() || self.hosts.get(registry).is_some_and(|host| host.insecure)
+        let host = self.hosts.get(registry);
+        let said = host.and_then(|host| host.insecure.or(host.has_tls().then_some(false)));
+        said.unwrap_or_else(|| registry.is_loopback())
     }
 }
 
 /// Settings of one registry.
 #[derive(Debug, Clone, Default)]
-#[non_exhaustive]
 pub struct HostConfig {
-    /// Plain HTTP instead of HTTPS (`insecure = true` in the workspace).
-    pub insecure: bool,
+    /// Plain HTTP (`true`) or HTTPS (`false`); `None`: plain HTTP on this machine only, and not with `ca` or
+    /// `identity`.
+    pub insecure: Option<bool>,
+    /// A PEM file of authorities that are trusted for this registry, besides the system's.
+    pub ca: Option<PathBuf>,
+    /// Our certificate for this registry; no other host sees it.
+    pub identity: Option<ClientIdentity>,
     /// Asked first, in order, when something is pulled: `registry/path` is `MIRROR/path` there. Never pushed to.
     pub mirrors: Vec<RegistryBase>,
 }
@@ -57,7 +73,31 @@ pub struct HostConfig {
 impl HostConfig {
     /// A registry that is talked to in plain HTTP.
     pub fn insecure() -> HostConfig {
-        HostConfig { insecure: true, ..HostConfig::default() }
+        HostConfig { insecure: Some(true), ..HostConfig::default() }
+    }
+
+    /// Whether TLS is to be other than everywhere.
+    pub(super) fn has_tls(&self) -> bool {
+        self.ca.is_some() || self.identity.is_some()
+    }
+}
+
+/// Our certificate for a registry, as PEM files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientIdentity {
+    /// The certificate, and those between it and its authority.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// Hosts that may be contacted, when no other may.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AllowHosts(pub Vec<HostPattern>);
+
+impl AllowHosts {
+    pub(super) fn covers(&self, host: &str, port: u16) -> bool {
+        self.0.iter().any(|pattern| pattern.covers(host, port))
     }
 }
 
@@ -68,7 +108,7 @@ pub struct Timeouts {
     pub connect: Duration,
     /// Until a request without a blob is answered in full.
     pub answer: Duration,
-    /// How long an upload may make no progress; also the time that a registry may take to store a sent blob.
+    /// How long a transfer may make no progress; also the time that a registry may take to store a sent blob.
     pub stall: Duration,
 }
 

@@ -5,14 +5,16 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use reqwest::header::{CONTENT_RANGE, HeaderValue, RANGE};
 use reqwest::{Method, Response, StatusCode};
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, Runtime};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
-use super::answer::{header, message};
+use super::answer::{header, is_html, message};
 use super::blob::BlobDescriptor;
 use super::endpoint::{Shared, open};
 use super::error::{RegistryError, RequestLine};
@@ -51,6 +53,9 @@ pub(super) struct Download {
     done: bool,
 }
 
+/// What must come within the time that a registry may stay silent: less is as good as nothing.
+const LEAST: usize = 16 * 1024;
+
 /// Progress after which failures are counted anew.
 const PROGRESS: u64 = 1 << 20;
 
@@ -59,6 +64,10 @@ struct Body {
     response: Response,
     /// How many bytes to pass over: of an answer that begins at the beginning although it was asked for the rest.
     skip: u64,
+    /// Until when some more must have come.
+    deadline: Instant,
+    /// How many bytes came since the deadline was set.
+    since: usize,
 }
 
 impl Download {
@@ -258,13 +267,18 @@ impl Download {
             _ => return Err(session.refused(request, response).await),
         };
         match response.content_length().filter(|length| *length != expected) {
-            None => Ok(Body { request: line, response, skip }),
+            None => {
+                let deadline = Instant::now() + self.shared.transport.timeouts().stall;
+                Ok(Body { request: line, response, skip, deadline, since: 0 })
+            }
+            Some(_) if is_html(response.headers()) => {
+                let what = "answered with a page of HTML instead of a blob".to_owned();
+                Err(RegistryError::Protocol { request: line, what })
+            }
             Some(length) => {
-                let size = self.blob.size;
-                let what = format!(
-                    "it sends {length} bytes of blob {} where its manifest says {expected} of {size}",
-                    self.blob.digest
-                );
+                let BlobDescriptor { digest, size } = self.blob;
+                let what =
+                    format!("it sends {length} bytes of blob {digest} where its manifest says {expected} of {size}");
                 Err(RegistryError::Protocol { request: line, what })
             }
         }
@@ -279,14 +293,17 @@ fn starts_at(response: &Response) -> Option<u64> {
 
 impl Body {
     /// The next bytes; `None` at the end.
-    async fn chunk(&mut self, stall: std::time::Duration) -> Result<Option<Bytes>, RegistryError> {
-        match tokio::time::timeout(stall, self.response.chunk()).await {
-            Ok(chunk) => chunk.map_err(|error| RegistryError::unanswered(self.request.clone(), &error)),
-            Err(_) => {
-                let cause = format!("nothing came for {} s", stall.as_secs());
-                Err(RegistryError::Broken { request: self.request.clone(), cause })
-            }
+    async fn chunk(&mut self, stall: Duration) -> Result<Option<Bytes>, RegistryError> {
+        let Ok(chunk) = tokio::time::timeout_at(self.deadline, self.response.chunk()).await else {
+            let cause = format!("no more than {} bytes came within {} s", self.since, stall.as_secs_f32());
+            return Err(RegistryError::Broken { request: self.request.clone(), cause });
+        };
+        let chunk = chunk.map_err(|error| RegistryError::unanswered(self.request.clone(), &error))?;
+        self.since += chunk.as_ref().map_or(0, Bytes::len);
+        if self.since >= LEAST {
+            (self.deadline, self.since) = (Instant::now() + stall, 0);
         }
+        Ok(chunk)
     }
 }
 
@@ -295,11 +312,21 @@ impl Body {
 pub struct BlobReader {
     parts: mpsc::Receiver<Result<Bytes, RegistryError>>,
     part: Bytes,
+    /// How many bytes are still to come.
+    left: u64,
+    /// What the parts come from lives as long as they are read.
+    _runtime: Arc<Runtime>,
 }
 
 impl BlobReader {
-    pub(super) fn new(parts: mpsc::Receiver<Result<Bytes, RegistryError>>) -> BlobReader {
-        BlobReader { parts, part: Bytes::new() }
+    /// Begins to read.
+    pub(super) fn new(download: Download, runtime: Arc<Runtime>) -> BlobReader {
+        let left = download.blob.size;
+        let parts = {
+            let _entered = runtime.enter();
+            download.parts()
+        };
+        BlobReader { parts, part: Bytes::new(), left, _runtime: runtime }
     }
 }
 
@@ -308,11 +335,14 @@ impl io::Read for BlobReader {
         if self.part.is_empty() {
             match self.parts.blocking_recv() {
                 Some(part) => self.part = part.map_err(io::Error::other)?,
+                // An end that nobody vouches for is none.
+                None if self.left > 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
                 None => return Ok(0),
             }
         }
         let size = self.part.len().min(buffer.len());
         self.part.copy_to_slice(&mut buffer[..size]);
+        self.left -= size as u64;
         Ok(size)
     }
 }

@@ -7,7 +7,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode, Url};
 use tokio::sync::OnceCell;
 
-use super::answer::{header, message};
+use super::answer::{header, is_html, message};
 use super::auth::Authenticator;
 use super::config::ClientConfig;
 use super::credentials::Credentials;
@@ -30,7 +30,7 @@ pub(super) struct Shared {
 impl Shared {
     /// Reads the credential files and the system's TLS roots.
     pub fn new(config: ClientConfig) -> Result<Arc<Shared>, RegistryError> {
-        let transport = Arc::new(Transport::new(config.timeouts)?);
+        let transport = Arc::new(Transport::new(&config)?);
         let credentials = Arc::new(Credentials::new(config.credentials.clone()));
         Ok(Arc::new(Shared { config, transport, credentials, reached: Mutex::default() }))
     }
@@ -42,6 +42,7 @@ type ReachedCell = Arc<OnceCell<Result<Reached, RegistryError>>>;
 /// A registry that answers.
 #[derive(Clone)]
 struct Reached {
+    written: Registry,
     registry: Registry,
     base: Url,
     auth: Arc<Authenticator>,
@@ -49,8 +50,8 @@ struct Reached {
 
 impl Reached {
     fn session<'a>(self, shared: &'a Shared, notices: &'a dyn Fn(Notice)) -> Session<'a> {
-        let Reached { registry, base, auth } = self;
-        Session { registry, base, auth, transport: &shared.transport, retry: &shared.config.retry, notices }
+        let Reached { written, registry, base, auth } = self;
+        Session { written, registry, base, auth, transport: &shared.transport, retry: &shared.config.retry, notices }
     }
 }
 
@@ -83,11 +84,17 @@ async fn first(
     notices: &dyn Fn(Notice),
 ) -> Result<Reached, RegistryError> {
     let mut tried = Vec::new();
-    for Candidate { registry, base } in candidates {
+    for Candidate { registry: found, base } in candidates {
         let address = address(&base);
         let (transport, credentials) = (shared.transport.clone(), shared.credentials.clone());
-        let auth = Arc::new(Authenticator::new(registry.clone(), transport, credentials));
-        let reached = Reached { registry, base, auth };
+        let auth = Arc::new(Authenticator::new(
+            registry.clone(),
+            found.clone(),
+            base.scheme() == "http",
+            transport,
+            credentials,
+        ));
+        let reached = Reached { written: registry.clone(), registry: found, base, auth };
         match reached.clone().session(shared, notices).retrying_ping().await? {
             None => return Ok(reached),
             Some(cause) => tried.push(Tried { address, cause }),
@@ -153,6 +160,9 @@ impl Session<'_> {
             StatusCode::UNAUTHORIZED => {
                 self.auth.learn(response.headers());
                 Ok(None)
+            }
+            status if status.is_success() && is_html(response.headers()) => {
+                Ok(Some(format!("answers {status} with a page of HTML, which no registry does")))
             }
             status if status.is_success() || status == StatusCode::FORBIDDEN || names_itself(response.headers()) => {
                 Ok(None)
@@ -235,9 +245,11 @@ mod tests {
     #[test]
     fn the_first_address_that_is_a_registry_is_taken() {
         let page = Fake::start(|_| Reply::new(404));
+        let portal = Fake::start(|_| Reply::new(200).with("content-type", "text/html; charset=utf-8"));
         let real = Fake::start(|_| Reply::new(200));
         let nobody = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
-        let bases = [&nobody.to_string(), &page.address, &real.address].map(|address| format!("http://{address}/"));
+        let bases = [&nobody.to_string(), &page.address, &portal.address, &real.address]
+            .map(|address| format!("http://{address}/"));
         assert_eq!(taken(&bases), Ok(real.address.clone()));
     }
 
@@ -252,6 +264,6 @@ mod tests {
         });
         let error = taken(&[format!("https://{address}/")]).expect_err("no TLS there");
         server.join().expect("the server ends");
-        assert!(matches!(error, RegistryError::Tls { .. }) && error.to_string().contains("SSL_CERT_FILE"), "{error}");
+        assert!(matches!(error, RegistryError::Tls { .. }) && error.to_string().contains("insecure = true"), "{error}");
     }
 }

@@ -63,14 +63,14 @@ pub enum RegistryError {
         tried: Vec<Tried>,
     },
     /// The TLS handshake failed.
-    #[error(
-        "{request}: no trusted connection: {cause}: if the registry's certificate comes from an authority of your own, name its file in SSL_CERT_FILE; if it speaks plain HTTP, say `insecure = true` for it in the workspace"
-    )]
+    #[error("{request}: no trusted connection: {cause}: {advice}")]
     Tls {
         /// The request.
         request: RequestLine,
         /// What TLS said.
         cause: String,
+        /// What to do.
+        advice: &'static str,
     },
     /// The registry wants to know who we are (401), or refused who we said we are.
     #[error("{request}: not authorised{}: {note}", said(.message))]
@@ -189,13 +189,21 @@ pub enum RegistryError {
         /// The registries that would have been asked, in order.
         registries: Vec<Registry>,
     },
-    /// A host that `allow-hosts` does not name.
-    #[error("{request}: `{host}` is not among the `allow-hosts`, so it is not contacted: add it there if it should be")]
+    /// A host that `allow-hosts` does not name, or any under `--offline`.
+    #[error("{request}: `{host}` is not contacted: {}", not_allowed(*.offline))]
     NotAllowed {
         /// The request that was not sent.
         request: RequestLine,
         /// Its host, with the port where one is written.
         host: String,
+        /// Whether nobody may be contacted.
+        offline: bool,
+    },
+    /// What the user set for registries or proxies can't be used.
+    #[error("{cause}")]
+    Setting {
+        /// Which setting, and why not; never with a secret.
+        cause: String,
     },
     /// The bytes to send are not those of their digest; nothing was committed.
     #[error("blob {digest} is corrupt: its bytes have the digest {found}: build again to replace it")]
@@ -235,7 +243,7 @@ impl RegistryError {
     pub fn is_mistake(&self) -> bool {
         match self {
             RegistryError::Missing { .. } | RegistryError::Schema1 { .. } => true,
-            RegistryError::Offline { .. } | RegistryError::NotAllowed { .. } => true,
+            RegistryError::Offline { .. } | RegistryError::NotAllowed { .. } | RegistryError::Setting { .. } => true,
             RegistryError::Nowhere { last, .. } => last.is_mistake(),
             _ => false,
         }
@@ -259,12 +267,24 @@ impl RegistryError {
         }
     }
 
+    /// The same, with the proxy that the request went through.
+    pub(super) fn through(mut self, proxy: Option<String>) -> RegistryError {
+        let (RegistryError::Tls { cause, .. }
+        | RegistryError::NoConnection { cause, .. }
+        | RegistryError::Broken { cause, .. }) = &mut self
+        else {
+            return self;
+        };
+        cause.extend(proxy.map(|proxy| format!(", through the proxy {proxy}")));
+        self
+    }
+
     /// The error of a request that got no answer.
     pub(super) fn unanswered(request: RequestLine, error: &reqwest::Error) -> RegistryError {
         let cause = if error.is_timeout() { NO_ANSWER.to_owned() } else { deepest(error) };
-        match error {
-            error if is_tls(error) => RegistryError::Tls { request, cause },
-            error if error.is_connect() => RegistryError::NoConnection { request, cause },
+        match (tls_cause(error), error) {
+            (Some(tls), _) => RegistryError::Tls { request, cause, advice: tls_advice(tls) },
+            (None, error) if error.is_connect() => RegistryError::NoConnection { request, cause },
             _ => RegistryError::Broken { request, cause },
         }
     }
@@ -289,8 +309,30 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
     std::iter::successors(Some(error), |error| next(*error))
 }
 
-fn is_tls(error: &reqwest::Error) -> bool {
-    causes(error).any(|cause| cause.is::<rustls::Error>())
+fn tls_cause(error: &reqwest::Error) -> Option<&rustls::Error> {
+    causes(error).find_map(|cause| cause.downcast_ref())
+}
+
+fn tls_advice(error: &rustls::Error) -> &'static str {
+    use rustls::CertificateError as Wrong;
+    match error {
+        rustls::Error::InvalidCertificate(wrong) => match wrong {
+            Wrong::UnknownIssuer | Wrong::BadSignature => {
+                "if the certificate comes from an authority of your own, name its file as `ca` of this `[registry]`, or in SSL_CERT_FILE"
+            }
+            Wrong::Expired | Wrong::ExpiredContext { .. } | Wrong::NotValidYet | Wrong::NotValidYetContext { .. } => {
+                "the registry needs a new certificate, or this machine's clock is wrong"
+            }
+            Wrong::NotValidForName | Wrong::NotValidForNameContext { .. } => {
+                "write the registry by the name that it is for, or give the registry a certificate for this name"
+            }
+            _ => "the registry needs another certificate",
+        },
+        rustls::Error::AlertReceived(_) => {
+            "the registry refuses us: if it wants a certificate of yours, name it as `client-cert` and `client-key` of this `[registry]`"
+        }
+        _ => "if it speaks plain HTTP, say `insecure = true` for it in `[registry]`; if not, look at its log",
+    }
 }
 
 /// What a registry said in an error's body: its own JSON messages, or the text without markup; may be empty.
@@ -329,10 +371,19 @@ fn and(registries: &[Registry]) -> String {
     each.join(" and ")
 }
 
+fn not_allowed(offline: bool) -> &'static str {
+    match offline {
+        true => "--offline forbids it",
+        false => "it is not among the `allow-hosts`; add it there if it should be",
+    }
+}
+
 fn unreachable_help(registry: &Registry) -> &'static str {
     match registry.is_loopback() {
         true => "start one with `docker-registry serve CONFIG`, or name another with --registry",
-        false => "check the name, the network and the proxy, or name another with --registry",
+        false => {
+            "check the name, the network and the proxy; what is pulled can come from a mirror, `[registry.\"HOST\"] mirrors`"
+        }
     }
 }
 

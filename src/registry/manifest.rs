@@ -7,7 +7,7 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
 
 use super::advice::keeps_tag;
-use super::answer::header;
+use super::answer::{describes, header};
 use super::error::RegistryError;
 use super::session::{Payload, Request, Session};
 use crate::digest::Digest;
@@ -33,10 +33,29 @@ pub(super) enum Found {
     Unnamed,
 }
 
-/// Asks which manifest a name stands for: one HEAD.
-pub(super) async fn head(session: &Session<'_>, path: &RepositoryPath, name: Name<'_>) -> Result<Found, RegistryError> {
+/// Asks which manifest a tag stands for: one HEAD.
+pub(super) async fn head(session: &Session<'_>, path: &RepositoryPath, tag: &Tag) -> Result<Found, RegistryError> {
+    let name = Name::Tag(tag);
     let request = accepting(Request::new(Method::HEAD, url(session, path, name), path));
     session.retrying(async || ask(session, &request, name).await).await
+}
+
+/// Whether a repository has a manifest: one HEAD by its digest. Something else under that name is not it.
+pub(super) async fn has(
+    session: &Session<'_>,
+    path: &RepositoryPath,
+    manifest: &Manifest,
+) -> Result<bool, RegistryError> {
+    let request = accepting(Request::new(Method::HEAD, url(session, path, Name::Digest(manifest.digest)), path));
+    let asked = async || {
+        let response = session.exchange(&request).await?;
+        match response.status() {
+            StatusCode::OK => Ok(describes(response.headers(), manifest.digest, manifest.bytes.len() as u64)),
+            StatusCode::NOT_FOUND => Ok(false),
+            _ => Err(session.refused(&request, response).await),
+        }
+    };
+    session.retrying(asked).await
 }
 
 /// The same request, which takes every kind of manifest that there is a use for.
@@ -107,12 +126,11 @@ async fn send(session: &Session<'_>, request: &Request<'_>, digest: Digest) -> R
     if !response.status().is_success() {
         return Err(session.refused(request, response).await);
     }
-    match digest_of(response.headers()).filter(|stored| *stored != digest) {
-        None => Ok(()),
-        Some(stored) => {
-            let what = format!("it stored the manifest {digest} as {stored}");
-            Err(RegistryError::Protocol { request: request.line(), what })
-        }
+    match (digest_of(response.headers()), response.status()) {
+        (Some(stored), _) if stored == digest => Ok(()),
+        (Some(stored), _) => Err(request.protocol(format!("it stored the manifest {digest} as {stored}"))),
+        (None, StatusCode::CREATED) => Ok(()),
+        (None, status) => Err(request.protocol(format!("answered {status}, which does not say that it took it"))),
     }
 }
 

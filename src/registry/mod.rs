@@ -26,9 +26,12 @@ mod listing;
 mod manifest;
 mod origins;
 mod place;
+mod proxy;
 mod publication;
 mod publish;
 mod pull;
+#[cfg(test)]
+mod pulls;
 mod push;
 mod retry;
 mod secret;
@@ -37,17 +40,20 @@ mod supply;
 #[cfg(test)]
 mod testing;
 mod transport;
+#[cfg(test)]
+mod trust;
 mod upload;
 #[cfg(test)]
 mod uploads;
 
 pub use blob::{BlobDescriptor, BlobSource};
-pub use config::{ClientConfig, HostConfig, Timeouts};
+pub use config::{AllowHosts, ClientConfig, ClientIdentity, HostConfig, Timeouts};
 pub use credentials::CredentialSources;
 pub use document::Document;
 pub use download::BlobReader;
 pub use error::{RegistryError, RequestLine, Tried};
 pub use helper::HelperEnvironment;
+pub use proxy::Proxies;
 pub use publication::{Child, PushEvent, PushRequest, Pushed};
 pub use pull::Puller;
 pub use push::Pusher;

@@ -10,7 +10,7 @@ use futures_util::{StreamExt, stream};
 
 use super::blob::BlobDescriptor;
 use super::error::RegistryError;
-use super::manifest::{Found, Manifest, Name, head, put};
+use super::manifest::{Found, Manifest, Name, has, head, put};
 use super::origins::Origins;
 use super::publication::{PushEvent, PushRequest, Pushed};
 use super::session::Session;
@@ -186,21 +186,21 @@ async fn compare(job: &Job<'_>) -> Result<Lack, RegistryError> {
     let digest = job.own().digest;
     let mut tags = Vec::new();
     for tag in &job.request.tags {
-        if head(job.session, job.path(), Name::Tag(tag)).await? != Found::Manifest(digest) {
+        if head(job.session, job.path(), tag).await? != Found::Manifest(digest) {
             tags.push(tag.clone());
         }
     }
     let mut parts = vec![false; job.parts.len()];
-    if tags.len() == job.request.tags.len() && is_missing(job, digest).await? {
+    if tags.len() == job.request.tags.len() && is_missing(job, job.own()).await? {
         for (missing, part) in parts.iter_mut().zip(&job.parts) {
-            *missing = part.manifest.digest == digest || is_missing(job, part.manifest.digest).await?;
+            *missing = part.manifest.digest == digest || is_missing(job, &part.manifest).await?;
         }
     }
     Ok(Lack { parts, tags })
 }
 
-async fn is_missing(job: &Job<'_>, digest: Digest) -> Result<bool, RegistryError> {
-    Ok(head(job.session, job.path(), Name::Digest(digest)).await? == Found::Nothing)
+async fn is_missing(job: &Job<'_>, manifest: &Manifest) -> Result<bool, RegistryError> {
+    Ok(!has(job.session, job.path(), manifest).await?)
 }
 
 /// The distinct blobs that images lack, each with the repositories that need it. Images that are there vouch for

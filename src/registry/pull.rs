@@ -25,7 +25,7 @@ use crate::reference::{Reference, Repository, RepositoryPath, Tag};
 /// Reads from registries. Can be used by several threads at once; which address a registry has, tokens and
 /// connections are kept as long as it lives.
 pub struct Puller {
-    runtime: Runtime,
+    runtime: Arc<Runtime>,
     shared: Arc<Shared>,
     notices: Notices,
 }
@@ -43,7 +43,7 @@ impl Puller {
     ) -> Result<Puller, RegistryError> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.map_err(|error| RegistryError::Client { cause: deepest(&error) })?;
-        Ok(Puller { runtime, shared: Shared::new(config)?, notices: Arc::new(notices) })
+        Ok(Puller { runtime: Arc::new(runtime), shared: Shared::new(config)?, notices: Arc::new(notices) })
     }
 
     /// The manifest or index that a reference names: by its digest where it has one, else by its tag, else by `latest`.
@@ -94,8 +94,7 @@ impl Puller {
     /// right bytes. Not for use within an asynchronous task.
     pub fn open(&self, repository: &Repository, blob: &BlobDescriptor) -> Result<BlobReader, RegistryError> {
         let download = Download::new(self.shared.clone(), repository, *blob, self.notices.clone())?;
-        let _runtime = self.runtime.enter();
-        Ok(BlobReader::new(download.parts()))
+        Ok(BlobReader::new(download, self.runtime.clone()))
     }
 
     /// All tags of a repository, in the registry's order. A repository that is not there is an error.

@@ -31,6 +31,8 @@ pub enum Notice {
 
 /// A registry, at the address that answered.
 pub(super) struct Session<'a> {
+    /// The registry as written.
+    pub written: Registry,
     /// The registry as reached: with a port where that isn't the scheme's own.
     pub registry: Registry,
     /// Its address, ending in `/`.
@@ -101,7 +103,8 @@ impl<'a> Request<'a> {
         RequestLine::new(&self.method, &self.url)
     }
 
-    fn protocol(&self, what: impl Into<String>) -> RegistryError {
+    /// The error of an answer that no registry gives.
+    pub fn protocol(&self, what: impl Into<String>) -> RegistryError {
         RegistryError::Protocol { request: self.line(), what: what.into() }
     }
 
@@ -163,7 +166,8 @@ impl Session<'_> {
     }
 
     async fn send(&self, request: &Request<'_>, url: &Url) -> Result<Response, RegistryError> {
-        let mut message = Message::new(request.method.clone(), url.clone());
+        let mut message = Message::new(request.method.clone(), url.clone(), &self.written);
+        message.own = self.is_own(url);
         message.headers = request.headers.clone();
         message.long = request.long;
         message.load = request.payload.load(&mut message.headers)?;

@@ -60,13 +60,13 @@ async fn locate(session: &Session<'_>, want: &Want) -> Result<Option<RepositoryP
         return Ok(Some(known.clone()));
     }
     for place in &want.places {
-        if has(session, place, want.blob.digest).await? {
+        if has(session, place, want.blob).await? {
             return Ok(Some(place.clone()));
         }
     }
     for hint in &want.hints {
         // A hint that we may not read, or that isn't there, is only a hint.
-        if has(session, hint, want.blob.digest).await.unwrap_or(false) {
+        if has(session, hint, want.blob).await.unwrap_or(false) {
             return Ok(Some(hint.clone()));
         }
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue, RANGE};
 use reqwest::{Method, Response, StatusCode, Url};
 
-use super::answer::header;
+use super::answer::{describes, header};
 use super::auth::Scope;
 use super::blob::BlobDescriptor;
 use super::error::RegistryError;
@@ -31,19 +31,24 @@ pub(super) enum How {
 }
 
 /// Whether a repository has a blob: one HEAD.
-pub(super) async fn has(session: &Session<'_>, path: &RepositoryPath, digest: Digest) -> Result<bool, RegistryError> {
-    let request = question(session, path, digest);
-    session.retrying(async || asked(session, &request).await).await
+pub(super) async fn has(
+    session: &Session<'_>,
+    path: &RepositoryPath,
+    blob: BlobDescriptor,
+) -> Result<bool, RegistryError> {
+    let request = question(session, path, blob.digest);
+    session.retrying(async || asked(session, &request, blob).await).await
 }
 
 fn question<'a>(session: &Session<'_>, path: &RepositoryPath, digest: Digest) -> Request<'a> {
     Request::new(Method::HEAD, session.url(path, &format!("blobs/{digest}")), path)
 }
 
-async fn asked(session: &Session<'_>, request: &Request<'_>) -> Result<bool, RegistryError> {
+async fn asked(session: &Session<'_>, request: &Request<'_>, blob: BlobDescriptor) -> Result<bool, RegistryError> {
     let response = session.exchange(request).await?;
     match response.status() {
-        StatusCode::OK => Ok(true),
+        // Something else than the blob, such as a proxy's page, is not the blob.
+        StatusCode::OK => Ok(describes(response.headers(), blob.digest, blob.size)),
         StatusCode::NOT_FOUND => Ok(false),
         _ => Err(session.refused(request, response).await),
     }
@@ -116,7 +121,9 @@ impl Upload<'_> {
 
     /// Sends what the registry lacks of the blob. After a break, a registry that has it by now is not sent it again.
     async fn attempt(&self, standing: &mut Standing) -> Result<How, RegistryError> {
-        if standing.broke && asked(self.session, &question(self.session, self.path, self.blob.digest)).await? {
+        if standing.broke
+            && asked(self.session, &question(self.session, self.path, self.blob.digest), self.blob).await?
+        {
             return Ok(How::Sent);
         }
         let feed = Feed::new(self.blob, self.open);
@@ -196,7 +203,8 @@ impl Upload<'_> {
         let response = answer?;
         match response.status() {
             status if !status.is_success() => Err(self.session.refused(&request, response).await),
-            _ if last => Ok(None),
+            StatusCode::CREATED | StatusCode::NO_CONTENT if last => Ok(None),
+            status if last => Err(request.protocol(format!("answered {status} to the end of an upload"))),
             _ => next(at, end, &request, &response).map(Some),
         }
     }

@@ -18,11 +18,13 @@ mod parse;
 mod profile;
 mod published;
 mod read;
+pub mod registries;
 pub mod root;
 pub mod schema;
 pub mod settings;
 #[cfg(test)]
 pub mod testing;
+pub mod user;
 pub mod value;
 mod version;
 

@@ -8,6 +8,7 @@ use camino::Utf8Path;
 use super::attributes::{Attributes, Spanned};
 use super::check::{self, Owner};
 use super::profile;
+use super::registries;
 use super::schema::{Attribute, Type, optional, required};
 use super::settings::{Compression, CompressionFormat, DeployKind, Settings, SourceDateEpoch};
 use super::value::{Entry, Node, Table, Value};
@@ -20,6 +21,7 @@ use crate::span::Span;
 const REGISTRY: Attribute =
     optional("registry", Type::String, "HOST[:PORT][/PREFIX] that images are pushed to; default: registry.localhost");
 const TAG: Attribute = optional("tag", Type::String, "the tag that images are published under; default: latest");
+const TAGS: Attribute = optional("tags", Type::List(&Type::String), "more tags, beside `tag`; default: none");
 const BUILD_BASE: Attribute =
     optional("build-base", Type::String, "the label of the root file system in which cargo and exec actions run");
 const PLATFORM: Attribute =
@@ -53,10 +55,12 @@ pub const WORKSPACE: &[Attribute] = &[
     optional("requires", Type::String, "the versions of layerbuild that this workspace works with, such as \">=0.3\""),
     REGISTRY,
     TAG,
+    TAGS,
     BUILD_BASE,
     PLATFORM,
     COMPRESSION,
     EPOCH,
+    registries::ALLOW_HOSTS,
 ];
 
 /// What may stand in `[profile.NAME]`.
@@ -64,6 +68,7 @@ pub const PROFILE: &[Attribute] = &[
     optional("inherits", Type::String, "the profile whose settings hold where this one is silent"),
     REGISTRY,
     TAG,
+    TAGS,
     BUILD_BASE,
     PLATFORM,
     COMPRESSION,
@@ -83,7 +88,7 @@ pub fn wrong_version(root: &Table) -> Option<Diagnostic> {
     version::unmet(wanted, env!("CARGO_PKG_VERSION"))
 }
 
-/// Takes `[workspace]`, `[profile]` and `[vars]` out of the root file's table and reads them. `folder` is the root, `top`
+/// Takes `[workspace]`, `[profile]`, `[registry]` and `[vars]` out of the root file's table and reads them. `folder` is the root, `top`
 /// the place to complain at when `[workspace]` is missing.
 pub fn read(root: &mut Table, folder: &Utf8Path, profile: Option<&str>, top: Span) -> (Settings, Vec<Diagnostic>) {
     let mut reader = Reader { folder, settings: Settings::default(), diagnostics: Vec::new() };
@@ -98,6 +103,11 @@ pub fn read(root: &mut Table, folder: &Utf8Path, profile: Option<&str>, top: Spa
     reader.diagnostics.extend(mistakes);
     for entry in chain {
         reader.overlay(entry.value.as_table());
+    }
+    if let Some(entry) = take(root, "registry") {
+        let (hosts, mistakes) = registries::read(&entry, folder);
+        reader.settings.registries.hosts = hosts;
+        reader.diagnostics.extend(mistakes);
     }
     if let Some(entry) = take(root, "vars") {
         reader.vars(&entry);
@@ -125,6 +135,9 @@ impl Reader<'_> {
         if let Some(packages) = attributes.text("packages") {
             self.packages(packages);
         }
+        let (allow, mistakes) = registries::read_allow(&attributes);
+        self.settings.registries.allow.extend(allow);
+        self.diagnostics.extend(mistakes);
         self.diagnostics.extend(attributes.text("requires").and_then(version::malformed));
         self.plain(&attributes);
     }
@@ -201,6 +214,11 @@ impl Reader<'_> {
         if let Some(tag) = attributes.text("tag") {
             self.refuse(tag.span, check_tag(tag.value));
             self.settings.tag = tag.value.to_owned();
+        }
+        if attributes.has("tags") {
+            let tags = attributes.strings("tags");
+            tags.iter().for_each(|tag| self.refuse(tag.span, check_tag(tag.value)));
+            self.settings.tags = tags.into_iter().map(|tag| tag.value.to_owned()).collect();
         }
         if let Some(base) = attributes.text("build-base") {
             let label = Label::parse(base.value, &PackagePath::default());

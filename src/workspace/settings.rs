@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::registries::Registries;
 use crate::label::{Label, PackagePath};
 use crate::pattern::TargetPattern;
 use crate::platform::Platform;
@@ -21,6 +22,8 @@ pub struct Settings {
     pub registry: String,
     /// The tag that images are published under.
     pub tag: String,
+    /// More tags that they are published under, beside `tag`.
+    pub tags: Vec<String>,
     /// The layer or image in which `cargo` and `exec` actions run; `None` where the workspace has no such actions.
     pub build_base: Option<Label>,
     /// What images run on unless they say otherwise.
@@ -37,6 +40,8 @@ pub struct Settings {
     pub profiles: Vec<String>,
     /// Targets that the profile takes as published; empty without a profile.
     pub from_registry: Vec<TargetPattern>,
+    /// `[registry."HOST"]` and `allow-hosts`: how registries are reached.
+    pub registries: Registries,
     /// `[vars]`: what `${vars.NAME}` stands for.
     pub vars: BTreeMap<String, String>,
 }
@@ -111,6 +116,7 @@ impl Default for Settings {
             packages: Utf8PathBuf::new(),
             registry: "registry.localhost".into(),
             tag: "latest".into(),
+            tags: Vec::new(),
             build_base: None,
             platform: Platform::default(),
             compression: None,
@@ -119,6 +125,7 @@ impl Default for Settings {
             profile: None,
             profiles: Vec::new(),
             from_registry: Vec::new(),
+            registries: Registries::default(),
             vars: BTreeMap::new(),
         }
     }

@@ -190,6 +190,25 @@ fn a_moved_tag_is_told_and_followed_only_by_update() {
 }
 
 #[test]
+fn a_digest_in_the_reference_pins_whatever_the_tag_names() {
+    let Some(registry) = registry() else { return };
+    let space = user(&registry);
+    let locked = succeeds(&space.layerbuild("lock")).stdout.clone();
+    let built = digest(succeeds(&space.layerbuild("build //:app")));
+    let line = locked.lines().find(|line| line.starts_with("//:base ")).expect("a line");
+    let index = line.rsplit(' ').next().expect("a digest");
+    let text = fs::read_to_string(space.path("layers.toml")).expect("a file");
+    space.write("layers.toml", text.replace("library/base:1", &format!("library/base:no-such-tag@{index}")));
+    succeeds(&space.layerbuild("lock --check"));
+    assert_eq!(digest(succeeds(&space.layerbuild("build //:app"))), built);
+    let again = space.layerbuild("lock --update //:base");
+    assert!(!succeeds(&again).stderr.contains("to pin it"), "{}", again.stderr);
+    assert!(fs::read_to_string(space.path("layers.lock")).expect("a file").contains("no-such-tag@sha256:"));
+    forget(&space);
+    assert_eq!(digest(succeeds(&space.layerbuild("build //:app"))), built);
+}
+
+#[test]
 fn what_contradicts_a_base_is_told_alike_where_its_layers_are_and_where_nothing_is() {
     let Some(registry) = registry() else { return };
     let space = user(&registry);

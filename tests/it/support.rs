@@ -50,22 +50,33 @@ impl DockerRegistry {
 
     /// As [`DockerRegistry::start`], with more lines for its configuration.
     pub fn with(more: &str) -> Option<DockerRegistry> {
+        DockerRegistry::storing("filesystem: {rootdirectory: DATA}", more)
+    }
+
+    /// As [`DockerRegistry::start`]; it keeps its data in memory, so that it never waits for the disk.
+    pub fn in_memory() -> Option<DockerRegistry> {
+        DockerRegistry::storing("inmemory: {}", "")
+    }
+
+    fn storing(storage: &str, more: &str) -> Option<DockerRegistry> {
         if !has(&["docker-registry"]) {
             return None;
         }
         // Between finding a free port and listening on it another process may take it: then we try another.
-        let started = (0..5).find_map(|_| DockerRegistry::attempt(more));
+        let started = (0..5).find_map(|_| DockerRegistry::attempt(storage, more));
         assert!(started.is_some(), "docker-registry did not start");
         started
     }
 
-    fn attempt(more: &str) -> Option<DockerRegistry> {
+    fn attempt(storage: &str, more: &str) -> Option<DockerRegistry> {
         let address =
             TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").to_string();
         let root = tempfile::tempdir().expect("a folder");
         let config = root.path().join("config.yml");
-        let storage = format!("storage: {{filesystem: {{rootdirectory: {}}}}}", root.path().join("data").display());
-        let text = format!("version: 0.1\nlog: {{level: error}}\n{storage}\nhttp: {{addr: \"{address}\"}}\n{more}\n");
+        let storage = storage.replace("DATA", &root.path().join("data").display().to_string());
+        let text = format!(
+            "version: 0.1\nlog: {{level: error}}\nstorage: {{{storage}}}\nhttp: {{addr: \"{address}\"}}\n{more}\n"
+        );
         std::fs::write(&config, text).expect("a configuration");
         let child = Command::new("docker-registry")
             .args(["serve".into(), config])
