@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::sample::noise;
 use crate::space::{PROGRAM, Ran, Space};
-use crate::support::{docker_engine, has, skip};
+use crate::support::{DockerRegistry, docker_engine, has, skip};
 
 const TARGETS: &str = r#"
 [files.large-files]
@@ -46,8 +46,12 @@ fn sent(ran: &Ran) -> u64 {
 }
 
 fn loaded(space: &Space, command: &mut Command) -> Ran {
+    loaded_as(NAME, space, command)
+}
+
+fn loaded_as(name: &str, space: &Space, command: &mut Command) -> Ran {
     let ran = space.output(command);
-    assert_eq!((ran.code, ran.stdout.as_str()), (0, format!("//:app {NAME}\n").as_str()), "{}", ran.stderr);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, format!("//:app {name}\n").as_str()), "{}", ran.stderr);
     ran
 }
 
@@ -172,4 +176,38 @@ fn an_engine_that_ends_early_is_quoted() {
     let ran = space.output(command.args(["load", "//:app"]));
     assert_eq!(ran.code, 36, "{}", ran.stderr);
     assert!(ran.stderr.contains("`docker load` failed: no space left"), "{}", ran.stderr);
+}
+
+#[test]
+fn layers_of_a_pulled_base_that_docker_has_are_not_fetched() {
+    if !docker_engine() || !has(&["docker"]) {
+        return;
+    }
+    let Some(registry) = DockerRegistry::start() else { return };
+    // Other layers than in the tests beside this one: they share the engine.
+    let bases = Space::with(TARGETS);
+    bases.write("large", noise("a base", 100_000));
+    bases.write("app", "of the base");
+    assert_eq!(bases.run(["--registry", &registry.address, "push", "//:app"]).code, 0);
+    let base = format!("[pull.base]\nimage = \"{}/app:latest\"\n", registry.address);
+    let space = Space::with(&format!(
+        "{base}[files.own]\nsrcs = [\"own\"]\n[image.app]\nbase = \":base\"\nlayers = [\":own\"]\n"
+    ));
+    space.write("own", "one");
+    assert_eq!(space.run(["lock"]).code, 0);
+    let name = "of-a-pulled-base.localhost/app:latest";
+    let load = || {
+        let mut command = space.command(PROGRAM);
+        command.env("DOCKER_HOST", std::env::var_os("DOCKER_HOST").expect("an engine"));
+        command.args(["--registry", "of-a-pulled-base.localhost", "load", "--to", "docker", "//:app"]);
+        loaded_as(name, &space, &mut command)
+    };
+    let first = load();
+    assert!(first.stderr.contains("fetched //:app 2 layers of its base"), "{}", first.stderr);
+    fs::remove_dir_all(space.cache()).expect("the store");
+    space.write("own", "two");
+    let second = load();
+    assert!(second.stderr.contains("2 of 3 layers were in docker"), "{}", second.stderr);
+    assert!(!second.stderr.contains("layers of its base"), "{}", second.stderr);
+    Command::new("docker").args(["image", "rm", "--force", name]).output().expect("docker runs");
 }
