@@ -36,6 +36,7 @@ mod push;
 mod retry;
 mod secret;
 mod session;
+mod standing;
 mod supply;
 #[cfg(test)]
 mod testing;
