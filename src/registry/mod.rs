@@ -37,6 +37,7 @@ mod retry;
 mod secret;
 pub mod serve;
 mod session;
+mod standing;
 mod supply;
 mod survey;
 #[cfg(test)]

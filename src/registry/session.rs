@@ -231,3 +231,27 @@ fn follows(method: &Method, status: StatusCode) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn location(from: &str, to: &'static str) -> Result<String, String> {
+        let from: Url = from.parse().expect("a URL");
+        let request = Request::new(Method::POST, from.clone(), &"a".parse().expect("a path"));
+        let headers = HeaderMap::from_iter([(LOCATION, HeaderValue::from_static(to))]);
+        request.location(&from, &headers).map(|url| url.to_string()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_upload_may_go_elsewhere_and_neither_to_plain_http_nor_from_afar_to_this_machine() {
+        let here = "https://h.io/v2/a/blobs/uploads/";
+        assert_eq!(location(here, "/v2/x?y=1"), Ok("https://h.io/v2/x?y=1".to_owned()));
+        assert_eq!(location(here, "https://store.example/x"), Ok("https://store.example/x".to_owned()));
+        assert!(location(here, "http://h.io/v2/x").is_err_and(|text| text.contains("X-Forwarded-Proto")));
+        assert!(location(here, "https://127.0.0.1/x").is_err_and(|text| text.contains("to this machine")));
+        assert!(location("http://h.io/", "http://localhost:5000/x").is_err());
+        assert!(location("http://localhost/", "http://127.0.0.1:5000/x").is_ok());
+        assert!(location(here, "file:///etc/passwd").is_err_and(|text| text.contains("`file`")));
+    }
+}

@@ -7,15 +7,16 @@ use std::cell::Cell;
 use std::pin::pin;
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue, RANGE};
+use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Response, StatusCode, Url};
 
-use super::answer::{describes, header};
+use super::answer::describes;
 use super::auth::Scope;
 use super::blob::BlobDescriptor;
 use super::error::RegistryError;
 use super::feed::{Feed, Open};
 use super::session::{Notice, Payload, Request, Session};
+use super::standing::{At, Standing, least, taken};
 use crate::digest::Digest;
 use crate::reference::RepositoryPath;
 
@@ -70,32 +71,6 @@ pub(super) struct Upload<'a> {
 
 /// How often progress is looked at.
 const TICK: Duration = Duration::from_millis(200);
-
-/// The sizes of chunks that are tried where a registry, or a proxy before it, takes no more at once (413).
-const CHUNKS: [u64; 4] = [16 << 20, 4 << 20, 1 << 20, 256 << 10];
-
-/// An upload session of the registry's, and how many bytes of the blob it has.
-struct At {
-    location: Url,
-    offset: u64,
-}
-
-/// What is known of an upload from one attempt to the next.
-#[derive(Default)]
-struct Standing {
-    /// The registry's session; `None` where none was begun, or the last one is of no use.
-    location: Option<Url>,
-    /// How many bytes of the blob it had when we last heard of it.
-    taken: u64,
-    /// Whether an attempt broke.
-    broke: bool,
-    /// Whether it was begun anew because the registry lost its thread; that is done once.
-    renewed: bool,
-    /// The most bytes that go into one request; `None`: all.
-    chunk: Option<u64>,
-    /// The fewest bytes that the registry wants in a chunk that isn't the last (`OCI-Chunk-Min-Length`).
-    least: u64,
-}
 
 impl Upload<'_> {
     /// Brings the blob there, by a mount from `from` where the registry grants it.
@@ -162,7 +137,7 @@ impl Upload<'_> {
         if response.status() != StatusCode::ACCEPTED {
             return Err(self.session.refused(&request, response).await);
         }
-        standing.least = number(response.headers(), "oci-chunk-min-length").unwrap_or(0);
+        standing.least = least(response.headers());
         Ok(At { location: request.location(response.url(), response.headers())?, offset: 0 })
     }
 
@@ -257,34 +232,6 @@ enum Mount {
     Refused(Option<Url>),
 }
 
-impl Standing {
-    /// Whether an attempt can go on after an answer: in smaller chunks where a piece of `length` bytes was too large,
-    /// in a new session, once, where the registry no longer knows this one or finds other bytes in it.
-    fn mends(&mut self, error: &RegistryError, length: u64) -> bool {
-        let RegistryError::Status { status, .. } = error else { return false };
-        match status {
-            // 405 and 501: no PUT with a body, which some proxies and stores refuse.
-            405 | 413 | 501 => {
-                let smaller = smaller(length, self.least);
-                self.chunk = smaller.or(self.chunk);
-                // The session has what came before; a proxy that refused may not even have asked it.
-                self.broke = true;
-                smaller.is_some()
-            }
-            400 | 404 | 416 => {
-                self.location = None;
-                !std::mem::replace(&mut self.renewed, true)
-            }
-            _ => false,
-        }
-    }
-}
-
-/// The next size of chunks after one of `length` bytes was too large.
-fn smaller(length: u64, least: u64) -> Option<u64> {
-    CHUNKS.into_iter().chain([least]).find(|size| *size < length && *size >= least.max(1))
-}
-
 /// Where an upload goes on after a chunk that ended before `end`: where the registry says, else there.
 fn next(at: &At, end: u64, request: &Request<'_>, response: &Response) -> Result<At, RegistryError> {
     let location = request.location(response.url(), response.headers())?;
@@ -294,15 +241,4 @@ fn next(at: &At, end: u64, request: &Request<'_>, response: &Response) -> Result
         return Err(RegistryError::Broken { request: request.line(), cause });
     }
     Ok(At { location, offset })
-}
-
-/// How many bytes a session has by its `Range: 0-N`; `None` where it doesn't say.
-fn taken(headers: &HeaderMap) -> Option<u64> {
-    let range = header(headers, RANGE.as_str())?;
-    let last: u64 = range.trim_start_matches("bytes=").strip_prefix("0-")?.parse().ok()?;
-    last.checked_add(1)
-}
-
-fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
-    header(headers, name)?.trim().parse().ok()
 }
