@@ -10,8 +10,9 @@ use std::path::Path;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use layerbuild::digest::Digest;
 use layerbuild::layer_path::LayerPath;
+use layerbuild::oci::chunk_memory::{Border, ChunkKey, ChunkMemory, NoMemory};
 use layerbuild::oci::compress::Compression;
-use layerbuild::oci::layer::{ChunkKey, ChunkMemory, LayerBytes, NoMemory, write_layer};
+use layerbuild::oci::layer::{LayerBytes, write_layer};
 use layerbuild::oci::tree::{Content, Entry, EntryKind, Tree};
 
 const FILES: u32 = 2_000;
@@ -34,7 +35,7 @@ fn text(seed: u32) -> Vec<u8> {
 fn add(tree: &mut Tree, dir: &Path, number: u32, seed: u32) {
     let (host, bytes) = (dir.join(number.to_string()), text(seed));
     std::fs::write(&host, &bytes).expect("a writable directory");
-    let content = Content::File { path: host, size: SIZE as u64, digest: Digest::of(&bytes) };
+    let content = Content::File { path: host, size: SIZE as u64, digest: Digest::of(&bytes), stamp: None };
     let entry = Entry {
         mode: 0o644,
         uid: 0,
@@ -49,17 +50,23 @@ fn add(tree: &mut Tree, dir: &Path, number: u32, seed: u32) {
     tree.entries.insert(path, entry);
 }
 
-struct Remembered(HashMap<ChunkKey, Vec<u8>>);
+struct Remembered(HashMap<ChunkKey, Vec<u8>>, Vec<Border>);
 
 impl ChunkMemory for Remembered {
-    fn find(&self, key: &ChunkKey) -> Option<Vec<u8>> {
-        self.0.get(key).cloned()
+    fn find(&self, key: &ChunkKey, member: &mut Vec<u8>) -> bool {
+        self.0.get(key).inspect(|found| member.extend_from_slice(found)).is_some()
+    }
+
+    fn borders(&self) -> Vec<Border> {
+        self.1.clone()
     }
 }
 
 fn remember(layer: &LayerBytes, blob: &[u8]) -> Remembered {
     let member = |offset: u64, length: u64| blob[offset as usize..(offset + length) as usize].to_vec();
-    Remembered(layer.chunks.iter().map(|place| (place.key, member(place.offset, place.length))).collect())
+    let places = layer.chunks.iter().flat_map(|place| place.new_keys.iter().map(move |key| (key, place)));
+    let members = places.map(|(key, place)| (*key, member(place.offset, place.length)));
+    Remembered(members.collect(), layer.borders.clone())
 }
 
 fn layers(criterion: &mut Criterion) {

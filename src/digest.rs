@@ -9,6 +9,7 @@ use std::str::FromStr;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::Digest as _;
+use sha2::digest::common::hazmat::SerializableState as _;
 
 /// SHA-256 of bytes as they are stored; written `sha256:<64 lower-case hex digits>`
 /// (OCI image-spec, "Digests").
@@ -139,6 +140,25 @@ impl Hasher {
     pub fn finish(self) -> Digest {
         Digest(self.0.finalize().into())
     }
+
+    /// Where the hashing stands.
+    pub fn midstate(&self) -> Midstate {
+        Midstate(self.0.serialize().into())
+    }
+
+    /// A hasher that goes on where another stood; `None` for bytes that are no midstate.
+    pub fn resume(midstate: &Midstate) -> Option<Hasher> {
+        sha2::Sha256::deserialize(&midstate.0.into()).ok().map(Hasher)
+    }
+}
+
+/// What a [`Hasher`] has made of the bytes that it took in so far: with it, they need not be hashed again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Midstate(pub [u8; Midstate::LENGTH]);
+
+impl Midstate {
+    /// In bytes: SHA-256's eight words, the count of blocks, and a block that isn't full.
+    pub const LENGTH: usize = 32 + 8 + 64;
 }
 
 impl io::Write for Hasher {
@@ -162,6 +182,18 @@ mod tests {
         let text = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(digest.to_string(), text);
         assert_eq!(text.parse(), Ok(digest));
+    }
+
+    #[test]
+    fn hashing_goes_on_from_a_midstate_as_if_it_had_never_stopped() {
+        let bytes: Vec<u8> = (0..200).collect();
+        for at in [0, 1, 63, 64, 65, 128, 200] {
+            let mut first = Hasher::new();
+            first.update(&bytes[..at]);
+            let mut second = Hasher::resume(&first.midstate()).unwrap();
+            second.update(&bytes[at..]);
+            assert_eq!(second.finish(), Digest::of(&bytes), "{at}");
+        }
     }
 
     #[test]

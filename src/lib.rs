@@ -6,6 +6,7 @@ pub mod diagnostic;
 pub mod digest;
 pub mod event;
 pub mod exit;
+pub mod file_stat;
 pub mod host_pattern;
 pub mod label;
 pub mod layer_path;

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use camino::Utf8PathBuf;
 
 use crate::digest::Digest;
+use crate::file_stat::Stamp;
 use crate::label::Label;
 use crate::layer_path::LayerPath;
 use crate::oci::compress::Compression;
@@ -169,6 +170,8 @@ pub struct SourceFile {
     pub digest: Digest,
     /// In bytes.
     pub size: u64,
+    /// Vouches for the digest as long as the file has it: it need not be hashed again when it is read. No part of the key.
+    pub stamp: Option<Stamp>,
 }
 
 /// A layer of an archive's members.

@@ -4,12 +4,13 @@ use super::{Workshop, layer};
 use crate::action::record::Output;
 use crate::action::{FileEntry, FileKind, FilesLayer};
 use crate::build::error::BuildError;
+use crate::label::Label;
 use crate::oci::tree::{Content, Entry, EntryKind, Tree};
 
 /// Makes the layer.
-pub fn run(action: &FilesLayer, shop: &Workshop<'_>) -> Result<Output, BuildError> {
+pub fn run(label: &Label, action: &FilesLayer, shop: &Workshop<'_>) -> Result<Output, BuildError> {
     let entries = action.entries.iter().map(|(path, entry)| (path.clone(), lay(entry, action.mtime, shop)));
-    layer::make(&Tree { entries: entries.collect() }, &action.compression, shop)
+    layer::make(label, &Tree { entries: entries.collect() }, &action.compression, shop)
 }
 
 fn lay(entry: &FileEntry, mtime: u64, shop: &Workshop<'_>) -> Entry {
@@ -18,6 +19,7 @@ fn lay(entry: &FileEntry, mtime: u64, shop: &Workshop<'_>) -> Entry {
             path: shop.root.join(&source.path).into(),
             size: source.size,
             digest: source.digest,
+            stamp: source.stamp,
         }),
         FileKind::Literal(bytes) => EntryKind::File(Content::Bytes(bytes.clone())),
         FileKind::Symlink(target) => EntryKind::Symlink(target.clone().into_bytes()),

@@ -64,20 +64,15 @@ fn check(parts: &Parts<'_>, shop: &Workshop<'_>) -> Result<(), BuildError> {
         return Ok(());
     }
     let layers: Vec<&Below<'_>> = parts.below.iter().chain(&parts.own).collect();
-    let listings = layers.iter().map(|below| listing(below.layer, shop)).collect::<Result<Vec<_>, _>>()?;
-    let listings: Vec<&Listing> = listings.iter().collect();
+    let listing = |below: &&Below<'_>| shop.listings.get(&below.layer.listing, shop.store);
+    let listings = layers.iter().map(listing).collect::<Result<Vec<_>, _>>()?;
+    let listings: Vec<&Listing> = listings.iter().map(|listing| &**listing).collect();
     let found: Vec<String> = conflicts(&listings)
         .iter()
         .filter(|conflict| conflict.upper.layer >= parts.below.len())
         .map(|conflict| sentence(conflict, &layers))
         .collect();
     if found.is_empty() { Ok(()) } else { Err(BuildError::Conflicts(found)) }
-}
-
-fn listing(layer: &LayerOutput, shop: &Workshop<'_>) -> Result<Listing, BuildError> {
-    let damaged = || BuildError::Listing(layer.listing.digest);
-    let bytes = shop.store.blobs().read_verified(&layer.listing.digest, layer.listing.size)?;
-    Listing::parse(&String::from_utf8(bytes).map_err(|_| damaged())?).map_err(|_| damaged())
 }
 
 /// What is wrong, between whom, and what to write instead.

@@ -8,6 +8,7 @@ pub mod fetch;
 pub mod files;
 pub mod image;
 pub mod layer;
+pub mod listings;
 pub mod probe;
 pub mod scheduler;
 pub mod tar;
@@ -27,6 +28,8 @@ pub struct Workshop<'a> {
     pub store: &'a Store,
     /// Does the reading and compressing.
     pub workers: &'a ThreadPool,
+    /// What is known of layers so far.
+    pub listings: &'a listings::Listings,
     /// Fetch nothing.
     pub offline: bool,
 }

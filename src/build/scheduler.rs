@@ -276,7 +276,8 @@ impl Shared<'_> {
         step: &Step,
     ) -> Result<(Output, Outcome, crate::digest::Digest), BuildError> {
         let action = self.graph.get(id);
-        let key = key::key(action, inputs).expect("an action is ready when its inputs are built");
+        let known = self.lock().keys[id.index()];
+        let key = known.or_else(|| key::key(action, inputs)).expect("an action is ready when its inputs are built");
         if let Recalled::Known(output) = recall(&key, self.shop.store)? {
             return Ok((output, Outcome::Cached, key));
         }
@@ -342,8 +343,8 @@ fn detail(output: &Output) -> String {
 
 fn execute(action: &Action, inputs: &Upstream, shop: &Workshop<'_>) -> Result<Output, BuildError> {
     match &action.operation {
-        Operation::Files(layer) => files::run(layer, shop),
-        Operation::Tar(layer) => tar::run(layer, inputs.first(), shop),
+        Operation::Files(layer) => files::run(&action.label, layer, shop),
+        Operation::Tar(layer) => tar::run(&action.label, layer, inputs.first(), shop),
         Operation::Fetch(fetch) => fetch::run(fetch, shop),
         Operation::Image(image) => image::run(image, &inputs.parts(image), shop),
     }

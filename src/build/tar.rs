@@ -3,9 +3,8 @@
 //! The archive's own digest is taken once more meanwhile: what another content made must not be remembered under the
 //! key of the one that was asked for.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::{self, BufReader};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::{Workshop, layer};
@@ -13,17 +12,24 @@ use crate::action::record::Output;
 use crate::action::{Archive, TarLayer};
 use crate::build::error::BuildError;
 use crate::digest::{Digest, Hasher};
+use crate::file_stat::{FileStat, Stamp};
+use crate::label::Label;
 use crate::oci::tar_read::{TarOptions, read_archive};
 use crate::store::StoreError;
 
-/// Makes the layer. `fetched`: what a fetch gave, where the archive comes from one.
-pub fn run(action: &TarLayer, fetched: Option<&Output>, shop: &Workshop<'_>) -> Result<Output, BuildError> {
-    let (path, expected): (PathBuf, Digest) = match (&action.archive, fetched) {
-        (Archive::Source(source), _) => (shop.root.join(&source.path).into(), source.digest),
-        (Archive::Fetched(_), Some(output)) => (shop.store.blobs().path(&output.digest()), output.digest()),
+/// Makes the layer. `label`: the target's; `fetched`: what a fetch gave, where the archive comes from one.
+pub fn run(
+    label: &Label,
+    action: &TarLayer,
+    fetched: Option<&Output>,
+    shop: &Workshop<'_>,
+) -> Result<Output, BuildError> {
+    let (path, expected, stamp): (PathBuf, Digest, _) = match (&action.archive, fetched) {
+        (Archive::Source(source), _) => (shop.root.join(&source.path).into(), source.digest, source.stamp),
+        (Archive::Fetched(_), Some(output)) => (shop.store.blobs().path(&output.digest()), output.digest(), None),
         (Archive::Fetched(_), None) => unreachable!("an action runs when its inputs are built"),
     };
-    match watched(&path, expected, || make(action, &path, shop)) {
+    match watched(&path, expected, stamp, || make(label, action, &path, shop)) {
         Watched::Same(made) => made,
         Watched::Other => Err(match &action.archive {
             Archive::Source(source) => BuildError::Changed { path: source.path.clone() },
@@ -32,11 +38,11 @@ pub fn run(action: &TarLayer, fetched: Option<&Output>, shop: &Workshop<'_>) -> 
     }
 }
 
-fn make(action: &TarLayer, archive: &Path, shop: &Workshop<'_>) -> Result<Output, BuildError> {
+fn make(label: &Label, action: &TarLayer, archive: &Path, shop: &Workshop<'_>) -> Result<Output, BuildError> {
     let spool = tempfile::NamedTempFile::new_in(shop.store.path().join("tmp"));
     let spool = spool.map_err(|error| StoreError::io("create", shop.store.path(), error))?;
     let tree = read_archive(archive, spool.path(), &TarOptions { mtime: action.mtime })?;
-    layer::make(&tree, &action.compression, shop)
+    layer::make(label, &tree, &action.compression, shop)
 }
 
 enum Watched<T> {
@@ -46,23 +52,24 @@ enum Watched<T> {
     Other,
 }
 
-/// Does something with a file while its digest is taken beside it.
-fn watched<T>(path: &Path, expected: Digest, work: impl FnOnce() -> T) -> Watched<T> {
-    let before = stat(path);
+/// Does something with a file. Its digest is taken beside it, unless it has the stamp that vouches for the expected one.
+fn watched<T>(path: &Path, expected: Digest, stamp: Option<Stamp>, work: impl FnOnce() -> T) -> Watched<T> {
+    let before = stamp_of(path);
+    let vouched = stamp.is_some() && before == stamp;
     let (made, found) = std::thread::scope(|scope| {
-        let hashing = scope.spawn(|| digest(path));
-        (work(), hashing.join())
+        let hashing = (!vouched).then(|| scope.spawn(|| digest(path)));
+        (work(), hashing.map(|hashing| hashing.join()))
     });
     match found {
-        Ok(Ok(found)) if found != expected || stat(path) != before => Watched::Other,
+        Some(Ok(Ok(found))) if found != expected => Watched::Other,
+        Some(Ok(Err(_))) => Watched::Same(made),
+        _ if stamp_of(path) != before => Watched::Other,
         _ => Watched::Same(made),
     }
 }
 
-fn stat(path: &Path) -> Option<(u64, u64, i64, i64, i64, i64)> {
-    let of =
-        |stat: Metadata| (stat.ino(), stat.size(), stat.mtime(), stat.mtime_nsec(), stat.ctime(), stat.ctime_nsec());
-    path.metadata().ok().map(of)
+fn stamp_of(path: &Path) -> Option<Stamp> {
+    FileStat::of(File::open(path).ok()?).ok().map(|stat| stat.stamp)
 }
 
 fn digest(path: &Path) -> io::Result<Digest> {
@@ -81,14 +88,26 @@ mod tests {
         let path = folder.path().join("a.tar");
         std::fs::write(&path, "one").unwrap();
         let expected = Digest::of(b"one");
-        assert!(matches!(watched(&path, expected, || 7), Watched::Same(7)));
-        assert!(matches!(watched(&path, Digest::of(b"two"), || ()), Watched::Other), "before");
+        assert!(matches!(watched(&path, expected, None, || 7), Watched::Same(7)));
+        assert!(matches!(watched(&path, Digest::of(b"two"), None, || ()), Watched::Other), "before");
         let grow = || std::fs::write(&path, "one and more").unwrap();
-        assert!(matches!(watched(&path, expected, grow), Watched::Other), "after");
+        assert!(matches!(watched(&path, expected, None, grow), Watched::Other), "after");
+    }
+
+    #[test]
+    fn a_stamp_vouches_for_the_digest_until_the_file_is_written_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.tar");
+        std::fs::write(&path, "one").unwrap();
+        let stamp = stamp_of(&path);
+        assert!(matches!(watched(&path, Digest::of(b"two"), stamp, || 7), Watched::Same(7)), "it is not hashed");
+        let grow = || std::fs::write(&path, "one and more").unwrap();
+        assert!(matches!(watched(&path, Digest::of(b"one"), stamp, grow), Watched::Other), "meanwhile");
+        assert!(matches!(watched(&path, Digest::of(b"one"), stamp, || ()), Watched::Other), "before");
     }
 
     #[test]
     fn of_a_file_that_is_gone_the_work_itself_tells() {
-        assert!(matches!(watched(Path::new("/no/such"), Digest::of(b""), || 7), Watched::Same(7)));
+        assert!(matches!(watched(Path::new("/no/such"), Digest::of(b""), None, || 7), Watched::Same(7)));
     }
 }

@@ -10,6 +10,7 @@ use super::project::{Project, Selected};
 use crate::action::ActionId;
 use crate::action::record::Output;
 use crate::build::error::BuildError;
+use crate::build::listings::Listings;
 use crate::build::probe::{self, State};
 use crate::build::scheduler::{self, Built, Failure};
 use crate::build::{Workshop, probe::Probed};
@@ -110,8 +111,13 @@ impl Work<'_> {
         }
         let workers = rayon::ThreadPoolBuilder::new().num_threads(cx.globals.jobs.get()).build();
         let workers = workers.map_err(|error| CliError::environment(format!("cannot start threads: {error}")))?;
-        let shop =
-            Workshop { root: self.project.root(), store: self.store, workers: &workers, offline: cx.globals.offline };
+        let shop = Workshop {
+            root: self.project.root(),
+            store: self.store,
+            workers: &workers,
+            listings: &Listings::default(),
+            offline: cx.globals.offline,
+        };
         let options = scheduler::Options { jobs: cx.globals.jobs, keep_going: cx.globals.keep_going };
         let built = scheduler::run(&self.lowered.graph, states, options, &shop, listener);
         self.store.actions().flush()?;

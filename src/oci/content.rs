@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 
 use crate::digest::Digest;
+use crate::file_stat::{FileStat, Stamp};
 use crate::oci::tree::Content;
 
 /// Why a file's bytes can't be had.
@@ -39,15 +40,19 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Puts a part of a content behind what `buffer` holds. Only a content that is read whole is compared with its digest:
-    /// who reads it in parts hashes the parts, and compares with [`verify`].
+    /// Puts a part of a content behind what `buffer` holds. A file is held against its stamp, where it has one, else against
+    /// its digest; but the latter only where it is read whole: who reads it in parts hashes the parts, and compares with
+    /// [`verify`].
     pub fn append(&mut self, buffer: &mut Vec<u8>, content: &Content, part: &Range<u64>) -> Result<(), ContentError> {
         match content {
             Content::Bytes(bytes) => {
                 buffer.extend_from_slice(&bytes[part.start as usize..part.end as usize]);
                 Ok(())
             }
-            Content::File { path, size, digest } => append_file(buffer, path, *size, digest, part),
+            Content::File { path, size, digest, stamp } => {
+                let file = Expected { path, size: *size, digest, stamp: stamp.as_ref() };
+                file.append(buffer, part)
+            }
             Content::Range { path, offset, .. } => {
                 let archive = self.archive(path).map_err(|source| unreadable(path, source))?;
                 append_range(buffer, archive, path, offset + part.start, part.end - part.start)
@@ -66,6 +71,11 @@ impl Reader {
     }
 }
 
+/// Whether who reads a content in parts has to hash them, and to compare with [`verify`].
+pub fn wants_hashing(content: &Content) -> bool {
+    matches!(content, Content::File { stamp: None, .. })
+}
+
 /// Compares the digest of all bytes that were read of a content with the one expected.
 pub fn verify(content: &Content, found: Digest) -> Result<(), ContentError> {
     match content {
@@ -74,25 +84,40 @@ pub fn verify(content: &Content, found: Digest) -> Result<(), ContentError> {
     }
 }
 
-fn append_file(
-    buffer: &mut Vec<u8>,
-    path: &Path,
+/// A file, and what it was when its digest was taken.
+struct Expected<'a> {
+    path: &'a Path,
     size: u64,
-    digest: &Digest,
-    part: &Range<u64>,
-) -> Result<(), ContentError> {
-    let start = buffer.len();
-    let file = open(path).map_err(|source| unreadable(path, source))?;
-    let wanted = (part.end - part.start) as usize;
-    // At the end one byte more is asked for: a file that has it has grown.
-    buffer.resize(start + wanted + usize::from(part.end == size), 0);
-    let read = read_at(&file, part.start, &mut buffer[start..], wanted).map_err(|source| unreadable(path, source))?;
-    buffer.truncate(start + wanted);
-    let whole = *part == (0..size);
-    if read != wanted || (whole && Digest::of(&buffer[start..]) != *digest) {
-        return Err(ContentError::Changed { path: path.to_owned() });
+    digest: &'a Digest,
+    stamp: Option<&'a Stamp>,
+}
+
+impl Expected<'_> {
+    fn append(&self, buffer: &mut Vec<u8>, part: &Range<u64>) -> Result<(), ContentError> {
+        let fail = |source| unreadable(self.path, source);
+        let start = buffer.len();
+        let file = open(self.path).map_err(fail)?;
+        let wanted = (part.end - part.start) as usize;
+        // At the end one byte more is asked for: a file that has it has grown.
+        buffer.resize(start + wanted + usize::from(part.end == self.size), 0);
+        let read = read_at(&file, part.start, &mut buffer[start..], wanted).map_err(fail)?;
+        buffer.truncate(start + wanted);
+        if read == wanted && self.is_same(&file, &buffer[start..], part).map_err(fail)? {
+            return Ok(());
+        }
+        Err(ContentError::Changed { path: self.path.to_owned() })
     }
-    Ok(())
+
+    /// After reading: whatever was written before or meanwhile has left another stamp.
+    fn is_same(&self, file: &File, bytes: &[u8], part: &Range<u64>) -> io::Result<bool> {
+        let whole = *part == (0..self.size);
+        match self.stamp {
+            Some(stamp) if FileStat::of(file)?.stamp == *stamp => Ok(true),
+            Some(_) if !whole => Ok(false),
+            None if !whole => Ok(true),
+            _ => Ok(Digest::of(bytes) == *self.digest),
+        }
+    }
 }
 
 /// Reads until what is wanted is there or the file ends: one call for most files.
@@ -137,7 +162,7 @@ mod tests {
 
     fn file(path: &Path, bytes: &[u8]) -> Content {
         std::fs::write(path, bytes).unwrap();
-        Content::File { path: path.to_owned(), size: bytes.len() as u64, digest: Digest::of(bytes) }
+        Content::File { path: path.to_owned(), size: bytes.len() as u64, digest: Digest::of(bytes), stamp: None }
     }
 
     fn read(content: &Content) -> Result<Vec<u8>, ContentError> {
@@ -155,6 +180,24 @@ mod tests {
             std::fs::write(&path, other).unwrap();
             assert!(matches!(read(&content), Err(ContentError::Changed { .. })), "{other:?}");
         }
+    }
+
+    #[test]
+    fn a_stamp_vouches_for_the_digest_until_the_file_is_written_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        std::fs::write(&path, b"hello").unwrap();
+        let stamp = FileStat::of(File::open(&path).unwrap()).unwrap().stamp;
+        let content = |digest| Content::File { path: path.clone(), size: 5, digest, stamp: Some(stamp) };
+        let (right, wrong) = (content(Digest::of(b"hello")), content(Digest::of(b"other")));
+        assert_eq!(read(&wrong).unwrap(), b"hello", "it is not hashed");
+        let part = |content| Reader::default().append(&mut Vec::new(), content, &(1..3));
+        assert!(part(&right).is_ok());
+        // Another stamp, the same content: enough where all of it is read.
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        assert_eq!(read(&right).unwrap(), b"hello");
+        assert!(matches!(read(&wrong), Err(ContentError::Changed { .. })));
+        assert!(matches!(part(&right), Err(ContentError::Changed { .. })));
     }
 
     #[test]

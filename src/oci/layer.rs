@@ -1,105 +1,27 @@
-//! Writes a layer: a tree and a compression in; tar, diff ID, compressed blob and the places of its chunks out.
+//! Writes a layer: a tree and a compression in; tar, diff ID, compressed blob, its digest and the places of its chunks out.
 //!
 //! One pass, with bounded memory. Workers read, verify and compress chunks; the caller's thread takes them in order. The bytes
 //! depend neither on the number of threads nor on what the memory of chunks holds. Doesn't know the store: the caller's
-//! writer takes the blob (and hashes it), a [`ChunkMemory`] gives chunks back.
+//! writer takes the blob, a [`ChunkMemory`] gives chunks back. A chunk that is remembered by its sources' digests is not read
+//! again, and the run of chunks that the layer began with last time is not hashed again.
 
-use std::cell::RefCell;
-use std::io::{self, Write};
-use std::sync::{Mutex, PoisonError};
+use std::io::Write;
 
 use rayon::ThreadPool;
 
-use crate::digest::{DiffId, Hasher};
-use crate::layer_path::LayerPath;
-use crate::oci::chunks::{self, Chunk, Extent, Piece};
-use crate::oci::compress::{ChunkEncoder, Compression, StreamEncoder};
-use crate::oci::content::{self, ContentError, Reader};
+use crate::oci::chunk_maker::Maker;
+use crate::oci::chunk_memory::ChunkMemory;
+use crate::oci::chunk_sink::Sink;
+use crate::oci::chunks::{self, Chunk, Extent};
+use crate::oci::compress::Compression;
+pub use crate::oci::layer_bytes::{LayerBytes, LayerError};
 use crate::oci::ordered::{self, Weighed};
-use crate::oci::tar_write::{self, BadHardLink, Member};
-use crate::oci::tree::{Content, EntryKind, Tree};
+use crate::oci::tar_write::{self, Member};
+use crate::oci::tree::Tree;
 
 /// Raw bytes in flight for one thread, and for all threads of one layer; what is compressed of them comes on top.
 const WINDOW_PER_THREAD: u64 = 2 * chunks::MAX;
 const WINDOW: u64 = 6 * chunks::MAX;
-/// Buffers kept for chunks to come, none longer than a small file's chunk mostly is.
-const KEPT: usize = 16;
-
-/// What compressed bytes a chunk stands for: blake3 of the compression's identity and the chunk's bytes.
-/// Never leaves the machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ChunkKey(pub [u8; 32]);
-
-impl ChunkKey {
-    fn of(identity: &str, raw: &[u8]) -> ChunkKey {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&(identity.len() as u64).to_le_bytes()).update(identity.as_bytes()).update(raw);
-        ChunkKey(hasher.finalize().into())
-    }
-}
-
-/// Chunks compressed earlier.
-pub trait ChunkMemory: Sync {
-    /// The member or frame that this key's chunk was compressed to, verified; `None` when it isn't there or isn't whole any more.
-    fn find(&self, key: &ChunkKey) -> Option<Vec<u8>>;
-}
-
-/// Remembers nothing.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct NoMemory;
-
-impl ChunkMemory for NoMemory {
-    fn find(&self, _: &ChunkKey) -> Option<Vec<u8>> {
-        None
-    }
-}
-
-/// Where in the blob a chunk's member stands: for the caller to remember, once the blob has its digest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ChunkPlace {
-    /// What it was made of.
-    pub key: ChunkKey,
-    /// Its first byte in the blob.
-    pub offset: u64,
-    /// In bytes.
-    pub length: u64,
-    /// blake3 of the member, to verify it with when it is read back.
-    pub check: [u8; 32],
-    /// Whether the memory had it.
-    pub reused: bool,
-}
-
-/// What is known of a layer once it is written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LayerBytes {
-    /// Digest of the tar.
-    pub diff_id: DiffId,
-    /// Length of the tar in bytes.
-    pub uncompressed_size: u64,
-    /// Length of the blob in bytes.
-    pub size: u64,
-    /// The chunks in their order; none when the layer is one stream.
-    pub chunks: Vec<ChunkPlace>,
-}
-
-/// Why a layer can't be written.
-#[derive(Debug, thiserror::Error)]
-pub enum LayerError {
-    /// A source can't be read, or isn't what it was.
-    #[error("{path}: {source}")]
-    Content {
-        /// Where it would stand in the layer.
-        path: LayerPath,
-        /// What is wrong with the source.
-        source: ContentError,
-    },
-    /// The tree names a hard link's target that it doesn't hold.
-    #[error(transparent)]
-    HardLink(#[from] BadHardLink),
-    /// The blob can't be written (disk full), or the compressor failed.
-    #[error("can't write the layer")]
-    Write(#[from] io::Error),
-}
 
 /// Writes a tree as a compressed layer to `out`, which sees the blob's bytes in order.
 ///
@@ -114,20 +36,19 @@ pub fn write_layer(
 ) -> Result<LayerBytes, LayerError> {
     let members = tar_write::members(tree)?;
     let plan = plan(&members);
-    let maker =
-        Maker { members: &members, compression, identity: compression.identity(), memory, buffers: Buffers::default() };
+    let maker = Maker::new(&members, compression, memory);
+    let (jobs, settled) = maker.jobs(&plan);
     let window = WINDOW.min(WINDOW_PER_THREAD * workers.current_num_threads() as u64);
-    let jobs = plan.iter().map(|chunk| Weighed { job: chunk, weight: chunk.length });
-    let mut sink = Sink::new(&members, compression, out)?;
+    let mut sink = Sink::new(&members, compression, settled, out)?;
     ordered::run(
         workers,
         window,
-        jobs,
-        |chunk| maker.make(chunk),
+        jobs.iter().map(|job| Weighed { job, weight: job.plan.length }),
+        |job| maker.make(job),
         |made| {
             let made = made?;
             sink.take(&made)?;
-            maker.buffers.put(made.raw);
+            maker.take_back(made);
             Ok::<_, LayerError>(())
         },
     )?;
@@ -145,208 +66,20 @@ fn plan(members: &[Member<'_>]) -> Vec<Chunk> {
     chunks::cut(&extents, tar_write::END.len() as u64)
 }
 
-/// Makes chunks, on the workers.
-struct Maker<'a> {
-    members: &'a [Member<'a>],
-    compression: &'a Compression,
-    identity: String,
-    memory: &'a dyn ChunkMemory,
-    buffers: Buffers,
-}
-
-/// A chunk read, and compressed if chunks are.
-struct Made<'p> {
-    plan: &'p Chunk,
-    raw: Vec<u8>,
-    packed: Option<Packed>,
-}
-
-struct Packed {
-    key: ChunkKey,
-    member: Vec<u8>,
-    check: [u8; 32],
-    reused: bool,
-}
-
-impl Maker<'_> {
-    fn make<'p>(&self, plan: &'p Chunk) -> Result<Made<'p>, LayerError> {
-        let mut raw = self.buffers.get(plan.length as usize + 1);
-        let mut reader = Reader::default();
-        for piece in &plan.pieces {
-            self.append(&mut raw, &mut reader, piece)?;
-        }
-        let packed = if self.compression.chunks() { Some(self.pack(&raw)?) } else { None };
-        Ok(Made { plan, raw, packed })
-    }
-
-    fn append(&self, raw: &mut Vec<u8>, reader: &mut Reader, piece: &Piece) -> Result<(), LayerError> {
-        let zeros = match piece {
-            Piece::End { length } => *length,
-            Piece::Member { index, header, content: part, padding } => {
-                let Member { path, entry } = &self.members[*index];
-                if *header {
-                    tar_write::append_header(raw, path, entry);
-                }
-                if let EntryKind::File(content) = &entry.kind {
-                    reader.append(raw, content, part).map_err(|source| content_error(path, source))?;
-                }
-                *padding
-            }
-        };
-        raw.resize(raw.len() + zeros as usize, 0);
-        Ok(())
-    }
-
-    fn pack(&self, raw: &[u8]) -> io::Result<Packed> {
-        let key = ChunkKey::of(&self.identity, raw);
-        let found = self.memory.find(&key);
-        let reused = found.is_some();
-        let member = match found {
-            Some(member) => member,
-            None => encode(self.compression, raw)?,
-        };
-        Ok(Packed { key, check: blake3::hash(&member).into(), member, reused })
-    }
-}
-
-fn content_error(path: &LayerPath, source: ContentError) -> LayerError {
-    LayerError::Content { path: path.clone(), source }
-}
-
-/// Compresses with this thread's encoder: its tables are large, and costly to make for each chunk.
-fn encode(compression: &Compression, raw: &[u8]) -> io::Result<Vec<u8>> {
-    thread_local! {
-        static ENCODER: RefCell<Option<ChunkEncoder>> = const { RefCell::new(None) };
-    }
-    ENCODER.with_borrow_mut(|slot| {
-        let encoder = match slot.take() {
-            Some(encoder) if encoder.makes(compression.format()) => encoder,
-            _ => ChunkEncoder::new(compression)?,
-        };
-        slot.insert(encoder).encode(raw)
-    })
-}
-
-/// Buffers that chunks were in, for the chunks after them.
-#[derive(Default)]
-struct Buffers(Mutex<Vec<Vec<u8>>>);
-
-impl Buffers {
-    fn get(&self, capacity: usize) -> Vec<u8> {
-        let free = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut buffer = free.unwrap_or_default();
-        buffer.reserve_exact(capacity);
-        buffer
-    }
-
-    /// Large ones go back to the system: kept, each buffer would grow to the size of the largest chunk.
-    fn put(&self, mut buffer: Vec<u8>) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if buffer.capacity() as u64 <= chunks::LARGE && kept.len() < KEPT {
-            buffer.clear();
-            kept.push(buffer);
-        }
-    }
-}
-
-/// Takes chunks in their order: diff ID, digests of large files, the blob.
-struct Sink<'a> {
-    members: &'a [Member<'a>],
-    diff_id: Hasher,
-    uncompressed_size: u64,
-    large_file: Hasher,
-    chunks: Vec<ChunkPlace>,
-    output: Output<'a>,
-}
-
-enum Output<'a> {
-    Chunks(Counting<'a>),
-    Stream(StreamEncoder<Counting<'a>>),
-}
-
-impl<'a> Sink<'a> {
-    fn new(members: &'a [Member<'a>], compression: &Compression, out: &'a mut dyn Write) -> io::Result<Sink<'a>> {
-        let out = Counting { out, count: 0 };
-        let output = match compression.chunks() {
-            true => Output::Chunks(out),
-            false => Output::Stream(StreamEncoder::new(compression, out)?),
-        };
-        let (diff_id, large_file) = (Hasher::new(), Hasher::new());
-        Ok(Sink { members, diff_id, uncompressed_size: 0, large_file, chunks: Vec::new(), output })
-    }
-
-    fn take(&mut self, made: &Made<'_>) -> Result<(), LayerError> {
-        self.diff_id.update(&made.raw);
-        self.uncompressed_size += made.raw.len() as u64;
-        self.check_part(made)?;
-        match (&mut self.output, &made.packed) {
-            (Output::Chunks(out), Some(packed)) => {
-                let Packed { key, check, reused, ref member } = *packed;
-                self.chunks.push(ChunkPlace { key, offset: out.count, length: member.len() as u64, check, reused });
-                out.write_all(member)?;
-            }
-            (Output::Stream(encoder), _) => encoder.write(&made.raw)?,
-            (Output::Chunks(_), None) => {}
-        }
-        Ok(())
-    }
-
-    /// A file cut into several chunks is hashed here, where they come in order: each stands alone in its chunk.
-    fn check_part(&mut self, made: &Made<'_>) -> Result<(), LayerError> {
-        let [Piece::Member { index, content: part, padding, .. }] = &made.plan.pieces[..] else { return Ok(()) };
-        let Member { path, entry } = &self.members[*index];
-        let EntryKind::File(content @ Content::File { size, .. }) = &entry.kind else { return Ok(()) };
-        if *part == (0..*size) {
-            return Ok(());
-        }
-        let end = made.raw.len() - *padding as usize;
-        self.large_file.update(&made.raw[end - (part.end - part.start) as usize..end]);
-        if part.end == *size {
-            let found = std::mem::take(&mut self.large_file).finish();
-            content::verify(content, found).map_err(|source| content_error(path, source))?;
-        }
-        Ok(())
-    }
-
-    fn finish(self) -> Result<LayerBytes, LayerError> {
-        let out = match self.output {
-            Output::Chunks(out) => out,
-            Output::Stream(encoder) => encoder.finish()?,
-        };
-        let (diff_id, uncompressed_size) = (DiffId(self.diff_id.finish()), self.uncompressed_size);
-        Ok(LayerBytes { diff_id, uncompressed_size, size: out.count, chunks: self.chunks })
-    }
-}
-
-/// Counts what goes through.
-struct Counting<'a> {
-    out: &'a mut dyn Write,
-    count: u64,
-}
-
-impl Write for Counting<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.out.write(bytes)?;
-        self.count += written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, HashMap};
-    use std::io::Read;
+    use std::io::{self, Read};
     use std::path::Path;
     use std::sync::Arc;
 
     use super::*;
     use crate::digest::Digest;
+    use crate::layer_path::LayerPath;
+    use crate::oci::chunk_memory::{Border, ChunkKey, ChunkPlace, NoMemory};
     use crate::oci::compress::Format;
-    use crate::oci::tree::Entry;
+    use crate::oci::content::ContentError;
+    use crate::oci::tree::{Content, Entry, EntryKind};
 
     fn pool(threads: usize) -> ThreadPool {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap()
@@ -386,28 +119,34 @@ mod tests {
     fn add_file(tree: &mut Tree, dir: &Path, name: &str, content: &[u8]) {
         let host = dir.join(name);
         std::fs::write(&host, content).unwrap();
-        let content = Content::File { path: host, size: content.len() as u64, digest: Digest::of(content) };
+        let content =
+            Content::File { path: host, size: content.len() as u64, digest: Digest::of(content), stamp: None };
         tree.entries.insert(path(&format!("app/{name}")), entry(EntryKind::File(content)));
     }
 
-    /// What the store does: keeps members by key.
+    /// What the store does: keeps members by key, and borders.
     #[derive(Default)]
-    struct Remembered(HashMap<ChunkKey, Vec<u8>>);
+    struct Remembered(HashMap<ChunkKey, Vec<u8>>, Vec<Border>);
 
     impl Remembered {
         fn of(layer: &LayerBytes, blob: &[u8]) -> Remembered {
-            let member = |place: &ChunkPlace| {
+            let member = |place| {
+                let place: &ChunkPlace = place;
                 let member = &blob[place.offset as usize..(place.offset + place.length) as usize];
-                assert_eq!(place.check, *blake3::hash(member).as_bytes());
-                (place.key, member.to_vec())
+                assert_eq!(place.check, Some(*blake3::hash(member).as_bytes()));
+                place.new_keys.iter().map(|key| (*key, member.to_vec()))
             };
-            Remembered(layer.chunks.iter().map(member).collect())
+            Remembered(layer.chunks.iter().flat_map(member).collect(), layer.borders.clone())
         }
     }
 
     impl ChunkMemory for Remembered {
-        fn find(&self, key: &ChunkKey) -> Option<Vec<u8>> {
-            self.0.get(key).cloned()
+        fn find(&self, key: &ChunkKey, member: &mut Vec<u8>) -> bool {
+            self.0.get(key).inspect(|found| member.extend_from_slice(found)).is_some()
+        }
+
+        fn borders(&self) -> Vec<Border> {
+            self.1.clone()
         }
     }
 
@@ -419,7 +158,7 @@ mod tests {
     ) -> (LayerBytes, Vec<u8>) {
         let mut blob = Vec::new();
         let layer = write_layer(tree, compression, memory, &pool(threads), &mut blob).unwrap();
-        assert_eq!(layer.size, blob.len() as u64);
+        assert_eq!((layer.size, layer.digest), (blob.len() as u64, Digest::of(&blob)));
         (layer, blob)
     }
 
@@ -448,7 +187,8 @@ mod tests {
         for compression in every_compression() {
             let (layer, blob) = write(&tree, &compression, &NoMemory, 1);
             let memory = Remembered::of(&layer, &blob);
-            let half = Remembered(memory.0.clone().into_iter().filter(|(key, _)| key.0[0] % 2 == 0).collect());
+            let half = memory.0.clone().into_iter().filter(|(key, _)| key.0[0] % 2 == 0).collect();
+            let half = Remembered(half, layer.borders.clone());
             assert_eq!((&layer, &blob), (&write(&tree, &compression, &NoMemory, 4).0, &blob), "{compression}");
             for memory in [&memory as &dyn ChunkMemory, &half] {
                 let (again, same) = write(&tree, &compression, memory, 3);
@@ -480,6 +220,55 @@ mod tests {
         assert!(edited.chunks.len() > 5, "{}", edited.chunks.len());
         assert_eq!(edited.chunks.iter().filter(|chunk| !chunk.reused).count(), 1);
         assert_ne!(edited.diff_id, layer.diff_id);
+    }
+
+    #[test]
+    fn an_edit_gives_the_same_layer_with_and_without_memory_wherever_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let tree = host_tree(dir.path());
+        let (layer, blob) = write(&tree, &Compression::default(), &NoMemory, 2);
+        let memory = Remembered::of(&layer, &blob);
+        for name in ["f0", "f120", "f180", "f240", "f299", "f99", "large"] {
+            let mut edited = tree.clone();
+            let length = if name == "large" { 5 << 20 } else { 6_000 };
+            add_file(&mut edited, dir.path(), name, &bytes(7_777, length));
+            let (expected, same) = write(&edited, &Compression::default(), &NoMemory, 2);
+            let (found, bytes) = write(&edited, &Compression::default(), &memory, 2);
+            assert!(bytes == same && found.diff_id == expected.diff_id && found.digest == expected.digest, "{name}");
+            assert_eq!(found.uncompressed_size, expected.uncompressed_size, "{name}");
+            std::fs::write(dir.path().join(name), content_of(&tree, name)).unwrap();
+        }
+    }
+
+    /// What `host_tree` put there.
+    fn content_of(tree: &Tree, name: &str) -> Vec<u8> {
+        let EntryKind::File(content) = &tree.entries[&path(&format!("app/{name}"))].kind else { panic!("{name}") };
+        let seed = name.strip_prefix('f').map_or(999, |number| number.parse().unwrap());
+        bytes(seed, content.size() as usize)
+    }
+
+    #[test]
+    fn sources_before_a_border_are_not_read_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let tree = host_tree(dir.path());
+        let (layer, blob) = write(&tree, &Compression::default(), &NoMemory, 2);
+        assert!(!layer.borders.is_empty());
+        let memory = Remembered::of(&layer, &blob);
+        std::fs::remove_file(dir.path().join("f0")).unwrap();
+        let again = write(&tree, &Compression::default(), &memory, 2);
+        assert_eq!((again.0.diff_id, &again.0.borders, again.1), (layer.diff_id, &layer.borders, blob));
+        let borderless = Remembered(memory.0, Vec::new());
+        let error = write_layer(&tree, &Compression::default(), &borderless, &pool(2), &mut io::sink()).unwrap_err();
+        assert!(matches!(error, LayerError::Content { source: ContentError::Unreadable { .. }, .. }), "{error}");
+    }
+
+    #[test]
+    fn no_border_stands_within_a_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut tree = Tree::default();
+        add_file(&mut tree, dir.path(), "large", &bytes(1, 20 << 20));
+        let (layer, _) = write(&tree, &Compression::gzip(1).unwrap(), &NoMemory, 2);
+        assert_eq!((layer.chunks.len(), layer.borders.len()), (6, 0));
     }
 
     #[test]
@@ -558,6 +347,7 @@ mod tests {
             write(&Tree { entries }, &Compression::default(), &NoMemory, 1)
         };
         let range = Content::Range { path: archive, offset: 2, size: 5 };
-        assert_eq!(layer(range), layer(Content::Bytes(Arc::from(&b"hello"[..]))));
+        let (range, bytes) = (layer(range), layer(Content::Bytes(Arc::from(&b"hello"[..]))));
+        assert_eq!((range.1, range.0.diff_id), (bytes.1, bytes.0.diff_id));
     }
 }

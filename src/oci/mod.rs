@@ -3,6 +3,9 @@
 pub mod archive;
 pub mod blob_source;
 pub mod canonical;
+mod chunk_maker;
+pub mod chunk_memory;
+mod chunk_sink;
 pub mod chunks;
 pub mod closure;
 pub mod compress;
@@ -17,6 +20,7 @@ pub mod image_run;
 pub mod image_spec;
 pub mod index;
 pub mod layer;
+mod layer_bytes;
 pub mod layout;
 pub mod listing;
 pub mod manifest;

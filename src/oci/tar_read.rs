@@ -230,8 +230,9 @@ mod tests {
 
     use super::*;
     use crate::digest::Digest;
+    use crate::oci::chunk_memory::NoMemory;
     use crate::oci::compress::Compression;
-    use crate::oci::layer::{NoMemory, write_layer};
+    use crate::oci::layer::write_layer;
     use crate::oci::tar_write;
 
     /// An archive under construction, with headers as they come.

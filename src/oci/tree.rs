@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::digest::Digest;
+use crate::file_stat::Stamp;
 use crate::layer_path::LayerPath;
 
 /// A layer's content, sorted by the bytes of its paths. Every parent of an entry is an entry.
@@ -160,6 +161,8 @@ pub enum Content {
         size: u64,
         /// Digest of the content that the caller's action key was made with.
         digest: Digest,
+        /// Vouches for the digest as long as the file has it; `None`: it is hashed as it is read.
+        stamp: Option<Stamp>,
     },
     /// A part of a file of the host: a member of an uncompressed archive.
     Range {

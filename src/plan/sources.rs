@@ -19,9 +19,9 @@ impl Identify for FileHashes {
 
 fn seen(identity: FileIdentity) -> Result<Source, String> {
     match identity.kind {
-        FileKind::File => {
+        FileKind::File { stamp } => {
             let FileIdentity { digest, size, executable, .. } = identity;
-            Ok(Source::File { digest, size, executable })
+            Ok(Source::File { digest, size, executable, stamp })
         }
         FileKind::Symlink(target) => {
             String::from_utf8(target).map(Source::Link).map_err(|_| "the link's target is not UTF-8".to_owned())

@@ -241,8 +241,8 @@ impl<'a> Draft<'a> {
     fn put_source(&mut self, path: LayerPath, file: &Utf8Path, source: Source, by: Span) {
         let (mode, kind) = match source {
             Source::Link(target) => (0o777, FileKind::Symlink(target)),
-            Source::File { digest, size, executable } => {
-                let source = SourceFile { path: file.to_owned(), digest, size };
+            Source::File { digest, size, executable, stamp } => {
+                let source = SourceFile { path: file.to_owned(), digest, size, stamp };
                 (if executable { 0o755 } else { 0o644 }, FileKind::Source(source))
             }
         };

@@ -14,6 +14,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use crate::action::{ActionId, Fetch, Operation};
 use crate::diagnostic::Diagnostic;
 use crate::digest::Digest;
+use crate::file_stat::Stamp;
 use crate::label::Label;
 use crate::oci::compress::Compression;
 use crate::platform::Platform;
@@ -79,6 +80,8 @@ pub enum Source {
         size: u64,
         /// Whether its owner may execute it.
         executable: bool,
+        /// Vouches for the digest as long as the file has it.
+        stamp: Option<Stamp>,
     },
     /// A symbolic link and its target.
     Link(String),

@@ -57,9 +57,9 @@ fn source(target: &Target<'_>, src: Spanned<&str>, context: &dyn Context) -> Res
     let found = context.glob(target.directory, &[glob]);
     let files: Vec<Utf8PathBuf> = found.map_err(|errors| fail(errors[0].1.to_string()))?;
     match context.identify(&files).pop() {
-        Some(Ok(Source::File { digest, size, .. })) => {
+        Some(Ok(Source::File { digest, size, stamp, .. })) => {
             pinned(target, digest)?;
-            Ok(Archive::Source(SourceFile { path: target.directory.join(src.value), digest, size }))
+            Ok(Archive::Source(SourceFile { path: target.directory.join(src.value), digest, size, stamp }))
         }
         Some(Ok(Source::Link(to))) => {
             Err(fail(format!("`{}` is a symbolic link to `{to}`", src.value)).help("name the archive itself"))

@@ -7,8 +7,10 @@ use std::ffi::CStr;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::thread::JoinHandle;
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -29,6 +31,8 @@ pub struct Blobs {
     shards: [OnceLock<OwnedFd>; 256],
     /// Put in place since the last sync.
     unsynced: Mutex<Vec<Digest>>,
+    /// Large ones that are on their way to the disk already.
+    early: Mutex<Vec<JoinHandle<Result<(), StoreError>>>>,
 }
 
 /// What the store has of a blob, by `stat` alone.
@@ -44,17 +48,31 @@ pub enum Presence {
 
 /// Up to here each blob is synced for itself; beyond, the whole file system is, once.
 const SYNC_EACH: usize = 64;
+/// Threads that wait for the disk.
+const SYNCED_AT_ONCE: usize = 8;
+/// From this size on (bytes), a blob's way to the disk begins as soon as it is whole, while other work is done.
+const WORTH_AN_EARLY_START: u64 = 1 << 20;
 
 impl Blobs {
     pub(super) fn new(folder: Arc<Folder>) -> Blobs {
         let dir = folder.path.join("blobs/sha256");
-        Blobs { folder, dir, shards: [const { OnceLock::new() }; 256], unsynced: Mutex::default() }
+        Blobs {
+            folder,
+            dir,
+            shards: [const { OnceLock::new() }; 256],
+            unsynced: Mutex::default(),
+            early: Mutex::default(),
+        }
     }
 
     /// A new blob, to be written to.
     pub fn writer(&self) -> Result<BlobWriter<'_>, StoreError> {
-        let temp = self.folder.temps.create(READ_ONLY)?;
-        Ok(BlobWriter { blobs: self, temp, hasher: Hasher::new(), size: 0 })
+        Ok(BlobWriter { file: self.file()?, hasher: Hasher::new() })
+    }
+
+    /// A new blob, to be written to by who knows its digest in the end.
+    pub fn file(&self) -> Result<BlobFile<'_>, StoreError> {
+        Ok(BlobFile { blobs: self, temp: self.folder.temps.create(READ_ONLY)?, size: 0 })
     }
 
     /// Stores bytes held in memory.
@@ -123,11 +141,30 @@ impl Blobs {
         let mut unsynced = std::mem::take(&mut *locked(&self.unsynced));
         unsynced.sort_unstable();
         unsynced.dedup();
+        let early = self.finish_early();
         let synced = if unsynced.len() > SYNC_EACH { self.sync_all() } else { self.sync_each(&unsynced) };
+        // The system tells of a failure once: whoever heard of it passes it on.
+        let synced = early.and(synced);
         if synced.is_err() {
             locked(&self.unsynced).append(&mut unsynced);
         }
         synced
+    }
+
+    /// Where enough are on their way already, a blob waits for [`Blobs::sync`].
+    fn start_early(&self, path: PathBuf) {
+        let mut early = locked(&self.early);
+        if early.len() < SYNCED_AT_ONCE {
+            early.push(std::thread::spawn(move || sync_if_there(&path)));
+        }
+    }
+
+    fn finish_early(&self) -> Result<(), StoreError> {
+        let threads = std::mem::take(&mut *locked(&self.early));
+        // All of them, whichever fails.
+        let results: Vec<_> =
+            threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))).collect();
+        results.into_iter().collect()
     }
 
     fn sync_all(&self) -> Result<(), StoreError> {
@@ -136,14 +173,21 @@ impl Blobs {
         rustix::fs::syncfs(&dir).map_err(|error| fail(error.into()))
     }
 
-    /// `digests` are sorted, so that each folder is synced once, after its files.
+    /// `digests` are sorted, so that each folder is synced once, after its files. Side by side: syncing is waiting.
     fn sync_each(&self, digests: &[Digest]) -> Result<(), StoreError> {
-        for shard in digests.chunk_by(|a, b| a.as_bytes()[0] == b.as_bytes()[0]) {
-            shard.iter().try_for_each(|digest| sync_if_there(&self.path(digest)))?;
-            let path = self.path(&shard[0]);
-            path.parent().map_or(Ok(()), sync_if_there)?;
-        }
-        Ok(())
+        let shards: Vec<&[Digest]> = digests.chunk_by(|a, b| a.as_bytes()[0] == b.as_bytes()[0]).collect();
+        let share = shards.len().div_ceil(SYNCED_AT_ONCE).max(1);
+        std::thread::scope(|scope| {
+            let sync = |shards: &[&[Digest]]| shards.iter().try_for_each(|shard| self.sync_shard(shard));
+            let threads: Vec<_> = shards.chunks(share).map(|shards| scope.spawn(move || sync(shards))).collect();
+            threads.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
+        })
+    }
+
+    fn sync_shard(&self, digests: &[Digest]) -> Result<(), StoreError> {
+        digests.iter().try_for_each(|digest| sync_if_there(&self.path(digest)))?;
+        let path = digests.first().map(|digest| self.path(digest));
+        path.as_deref().and_then(Path::parent).map_or(Ok(()), sync_if_there)
     }
 
     /// The folder of a digest's first byte; `None` while there is none.
@@ -169,6 +213,9 @@ impl Blobs {
                 fs::create_dir_all(dir).map_err(|error| StoreError::io("create", dir, error))?;
             }
             temp.persist(&path)?;
+            if size >= WORTH_AN_EARLY_START {
+                self.start_early(path);
+            }
         }
         // Also where it was there: another process may have put it there and not synced it yet.
         locked(&self.unsynced).push(*digest);
@@ -206,26 +253,25 @@ fn hex_digit(nibble: u8) -> u8 {
     nibble + if nibble < 10 { b'0' } else { b'a' - 10 }
 }
 
-/// A blob being written, hashed as it goes; unbuffered, so best given large pieces. Dropped before [`BlobWriter::finish`], it leaves nothing.
+/// A blob being written whose digest the writer takes itself; unbuffered, so best given large pieces. Dropped before
+/// [`BlobFile::finish`], it leaves nothing.
 ///
 /// Its `Write` errors hold a [`StoreError`], which [`StoreError::io`] takes out again.
-pub struct BlobWriter<'a> {
+pub struct BlobFile<'a> {
     blobs: &'a Blobs,
     temp: TempFile,
-    hasher: Hasher,
     size: u64,
 }
 
-impl BlobWriter<'_> {
-    /// Puts the blob in its place; gives its digest and size (bytes).
-    pub fn finish(self) -> Result<(Digest, u64), StoreError> {
-        let digest = self.hasher.finish();
-        self.blobs.adopt(self.temp, &digest, self.size)?;
-        Ok((digest, self.size))
+impl BlobFile<'_> {
+    /// Puts the blob in its place under the digest of all that was written; gives its size (bytes).
+    pub fn finish(self, digest: &Digest) -> Result<u64, StoreError> {
+        self.blobs.adopt(self.temp, digest, self.size)?;
+        Ok(self.size)
     }
 }
 
-impl Write for BlobWriter<'_> {
+impl Write for BlobFile<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.temp.file.write(bytes).map_err(|error| match error.kind() {
             // `write_all` tries again.
@@ -235,8 +281,33 @@ impl Write for BlobWriter<'_> {
                 StoreError::io("write", self.temp.path(), error).needing(needed).into_io()
             }
         })?;
-        self.hasher.update(&bytes[..written]);
         self.size += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A [`BlobFile`] that is hashed as it goes.
+pub struct BlobWriter<'a> {
+    file: BlobFile<'a>,
+    hasher: Hasher,
+}
+
+impl BlobWriter<'_> {
+    /// Puts the blob in its place; gives its digest and size (bytes).
+    pub fn finish(self) -> Result<(Digest, u64), StoreError> {
+        let digest = self.hasher.finish();
+        Ok((digest, self.file.finish(&digest)?))
+    }
+}
+
+impl Write for BlobWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.hasher.update(&bytes[..written]);
         Ok(written)
     }
 
@@ -283,7 +354,7 @@ mod tests {
         let blobs = blobs(dir.path());
         let mut writer = blobs.writer().unwrap();
         writer.write_all(b"half").unwrap();
-        let temp = writer.temp.path().to_owned();
+        let temp = writer.file.temp.path().to_owned();
         drop(writer);
         assert!(!temp.exists());
         assert_eq!(fs::read_dir(&blobs.dir).unwrap().count(), 0);
@@ -338,7 +409,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let blobs = blobs(dir.path());
         let mut writer = blobs.writer().unwrap();
-        writer.temp.file = File::options().write(true).open("/dev/full").unwrap();
+        writer.file.temp.file = File::options().write(true).open("/dev/full").unwrap();
         let error = writer.write_all(b"hello").unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
         let error = StoreError::io("build", Path::new("elsewhere"), error);

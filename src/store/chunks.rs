@@ -51,12 +51,16 @@ impl ChunkIndex {
         ChunkIndex { blobs, journal: Journal::new(folder, "chunks", SHARDS) }
     }
 
-    /// The chunk's compressed bytes; `None` where no blob has them, or has others by now.
-    pub fn find(&self, key: &[u8; 32]) -> Option<Vec<u8>> {
-        let (blob, place) = self.place(key)?;
-        let mut member = vec![0; usize::try_from(place.length).ok()?];
-        self.blobs.open(&blob).ok()?.read_exact_at(&mut member, place.offset).ok()?;
-        (ChunkPlace::check_of(&member) == place.check).then_some(member)
+    /// Puts the chunk's compressed bytes in the place of what `member` holds; `false` where no blob has them, or has others
+    /// by now.
+    pub fn find(&self, key: &[u8; 32], member: &mut Vec<u8>) -> bool {
+        self.place(key).and_then(|(blob, place)| self.read(&blob, &place, member)).is_some()
+    }
+
+    fn read(&self, blob: &Digest, place: &ChunkPlace, member: &mut Vec<u8>) -> Option<()> {
+        member.resize(usize::try_from(place.length).ok()?, 0);
+        self.blobs.open(blob).ok()?.read_exact_at(member, place.offset).ok()?;
+        (ChunkPlace::check_of(member) == place.check).then_some(())
     }
 
     /// Remembers where a blob, which is in the store, has which chunks. A place known before stays while its blob does.
@@ -65,6 +69,16 @@ impl ChunkIndex {
             |place: &&ChunkPlace| self.place(&place.key).is_none_or(|(known, _)| !self.blobs.path(&known).exists());
         let records: Vec<_> = places.iter().filter(is_new).map(|place| (place.key, encode(blob, place))).collect();
         self.journal.append(&records)
+    }
+
+    /// What was kept under a name, as it was given; `None` where nothing was.
+    pub fn note(&self, name: &[u8; 32]) -> Option<Vec<u8>> {
+        self.journal.get(name).ok()?
+    }
+
+    /// Keeps something under a name (evenly spread, none of a chunk's keys), in place of what stood there.
+    pub fn keep_note(&self, name: &[u8; 32], bytes: &[u8]) -> Result<(), StoreError> {
+        self.journal.append(&[(*name, bytes)])
     }
 
     /// An index that can't be read is as good as an empty one.
@@ -104,6 +118,11 @@ mod tests {
         ChunkIndex::new(Arc::clone(&folder), Arc::new(Blobs::new(folder)))
     }
 
+    fn find(index: &ChunkIndex, key: u8) -> Option<Vec<u8>> {
+        let mut member = Vec::new();
+        index.find(&[key; 32], &mut member).then_some(member)
+    }
+
     fn place(key: u8, offset: u64, member: &[u8]) -> ChunkPlace {
         let length = u32::try_from(member.len()).unwrap();
         ChunkPlace { key: [key; 32], offset, length, check: ChunkPlace::check_of(member) }
@@ -116,9 +135,19 @@ mod tests {
         let blob = index.blobs.put_bytes(b"headmembertail").unwrap();
         index.remember(&blob, &[place(1, 4, b"member"), place(200, 10, b"tail")]).unwrap();
         let index = open(dir.path());
-        assert_eq!(index.find(&[1; 32]).as_deref(), Some(&b"member"[..]));
-        assert_eq!(index.find(&[200; 32]).as_deref(), Some(&b"tail"[..]));
-        assert_eq!(index.find(&[3; 32]), None);
+        assert_eq!(find(&index, 1).as_deref(), Some(&b"member"[..]));
+        assert_eq!(find(&index, 200).as_deref(), Some(&b"tail"[..]));
+        assert_eq!(find(&index, 3), None);
+    }
+
+    #[test]
+    fn a_note_is_given_back_as_it_was_kept_last() {
+        let dir = tempfile::tempdir().unwrap();
+        let index = open(dir.path());
+        assert_eq!(index.note(&[7; 32]), None);
+        index.keep_note(&[7; 32], b"one").unwrap();
+        index.keep_note(&[7; 32], b"two").unwrap();
+        assert_eq!(open(dir.path()).note(&[7; 32]).as_deref(), Some(&b"two"[..]));
     }
 
     #[test]
@@ -130,10 +159,10 @@ mod tests {
         for content in [&b"headmembeR"[..], b"headm", b""] {
             fs::remove_file(index.blobs.path(&blob)).unwrap();
             fs::write(index.blobs.path(&blob), content).unwrap();
-            assert_eq!(index.find(&[1; 32]), None);
+            assert_eq!(find(&index, 1), None);
         }
         fs::remove_file(index.blobs.path(&blob)).unwrap();
-        assert_eq!(index.find(&[1; 32]), None);
+        assert_eq!(find(&index, 1), None);
     }
 
     #[test]
@@ -146,6 +175,6 @@ mod tests {
         assert_eq!(index.place(&[1; 32]).unwrap().0, first);
         fs::remove_file(index.blobs.path(&first)).unwrap();
         index.remember(&second, &[place(1, 1, b"member")]).unwrap();
-        assert_eq!(index.find(&[1; 32]).as_deref(), Some(&b"member"[..]));
+        assert_eq!(find(&index, 1).as_deref(), Some(&b"member"[..]));
     }
 }

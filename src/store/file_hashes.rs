@@ -19,12 +19,13 @@ use rustix::fs::{AtFlags, FileType};
 use rustix::io::Errno;
 
 use crate::digest::{Digest, Hasher};
+use crate::file_stat::{FileStat, Stamp};
 
 use super::beneath::Root;
 use super::error::StoreError;
 use super::file_identity::{FileError, FileIdentity, FileKind};
 use super::folder::{Folder, locked};
-use super::stat_table::{FileStat, StatKey, StatTable};
+use super::stat_table::StatTable;
 
 /// How far to believe that an unchanged stat means unchanged content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,13 +45,11 @@ pub struct FileHashes {
     trust: Trust,
     known: StatTable,
     /// Hashed in this run, by stats that vouch for it.
-    fresh: Mutex<HashMap<StatKey, Digest>>,
+    fresh: Mutex<HashMap<Stamp, Digest>>,
     /// A moment before the first hashing of this run, by the clock that stamps files; nanoseconds since 1970.
     began: OnceLock<i128>,
 }
 
-/// Nanoseconds between a stat and a hashing for which it vouches: FAT's clock ticks every two seconds, no other's slower.
-const SAFELY_OLDER: i128 = 2_000_000_000;
 const DAY: i128 = 86_400 * 1_000_000_000;
 const ATTEMPTS: usize = 4;
 const BUFFER: u64 = 256 * 1024;
@@ -107,11 +106,11 @@ impl FileHashes {
     }
 
     fn look(&self, dir: BorrowedFd<'_>, name: &OsStr) -> Result<Look, Errno> {
-        let stat = FileStat::of(&rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?);
+        let stat = FileStat::new(&rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?);
         match stat.file_type() {
             FileType::RegularFile => {
                 let digest = (self.trust == Trust::Stat).then(|| self.recall(&stat)).flatten();
-                Ok(digest.map_or(Look::Unhashed, |digest| Look::Known(FileIdentity::file(digest, &stat))))
+                Ok(digest.map_or(Look::Unhashed, |digest| Look::Known(FileIdentity::file(digest, &stat, true))))
             }
             FileType::Symlink => {
                 let target = rustix::fs::readlinkat(dir, name, Vec::new())?.into_bytes();
@@ -122,7 +121,7 @@ impl FileHashes {
     }
 
     fn recall(&self, stat: &FileStat) -> Option<Digest> {
-        self.known.find(&stat.key).or_else(|| locked(&self.fresh).get(&stat.key).copied())
+        self.known.find(&stat.stamp).or_else(|| locked(&self.fresh).get(&stat.stamp).copied())
     }
 
     fn resolve(&self, path: &Path, look: Result<Look, Errno>) -> Result<FileIdentity, FileError> {
@@ -140,11 +139,12 @@ impl FileHashes {
         for _ in 0..ATTEMPTS {
             let file = self.root.file(path).map_err(|error| FileError::new(path, error))?;
             let unreadable = |source| FileError::Unreadable { path: path.to_owned(), source };
-            let Some((digest, stat)) = hash_unchanging(file).map_err(unreadable)? else { continue };
-            if stat.changed < began - SAFELY_OLDER {
-                locked(&self.fresh).insert(stat.key, digest);
+            let Some((digest, stat)) = hash_unchanging(&file).map_err(unreadable)? else { continue };
+            let vouches = stat.is_settled(&file, began);
+            if vouches {
+                locked(&self.fresh).insert(stat.stamp, digest);
             }
-            return Ok(FileIdentity::file(digest, &stat));
+            return Ok(FileIdentity::file(digest, &stat, vouches && self.trust == Trust::Stat));
         }
         Err(FileError::KeepsChanging(path.to_owned()))
     }
@@ -163,8 +163,8 @@ impl Drop for FileHashes {
 }
 
 /// Digest of a file and the stat that it had before and after; `None` where it changed meanwhile.
-fn hash_unchanging(mut file: File) -> io::Result<Option<(Digest, FileStat)>> {
-    let before = FileStat::of(&rustix::fs::fstat(&file)?);
+fn hash_unchanging(mut file: &File) -> io::Result<Option<(Digest, FileStat)>> {
+    let before = FileStat::of(file)?;
     // One more than the size: a small file is read in one call, its end in another, and no more is allocated.
     let length = usize::try_from(BUFFER.min(before.size.saturating_add(1))).unwrap_or(1);
     let (mut buffer, mut hasher, mut size) = (vec![0; length], Hasher::new(), 0);
@@ -179,13 +179,14 @@ fn hash_unchanging(mut file: File) -> io::Result<Option<(Digest, FileStat)>> {
             Err(error) => return Err(error),
         }
     }
-    let after = FileStat::of(&rustix::fs::fstat(&file)?);
+    let after = FileStat::of(file)?;
     Ok((before == after && size == after.size).then(|| (hasher.finish(), after)))
 }
 
 impl FileIdentity {
-    fn file(digest: Digest, stat: &FileStat) -> FileIdentity {
-        FileIdentity { digest, size: stat.size, executable: stat.executable(), kind: FileKind::File }
+    fn file(digest: Digest, stat: &FileStat, vouches: bool) -> FileIdentity {
+        let stamp = vouches.then_some(stat.stamp);
+        FileIdentity { digest, size: stat.size, executable: stat.executable(), kind: FileKind::File { stamp } }
     }
 
     fn symlink(target: Vec<u8>) -> FileIdentity {
@@ -330,7 +331,7 @@ mod tests {
     #[test]
     fn a_file_that_is_not_what_its_stat_says_is_changing() {
         // Its size is given as 0, and then there is content.
-        assert!(hash_unchanging(File::open("/proc/self/status").unwrap()).unwrap().is_none());
+        assert!(hash_unchanging(&File::open("/proc/self/status").unwrap()).unwrap().is_none());
     }
 
     #[test]

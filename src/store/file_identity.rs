@@ -9,6 +9,7 @@ use rustix::fs::FileType;
 use rustix::io::Errno;
 
 use crate::digest::Digest;
+use crate::file_stat::Stamp;
 
 /// What a file is, as far as a digest of sources is concerned.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +28,11 @@ pub struct FileIdentity {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileKind {
     /// A regular file.
-    File,
+    File {
+        /// Vouches for the digest as long as the file has it; `None` where the file was written to too recently, or no stat
+        /// is to be trusted.
+        stamp: Option<Stamp>,
+    },
     /// A symbolic link with its target, which is not followed.
     Symlink(Vec<u8>),
 }

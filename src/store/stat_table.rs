@@ -1,64 +1,22 @@
 //! What is known of files by their `stat`: a sorted table of `stat → digest`, one sealed file a workspace.
 //!
-//! Found by device and inode rather than by path: a lookup hashes nothing, and files of one folder stand together. Numbers
-//! are big-endian, so that the order of bytes is the order of numbers. Knows nothing of reading and hashing files.
+//! Found by device and inode rather than by path: a lookup hashes nothing, and files of one folder stand together. Knows
+//! nothing of reading and hashing files.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rustix::fs::{FileType, Stat};
-
 use crate::digest::Digest;
+use crate::file_stat::Stamp;
 
 use super::folder::Sealed;
 
-/// One look at a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct FileStat {
-    /// Bytes of content.
-    pub(super) size: u64,
-    mode: u32,
-    /// The later of mtime and ctime, nanoseconds since 1970.
-    pub(super) changed: i128,
-    /// All that must stay the same for the content to be the same.
-    pub(super) key: StatKey,
-}
-
-/// `device u64 | inode u64 | size u64 | mtime i128 | ctime i128 | mode u32`.
-pub(super) type StatKey = [u8; 60];
-const STAT: usize = size_of::<StatKey>();
+const STAT: usize = size_of::<Stamp>();
 /// The key, the digest, and the day (since 1970, u32) on which a build last used it and wrote the table.
 const ENTRY: usize = STAT + 32 + 4;
 /// Days for which a file that no build looks at is remembered.
 const KEPT_DAYS: u32 = 30;
 /// Unused entries that are never too many; checking out branches to and fro makes new inodes each time.
 const FEW: usize = 100_000;
-
-impl FileStat {
-    #[expect(clippy::unnecessary_cast, reason = "the fields' types differ by architecture")]
-    pub(super) fn of(stat: &Stat) -> FileStat {
-        let nanoseconds = |seconds: i128, rest: i128| seconds * 1_000_000_000 + rest;
-        let mtime = nanoseconds(stat.st_mtime as i128, stat.st_mtime_nsec as i128);
-        let ctime = nanoseconds(stat.st_ctime as i128, stat.st_ctime_nsec as i128);
-        let (size, mode) = (stat.st_size as u64, stat.st_mode as u32);
-        let mut key = [0; STAT];
-        key[..8].copy_from_slice(&(stat.st_dev as u64).to_be_bytes());
-        key[8..16].copy_from_slice(&(stat.st_ino as u64).to_be_bytes());
-        key[16..24].copy_from_slice(&size.to_be_bytes());
-        key[24..40].copy_from_slice(&mtime.to_be_bytes());
-        key[40..56].copy_from_slice(&ctime.to_be_bytes());
-        key[56..].copy_from_slice(&mode.to_be_bytes());
-        FileStat { size, mode, changed: mtime.max(ctime), key }
-    }
-
-    pub(super) fn file_type(&self) -> FileType {
-        FileType::from_raw_mode(self.mode)
-    }
-
-    /// Executable by its owner: git's view, which no umask changes.
-    pub(super) fn executable(&self) -> bool {
-        self.mode & 0o100 != 0
-    }
-}
 
 /// The table as it was when it was read, with a note of what was used since.
 #[derive(Debug, Default)]
@@ -80,7 +38,7 @@ impl StatTable {
     }
 
     /// The digest of a file that looks exactly so.
-    pub(super) fn find(&self, key: &StatKey) -> Option<Digest> {
+    pub(super) fn find(&self, key: &Stamp) -> Option<Digest> {
         let entries = self.entries();
         let at = entries.partition_point(|entry| inode(entry) < inode(key));
         let entry = entries.get(at).filter(|entry| entry[..STAT] == key[..])?;
@@ -89,7 +47,7 @@ impl StatTable {
     }
 
     /// The bytes of the table that follows: new entries, used ones, and unused ones unless they are old or too many.
-    pub(super) fn followed_by(&self, new: impl Iterator<Item = (StatKey, Digest)>, today: u32) -> Vec<u8> {
+    pub(super) fn followed_by(&self, new: impl Iterator<Item = (Stamp, Digest)>, today: u32) -> Vec<u8> {
         let mut entries: Vec<[u8; ENTRY]> = new.map(|(key, digest)| entry(&key, &digest, today)).collect();
         entries.sort_unstable();
         let known = self.entries().iter().zip(&self.used);
@@ -111,7 +69,7 @@ fn inode(entry: &[u8]) -> u128 {
     entry.first_chunk().map_or(0, |inode| u128::from_be_bytes(*inode))
 }
 
-fn entry(key: &StatKey, digest: &Digest, day: u32) -> [u8; ENTRY] {
+fn entry(key: &Stamp, digest: &Digest, day: u32) -> [u8; ENTRY] {
     let mut entry = [0; ENTRY];
     entry[..STAT].copy_from_slice(key);
     entry[STAT..STAT + 32].copy_from_slice(digest.as_bytes());
@@ -142,7 +100,7 @@ mod tests {
         StatTable::new(folder.read_sealed(&path).unwrap())
     }
 
-    fn key(inode: u64, rest: u8) -> StatKey {
+    fn key(inode: u64, rest: u8) -> Stamp {
         let mut key = [rest; STAT];
         key[..8].fill(0);
         key[8..16].copy_from_slice(&inode.to_be_bytes());

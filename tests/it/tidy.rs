@@ -10,11 +10,12 @@ use petgraph::algo::tarjan_scc;
 use petgraph::graphmap::DiGraphMap;
 
 /// The ground: small types that import nothing above them.
-const GROUND: [&str; 14] = [
+const GROUND: [&str; 15] = [
     "diagnostic",
     "digest",
     "event",
     "exit",
+    "file_stat",
     "host_pattern",
     "label",
     "layer_path",
