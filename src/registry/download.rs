@@ -127,7 +127,12 @@ impl Download {
         let runtime = Handle::current();
         tokio::task::spawn_blocking(move || {
             runtime.block_on(async {
-                while let Some(part) = self.next().await.transpose() {
+                loop {
+                    let part = tokio::select! {
+                        part = self.next() => part.transpose(),
+                        () = sender.closed() => None,
+                    };
+                    let Some(part) = part else { break };
                     let failed = part.is_err();
                     if sender.send(part).await.is_err() || failed {
                         break;

@@ -379,6 +379,15 @@ fn a_reader_ends_after_the_right_bytes_and_fails_with_the_registrys_error() {
 }
 
 #[test]
+fn a_reader_that_is_dropped_early_waits_for_nobody() {
+    let fake = blobs(vec![Reply::new(200).body(LAYER).silent_after(9)]);
+    let puller = puller(config());
+    let reader = puller.open(&repository(&fake.address), &layer()).expect("a reader");
+    // Else this waits for the time that a registry may stay silent.
+    drop((puller, reader));
+}
+
+#[test]
 fn tags_are_gathered_over_pages() {
     let fake = Fake::start(|seen| match seen.line.as_str() {
         "GET /v2/a/b/tags/list?n=1000" => {
