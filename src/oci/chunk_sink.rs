@@ -32,7 +32,7 @@ pub(super) struct Sink<'a> {
 
 enum Output<'a> {
     Chunks(Hashing<'a>),
-    Stream(StreamEncoder<Hashing<'a>>),
+    Stream(Box<StreamEncoder<Hashing<'a>>>),
 }
 
 impl<'a> Sink<'a> {
@@ -50,7 +50,7 @@ impl<'a> Sink<'a> {
         let out = Hashing { out, count: 0, hasher };
         let output = match compression.chunks() {
             true => Output::Chunks(out),
-            false => Output::Stream(StreamEncoder::new(compression, out)?),
+            false => Output::Stream(Box::new(StreamEncoder::new(compression, out)?)),
         };
         Ok(Sink {
             members,

@@ -1,4 +1,4 @@
-//! A repository's tags, which a registry gives in pages (distribution-spec, "Listing tags").
+//! A repository's tags (distribution-spec, "Listing tags") and a registry's repositories (`_catalog`), which come in pages.
 
 use reqwest::header::LINK;
 use reqwest::{Method, StatusCode, Url};
@@ -15,7 +15,8 @@ use crate::reference::RepositoryPath;
 #[derive(Deserialize)]
 struct Page {
     /// `null` where a repository has no tags.
-    tags: Option<Vec<String>>,
+    #[serde(alias = "tags", alias = "repositories")]
+    items: Option<Vec<String>>,
 }
 
 /// How many pages are read at most: a million tags.
@@ -67,7 +68,7 @@ async fn page(session: &Session<'_>, request: &Request<'_>) -> Result<(Vec<Strin
     let page: Page = serde_json::from_slice(&bytes).map_err(|_| protocol("the list is not the JSON it should be"))?;
     match next {
         Some(next) if next.origin() != request.url.origin() => Err(protocol("the list goes on at another host")),
-        next => Ok((page.tags.unwrap_or_default(), next)),
+        next => Ok((page.items.unwrap_or_default(), next)),
     }
 }
 
