@@ -56,4 +56,6 @@ class Relay:
                 pass
 
     def stop(self):
+        # A thread that waits for a client would keep it open.
+        self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
