@@ -40,7 +40,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
 }
 
 fn build(project: Project, call: Option<Call>, store: &Store, cx: &mut Context) -> Result<(), CliError> {
-    let selected = project.select()?;
+    let selected = project.select(cx)?;
     let lowered = project.lower(&selected, store, cx)?;
     let work = Work { project: &project, selected: &selected, lowered: &lowered, store };
     if cx.globals.dry_run {

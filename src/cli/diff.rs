@@ -51,7 +51,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
         return compare(args, &platform, None, &store, cx);
     }
     let project = project::open(&targets, cx)?;
-    let selected = project.select()?;
+    let selected = project.select(cx)?;
     let lowered = project.lower(&selected, &store, cx)?;
     let work = Work { project: &project, selected: &selected, lowered: &lowered, store: &store };
     if cx.globals.dry_run {

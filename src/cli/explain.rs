@@ -27,7 +27,7 @@ const SHOWN: usize = 10;
 /// Explains one target.
 pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let project = project::open(std::slice::from_ref(&args.label), cx)?;
-    let selected = project.select()?;
+    let selected = project.select(cx)?;
     let target = selected.only(&args.label, "explain")?;
     let store = project::open_store(cx)?;
     let lowered = project.lower(&selected, &store, cx)?;

@@ -43,7 +43,7 @@ pub enum Format {
 /// Writes what the patterns name.
 pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let project = project::open(&args.patterns.patterns, cx)?;
-    let mut selected = project.select()?;
+    let mut selected = project.select(cx)?;
     images::only_images(&project, &mut selected, "exported")?;
     if args.to == "-" && cx.out.is_terminal() {
         return Err(

@@ -42,7 +42,7 @@ pub enum To {
 /// Loads what the patterns name.
 pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let project = project::open(&args.patterns.patterns, cx)?;
-    let mut selected = project.select()?;
+    let mut selected = project.select(cx)?;
     images::only_images(&project, &mut selected, "loaded")?;
     let store = project::open_store(cx)?;
     let lowered = project.lower(&selected, &store, cx)?;

@@ -28,7 +28,7 @@ pub struct Args {
 /// Publishes what the patterns name.
 pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let project = project::open(&args.patterns.patterns, cx)?;
-    let mut selected = project.select()?;
+    let mut selected = project.select(cx)?;
     images::only_images(&project, &mut selected, "pushed")?;
     images::only_built(&project, &mut selected)?;
     let to = Destination {

@@ -42,7 +42,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let all = ["//...".to_owned()];
     let texts = if args.patterns.is_empty() { &all[..] } else { &args.patterns };
     let project = project::open(texts, cx)?;
-    let mut selected = project.select()?;
+    let mut selected = project.select(cx)?;
     images::only_images(&project, &mut selected, "published")?;
     images::only_built(&project, &mut selected)?;
     let client = registries::client(cx, &project.workspace.settings.registries)?;

@@ -82,6 +82,25 @@ pub fn lower(
     if unlocked.is_empty() { Ok(Lowered { graph: ActionGraph { actions }, of }) } else { Err(unlocked) }
 }
 
+/// What rules find wrong with targets of a graph that has mistakes already: of those that the loader found sound, each by
+/// itself. What is said of a label here, the graph has said better.
+pub fn mistakes(
+    graph: &TargetGraph<'_>,
+    targets: &[TargetId],
+    defaults: &Defaults,
+    world: &World<'_>,
+) -> Vec<Diagnostic> {
+    let of = vec![Some(ActionId(0)); graph.len()];
+    let scene = Scene { graph, of: &of, world, defaults, extras: Extras::after(0) };
+    // An index follows its images' bases, which may go in circles here.
+    let judged = |target: &&TargetId| {
+        let target = graph.target(**target);
+        target.valid && target.rule.purpose != Purpose::Index
+    };
+    let judged: Vec<TargetId> = targets.iter().filter(judged).copied().collect();
+    judged.par_iter().flat_map_iter(|target| scene.lower(*target).err().unwrap_or_default()).collect()
+}
+
 fn seen<'a>(target: &'a workspace::Target, directory: &'a Utf8Path, defaults: &'a Defaults) -> Target<'a> {
     Target { label: &target.label, span: target.span, attributes: target.attributes(), directory, defaults }
 }
