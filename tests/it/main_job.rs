@@ -1,6 +1,8 @@
 //! The main job on real input: a program on the Debian root file system, exported, loaded into Docker and run. The
 //! workspace is the repository's own, in a temporary place and with one more package.
 
+use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use crate::platform::platform;
@@ -33,6 +35,23 @@ fn a_program_on_a_debian_root_file_system_runs_in_docker() {
     the_base_is_a_debian_and_the_user_is_the_images();
     the_config_is_what_was_said_here_and_in_the_base();
     docker(&["rmi", "--force", BRONZE, CHECKED]).expect("images are removed");
+}
+
+#[test]
+fn the_demo_publishes_what_it_built_and_lets_go_of_its_registry() {
+    let Some(workspace) = platform() else { return };
+    workspace.write("tools/demo", include_bytes!("../../tools/demo"));
+    let folder = Path::new(env!("CARGO_BIN_EXE_layerbuild")).parent().expect("a folder");
+    let mut demo = Command::new("bash");
+    demo.arg(workspace.root().join("tools/demo")).arg(folder).env("LAYERBUILD_CACHE_DIR", workspace.beside("store"));
+    let shown = demo.output().expect("bash runs");
+    let (out, err) = (text(&shown.stdout), text(&shown.stderr));
+    assert!(shown.status.success(), "{out}{err}");
+    assert!(out.contains("→ sha256:") && out.contains("in step"), "{out}");
+    assert!(err.contains("1 pushed, 0 cached") && err.contains("0 built, 6 cached"), "{err}");
+    let address = out.split_once("LAYERBUILD_REGISTRY=localhost:").expect("an address").1;
+    let port = address.lines().next().and_then(|port| port.parse().ok()).expect("a port");
+    assert!(TcpStream::connect(("127.0.0.1", port)).is_err(), "the registry has ended");
 }
 
 fn help_is_the_default_and_the_version_is_the_crates() {
