@@ -13,6 +13,7 @@ mod incremental;
 mod indexes;
 mod loading;
 mod main_job;
+mod pages;
 mod platform;
 mod promoting;
 mod proxy;
