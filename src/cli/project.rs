@@ -8,6 +8,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::context::Context;
 use super::error::CliError;
+use crate::compression_level::Levels;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::exit::Exit;
 use crate::graph::{self, SelectError, TargetGraph, TargetId};
@@ -276,8 +277,8 @@ fn has_errors(diagnostics: &[Diagnostic]) -> bool {
 fn compression(settings: &Settings) -> Result<Compression, CliError> {
     let Some(written) = &settings.compression else { return Ok(Compression::default()) };
     let (format, chunks) = match written.format {
-        CompressionFormat::Gzip => (Format::Gzip { level: written.level.unwrap_or(6) }, true),
-        CompressionFormat::Zstd => (Format::Zstd { level: written.level.unwrap_or(3) }, false),
+        CompressionFormat::Gzip => (Format::Gzip { level: written.level.unwrap_or(Levels::gzip(true).usual) }, true),
+        CompressionFormat::Zstd => (Format::Zstd { level: written.level.unwrap_or(Levels::zstd().usual) }, false),
         CompressionFormat::None => (Format::None, false),
     };
     Compression::new(format, written.chunks.unwrap_or(chunks))

@@ -20,6 +20,7 @@ use crate::event::{Event, Listener, Step, Summary};
 use crate::exit::Exit;
 use crate::graph::TargetId;
 use crate::plan::lower::Lowered;
+use crate::reason::reason;
 use crate::store::Store;
 
 /// Results of a build, by target.
@@ -182,10 +183,10 @@ impl Work<'_> {
 
 /// An error with its causes, each said once.
 fn chain(error: &BuildError) -> String {
-    let mut text = error.to_string();
+    let mut text = reason(error);
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
-        let cause_text = cause.to_string();
+        let cause_text = reason(cause);
         if !text.contains(&cause_text) {
             text = format!("{text}: {cause_text}");
         }

@@ -22,7 +22,7 @@ use crate::workspace::schema::{Purpose, RuleSchema};
 
 /// What stands at paths of the workspace, as git would see it.
 pub trait Identify: Sync {
-    /// For each path relative to the workspace's root; an error as a phrase.
+    /// For each path relative to the workspace's root; an error as a phrase that names the path.
     fn identify(&self, paths: &[Utf8PathBuf]) -> Vec<Result<rules::Source, String>>;
 }
 

@@ -13,6 +13,7 @@ use super::schema::{Attribute, Type, optional, required};
 use super::settings::{Compression, CompressionFormat, DeployKind, Settings, SourceDateEpoch};
 use super::value::{Entry, Node, Table, Value};
 use super::version;
+use crate::compression_level::Levels;
 use crate::diagnostic::Diagnostic;
 use crate::label::{Label, PackagePath};
 use crate::pattern::TargetPattern;
@@ -251,8 +252,12 @@ impl Reader<'_> {
         let chunks = inner.and_then(|table| table.boolean("chunks"));
         let written = inner.and_then(|table| Some((table.integer("level")?, table.span("level")?)));
         let level = written.and_then(|(level, span)| {
-            let checked = check_level(level, format, chunks);
-            checked.map_err(|message| self.refuse(span, Err(message))).ok()
+            let levels = match format {
+                CompressionFormat::Gzip => Levels::gzip(chunks != Some(false)),
+                CompressionFormat::Zstd => Levels::zstd(),
+                CompressionFormat::None => return None,
+            };
+            self.parsed(span, levels.check(level))
         });
         Some(Compression { format, level, chunks })
     }
@@ -294,18 +299,6 @@ impl Reader<'_> {
     fn parsed<T, E: std::fmt::Display>(&mut self, span: Span, result: Result<T, E>) -> Option<T> {
         result.map_err(|error| self.diagnostics.push(Diagnostic::error(error.to_string()).at(span, ""))).ok()
     }
-}
-
-/// A level that the format has; of no format, any.
-fn check_level(level: i64, format: CompressionFormat, chunks: Option<bool>) -> Result<u8, String> {
-    let (most, what) = match format {
-        CompressionFormat::Gzip if chunks == Some(false) => (9, "gzip with `chunks = false`"),
-        CompressionFormat::Gzip => (12, "gzip"),
-        CompressionFormat::Zstd => (19, "zstd"),
-        CompressionFormat::None => (u8::MAX, "this format"),
-    };
-    let level = u8::try_from(level).ok().filter(|level| (1..=most).contains(level));
-    level.ok_or_else(|| format!("`level` goes from 1 to {most} for {what}"))
 }
 
 /// `HOST[:PORT][/PREFIX]`, as in the first part of a reference.
