@@ -17,7 +17,7 @@ use crate::base::remote::RemoteBlob;
 use crate::digest::DiffId;
 use crate::effect::engine::{Engine, EngineError, Kind};
 use crate::effect::load::{Load, LoadError, load};
-use crate::event::{Event, Listener, Outcome, Step, Summary};
+use crate::event::{Event, Listener, Outcome, Step};
 
 /// Build images and put them into Docker or podman; prints one line `LABEL REFERENCE` a target
 #[derive(Debug, Clone, clap::Args)]
@@ -129,7 +129,7 @@ fn load_all(
         there.push(wanted.layers.iter().map(|layer| layer.diff_id).collect());
         lines.push(format!("{} {name}", image.label));
     }
-    listener.event(Event::Done(Summary { verb: "loaded", ran: lines.len(), cached: 0, ..results.summary.clone() }));
+    listener.event(Event::Done(results.closing("loaded", lines.len(), 0)));
     Ok(lines)
 }
 

@@ -10,7 +10,7 @@ use super::published::Published;
 use super::work::Work;
 use super::{dry_run, project, registries};
 use crate::effect::push::{PushError, Pushable, push};
-use crate::event::{Event, Listener, Summary};
+use crate::event::{Event, Listener};
 use crate::reference::{RegistryBase, Tag};
 use crate::registry::ClientConfig;
 
@@ -105,7 +105,7 @@ fn publish(work: &Work<'_>, to: &Destination, cx: &Context, listener: &dyn Liste
             continue;
         }
         let (ran, cached) = (lines.len() - unchanged, unchanged);
-        listener.event(Event::Done(Summary { verb: "pushed", ran, cached, ..results.summary }));
+        listener.event(Event::Done(results.closing("pushed", ran, cached)));
         return Ok((lines, build_error.or(error)));
     }
 }

@@ -28,6 +28,7 @@ pub struct Results {
     outputs: Vec<Option<Output>>,
     /// How many actions ran, for verbs that say what they did.
     pub summary: Summary,
+    began: Instant,
 }
 
 impl Results {
@@ -39,6 +40,11 @@ impl Results {
     /// Everything that there is.
     pub fn outputs(&self) -> impl Iterator<Item = &Output> {
         self.outputs.iter().flatten()
+    }
+
+    /// The closing line of a verb that went on from here: with what it did, and with the time that all of it took.
+    pub fn closing(&self, verb: &'static str, ran: usize, cached: usize) -> Summary {
+        Summary { verb, ran, cached, elapsed: self.began.elapsed(), ..self.summary.clone() }
     }
 
     /// What a target gave.
@@ -83,7 +89,7 @@ impl Work<'_> {
         tell_damage(self.store, listener);
         let summary = self.summary(&built, actions, start);
         let error = self.failed(&built.failures);
-        Ok((Results { outputs: built.outputs, summary }, error))
+        Ok((Results { outputs: built.outputs, summary, began: start }, error))
     }
 
     fn tell_plan(&self, states: &[State], cx: &Context, listener: &dyn Listener) {
