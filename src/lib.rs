@@ -32,6 +32,8 @@ pub mod base;
 
 pub mod build;
 
+pub mod shared;
+
 pub mod effect;
 
 pub mod lock;

@@ -42,7 +42,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
 fn build(project: Project, call: Option<Call>, store: &Store, cx: &mut Context) -> Result<(), CliError> {
     let selected = project.select()?;
     let lowered = project.lower(&selected, store, cx)?;
-    let work = Work { project: &project, selected: &selected, lowered: &lowered, store };
+    let work = Work::new(&project, &selected, &lowered, store, cx)?;
     if cx.globals.dry_run {
         return dry_run::run(&work, cx);
     }

@@ -8,6 +8,7 @@ use super::error::CliError;
 use super::global::Verbosity;
 use super::project::{Project, Selected};
 use super::remote::Remotes;
+use super::shared;
 use crate::action::ActionId;
 use crate::action::record::Output;
 use crate::build::error::BuildError;
@@ -20,6 +21,7 @@ use crate::event::{Event, Listener, Step, Summary};
 use crate::exit::Exit;
 use crate::graph::TargetId;
 use crate::plan::lower::Lowered;
+use crate::shared::cache::SharedCache;
 use crate::store::Store;
 
 /// Results of a build, by target.
@@ -56,12 +58,40 @@ pub struct Work<'a> {
     pub lowered: &'a Lowered,
     /// Where results are kept.
     pub store: &'a Store,
+    /// What other machines built.
+    pub shared: SharedCache<'a>,
+}
+
+impl<'a> Work<'a> {
+    /// The building of targets; in a dry run, nothing that other machines built is kept.
+    pub fn new(
+        project: &'a Project,
+        selected: &'a Selected<'a>,
+        lowered: &'a Lowered,
+        store: &'a Store,
+        cx: &Context,
+    ) -> Result<Work<'a>, CliError> {
+        let shared = shared::open(project, store, !cx.globals.dry_run, cx)?;
+        Ok(Work { project, selected, lowered, store, shared })
+    }
+
+    /// The same for a verb that builds nothing.
+    pub fn looking(
+        project: &'a Project,
+        selected: &'a Selected<'a>,
+        lowered: &'a Lowered,
+        store: &'a Store,
+        cx: &Context,
+    ) -> Result<Work<'a>, CliError> {
+        let shared = shared::open(project, store, false, cx)?;
+        Ok(Work { project, selected, lowered, store, shared })
+    }
 }
 
 impl Work<'_> {
     /// What is known before anything runs; damage is told.
     pub fn probe(&self, listener: &dyn Listener) -> Result<Vec<State>, CliError> {
-        let Probed { states, warnings } = probe::probe(&self.lowered.graph, self.store)?;
+        let Probed { states, warnings } = probe::probe(&self.lowered.graph, self.store, &self.shared)?;
         warnings.into_iter().for_each(|warning| listener.event(Event::Warning(warning)));
         tell_damage(self.store, listener);
         Ok(states)
@@ -79,6 +109,8 @@ impl Work<'_> {
             built = self.run(self.probe(listener)?, cx, listener)?;
         }
         self.note(&built)?;
+        shared::write(self, &built, cx, listener)?;
+        self.shared.take_warnings().into_iter().for_each(|warning| listener.event(Event::Warning(warning)));
         tell_damage(self.store, listener);
         let summary = self.summary(&built, actions, start);
         let error = self.failed(&built.failures);
@@ -114,7 +146,8 @@ impl Work<'_> {
         let workers = workers.map_err(|error| CliError::environment(format!("cannot start threads: {error}")))?;
         let (remote, listings) = (Remotes::new(self.project, cx)?, Listings::default());
         let (root, store, offline) = (self.project.root(), self.store, cx.globals.offline);
-        let shop = Workshop { root, store, workers: &workers, listings: &listings, offline, remote: &remote };
+        let shared = &self.shared;
+        let shop = Workshop { root, store, workers: &workers, listings: &listings, offline, remote: &remote, shared };
         let options = scheduler::Options { jobs: cx.globals.jobs, keep_going: cx.globals.keep_going };
         let built = scheduler::run(&self.lowered.graph, states, options, &shop, listener);
         self.store.actions().flush()?;

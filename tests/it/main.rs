@@ -26,6 +26,7 @@ mod registry_push;
 mod reproducible;
 mod sample;
 mod settled;
+mod shared_cache;
 mod sharing;
 mod space;
 mod statuses;

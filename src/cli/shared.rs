@@ -1,0 +1,138 @@
+//! `--cache-from` and `--cache-to`: the caches that a command shares with other machines.
+//!
+//! Joins `shared` to `registry`. A cache that fails is a warning, to be read from and to be written to alike: no build
+//! fails for its cache.
+
+use std::io::Read;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use super::context::Context;
+use super::error::CliError;
+use super::images;
+use super::project::Project;
+use super::registries;
+use super::work::Work;
+use crate::action::Operation;
+use crate::action::record::{Blob, Record};
+use crate::build::scheduler::Built;
+use crate::effect::share::Sharing;
+use crate::event::{Event, Listener};
+use crate::reference::{Reference, Repository, RepositoryPath, Tag};
+use crate::registry::{BlobDescriptor, ClientConfig, Puller, RegistryError, RetryPolicy};
+use crate::shared::cache::SharedCache;
+use crate::shared::depot::{Depot, DepotError};
+use crate::store::{Cache, Store};
+
+/// So many retries, of which the first comes at once: a cache is not worth a long wait.
+const DELAYS: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(900)];
+/// How many records are written at once.
+const AT_ONCE: usize = 16;
+
+/// Registries that are asked once one of them is needed.
+struct Client {
+    config: ClientConfig,
+    puller: OnceLock<Result<Puller, RegistryError>>,
+}
+
+impl Client {
+    fn puller(&self) -> Result<&Puller, DepotError> {
+        self.puller.get_or_init(|| Puller::new(self.config.clone())).as_ref().map_err(failed)
+    }
+}
+
+struct RegistryDepot {
+    repository: Repository,
+    client: Arc<Client>,
+}
+
+impl Depot for RegistryDepot {
+    fn repository(&self) -> &Repository {
+        &self.repository
+    }
+
+    fn manifest(&self, tag: &Tag) -> Result<Option<Vec<u8>>, DepotError> {
+        let Repository { registry, path } = self.repository.clone();
+        let reference = Reference { registry: Some(registry), path, tag: Some(tag.clone()), digest: None };
+        match self.client.puller()?.resolve(&reference) {
+            Ok(document) => Ok(Some(document.bytes.into())),
+            Err(error) if error.is_missing() => Ok(None),
+            Err(error) => Err(failed(&error)),
+        }
+    }
+
+    fn has(&self, blob: &Blob) -> Result<bool, DepotError> {
+        self.client.puller()?.has(&self.repository, &descriptor(blob)).map_err(|error| failed(&error))
+    }
+
+    fn open(&self, blob: &Blob) -> Result<Box<dyn Read + Send>, DepotError> {
+        let opened = self.client.puller()?.open(&self.repository, &descriptor(blob));
+        Ok(Box::new(opened.map_err(|error| failed(&error))?))
+    }
+}
+
+fn descriptor(blob: &Blob) -> BlobDescriptor {
+    BlobDescriptor { digest: blob.digest, size: blob.size }
+}
+
+/// A registry that serves something wrong may serve the rest right.
+fn failed(error: &RegistryError) -> DepotError {
+    match error {
+        RegistryError::WrongBytes { .. } | RegistryError::Protocol { .. } | RegistryError::Schema1 { .. } => {
+            DepotError::Unusable(error.to_string())
+        }
+        _ => DepotError::Down(error.to_string()),
+    }
+}
+
+/// The caches of a call that are read. `keep`: what is found goes into the store. With `--offline` none is.
+pub fn open<'a>(project: &Project, store: &'a Store, keep: bool, cx: &Context) -> Result<SharedCache<'a>, CliError> {
+    let from = if cx.globals.offline { &[][..] } else { &cx.globals.cache_from };
+    if from.is_empty() {
+        return Ok(SharedCache::new(store, Vec::new(), keep));
+    }
+    let client = Arc::new(Client { config: config(project, cx)?, puller: OnceLock::new() });
+    let depot = |repository: &Repository| -> Box<dyn Depot> {
+        Box::new(RegistryDepot { repository: repository.clone(), client: client.clone() })
+    };
+    Ok(SharedCache::new(store, from.iter().map(depot).collect(), keep))
+}
+
+fn config(project: &Project, cx: &Context) -> Result<ClientConfig, CliError> {
+    let config = registries::client(cx, &project.workspace.settings.registries)?;
+    let retry = RetryPolicy { delays: DELAYS.to_vec(), ..config.retry };
+    Ok(ClientConfig { retry, parallel: AT_ONCE, ..config })
+}
+
+/// Writes the records of a build to the cache of `--cache-to`, but those that were found there.
+pub fn write(work: &Work<'_>, built: &Built, cx: &Context, listener: &dyn Listener) -> Result<(), CliError> {
+    let Some(to) = cx.globals.cache_to.as_ref().filter(|_| !cx.globals.offline) else { return Ok(()) };
+    for (key, output) in built.keys.iter().zip(&built.outputs) {
+        let (Some(key), Some(output)) = (key, output) else { continue };
+        if work.shared.origin(key) != Some(to) {
+            let record = Record { output: output.clone(), components: Vec::new(), shared: None };
+            work.shared.put(key, &record.encode())?;
+        }
+    }
+    let elsewhere = work.shared.held().into_iter().collect();
+    let sharing = Sharing { to: to.clone(), mount_from: published(work, to, cx)?, elsewhere, store: work.store };
+    let results = sharing.put(&work.shared.take_pending(), config(work.project, cx)?);
+    let failed: Vec<RegistryError> =
+        results.map_or_else(|error| vec![error], |all| all.into_iter().filter_map(Result::err).collect());
+    if let Some(error) = failed.first() {
+        let text = format!("{} records could not be written to the cache {to}: {error}", failed.len());
+        listener.event(Event::Warning(text));
+    }
+    Ok(())
+}
+
+/// Where in the cache's registry the images of a build are published, if there: their layers are mounted from there.
+fn published(work: &Work<'_>, to: &Repository, cx: &Context) -> Result<Vec<RepositoryPath>, CliError> {
+    let registry = images::registry(work.project, cx)?;
+    if registry.registry != to.registry {
+        return Ok(Vec::new());
+    }
+    let images = work.lowered.graph.actions.iter();
+    let images = images.filter(|action| matches!(action.operation, Operation::Image(_)));
+    Ok(images.filter_map(|action| Some(registry.repository(&action.label).ok()?.path)).collect())
+}
