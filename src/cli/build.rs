@@ -50,9 +50,11 @@ fn build(project: Project, call: Option<Call>, store: &Store, cx: &mut Context) 
     let (results, error) = work.build(cx, &*listener)?;
     listener.event(Event::Done(results.summary.clone()));
     drop(listener);
+    // What has to be written to a cache, or told, is so each time.
+    let quiet = selected.warnings == 0 && work.cache_to.is_none();
     let text = lines(&selected, &lowered, &results);
     cx.out.write_all(text.as_bytes())?;
-    if let (Some(call), true) = (call, error.is_none() && results.summary.ran == 0 && selected.warnings == 0) {
+    if let (Some(call), true) = (call, error.is_none() && results.summary.ran == 0 && quiet) {
         let answer = Answer { actions: results.summary.cached as u64, text };
         drop(selected);
         call.keep(project, results.outputs(), &answer, store)?;

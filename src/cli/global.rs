@@ -10,7 +10,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::environment::Environment;
 use super::error::CliError;
-use crate::reference::{Reference, ReferenceError, Repository};
+use crate::reference::{ReferenceError, Repository};
 
 /// The flags as written on the command line.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -29,10 +29,10 @@ pub struct Flags {
     #[arg(long, value_name = "DIR", global = true)]
     cache_dir: Option<Utf8PathBuf>,
     /// Repository with results of other machines; may be given several times
-    #[arg(long, value_name = "HOST[:PORT]/PATH", global = true, value_parser = repository)]
+    #[arg(long, value_name = "HOST[:PORT]/PATH", global = true)]
     cache_from: Vec<Repository>,
     /// Repository that results are written to, for other machines
-    #[arg(long, value_name = "HOST[:PORT]/PATH", global = true, value_parser = repository)]
+    #[arg(long, value_name = "HOST[:PORT]/PATH", global = true)]
     cache_to: Option<Repository>,
     /// How many actions run at once; default: the number of cores
     #[arg(short = 'j', long, value_name = "N", global = true, value_parser = jobs)]
@@ -125,9 +125,9 @@ pub struct Globals {
     pub registry: Option<String>,
     /// The store's folder, absolute. It need not exist.
     pub cache_dir: Utf8PathBuf,
-    /// Repositories that are asked, in this order, for results that the store lacks.
+    /// Repositories that are asked, in this order, for results that the store lacks; none: the workspace's.
     pub cache_from: Vec<Repository>,
-    /// The repository that results are written to; `None`: nothing is shared.
+    /// The repository that results are written to; `None`: the workspace's.
     pub cache_to: Option<Repository>,
     /// How many actions run at once.
     pub jobs: NonZeroUsize,
@@ -194,16 +194,7 @@ fn repositories(flags: Vec<Repository>, env: &Environment) -> Result<Vec<Reposit
 }
 
 fn named(name: &str, text: &str) -> Result<Repository, CliError> {
-    repository(text).map_err(|error| CliError::usage(format!("the variable {name}: {error}")))
-}
-
-/// A cache's tags are its keys.
-fn repository(text: &str) -> Result<Repository, String> {
-    let reference: Reference = text.parse().map_err(|error: ReferenceError| error.to_string())?;
-    if reference.tag.is_some() || reference.digest.is_some() {
-        return Err(format!("`{text}` has a tag or digest: a cache is a repository, `HOST[:PORT]/PATH`"));
-    }
-    reference.repository().map_err(|error| error.to_string())
+    text.parse().map_err(|error: ReferenceError| CliError::usage(format!("the variable {name}: {error}")))
 }
 
 fn jobs(text: &str) -> Result<NonZeroUsize, String> {
@@ -259,6 +250,8 @@ mod tests {
             ("LAYERBUILD_OFFLINE", "1"),
             ("LAYERBUILD_KEEP_GOING", "true"),
             ("LAYERBUILD_DRY_RUN", "yes"),
+            ("LAYERBUILD_CACHE_FROM", "a.example/one b.example/two"),
+            ("LAYERBUILD_CACHE_TO", "c.example/three"),
             ("LAYERBUILD_JSON", "on"),
             ("LAYERBUILD_QUIET", "1"),
             ("LAYERBUILD_COLOR", "never"),
@@ -270,8 +263,8 @@ mod tests {
             profile: Some("production".into()),
             registry: Some("r.example/p".into()),
             cache_dir: "/work/sub/cache".into(),
-            cache_from: Vec::new(),
-            cache_to: None,
+            cache_from: vec!["a.example/one".parse().unwrap(), "b.example/two".parse().unwrap()],
+            cache_to: Some("c.example/three".parse().unwrap()),
             jobs: NonZeroUsize::new(3).unwrap(),
             offline: true,
             keep_going: true,

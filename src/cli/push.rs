@@ -11,7 +11,7 @@ use super::work::Work;
 use super::{dry_run, project, registries};
 use crate::effect::push::{PushError, Pushable, push};
 use crate::event::{Event, Listener, Summary};
-use crate::reference::{RegistryBase, Repository, RepositoryPath, Tag};
+use crate::reference::{RegistryBase, RepositoryPath, Tag};
 use crate::registry::ClientConfig;
 
 /// Build images and publish them; prints one line `LABEL REFERENCE@DIGEST` a target
@@ -35,7 +35,6 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
         registry: images::registry(&project, cx)?,
         tags: images::tags(&args.tags, &project)?,
         client: registries::client(cx, &project.workspace.settings.registries)?,
-        cache: cx.globals.cache_to.clone(),
     };
     if cx.globals.offline && !cx.globals.dry_run {
         return Err(CliError::usage("--offline forbids pushing"));
@@ -62,8 +61,6 @@ struct Destination {
     registry: RegistryBase,
     tags: Vec<Tag>,
     client: ClientConfig,
-    /// What `--cache-to` names.
-    cache: Option<Repository>,
 }
 
 impl Destination {
@@ -79,7 +76,7 @@ impl Destination {
 
     /// Where the images below are published, and the cache that was just written to.
     fn mount_from(&self, image: &BuiltImage<'_>, work: &Work<'_>) -> Vec<RepositoryPath> {
-        let cache = self.cache.iter().filter(|cache| cache.registry == self.registry.registry);
+        let cache = work.cache_to.iter().filter(|cache| cache.registry == self.registry.registry);
         let below = images::below(image.action, work, &self.registry);
         below.into_iter().chain(cache.map(|cache| cache.path.clone())).collect()
     }

@@ -5,7 +5,7 @@
 
 use std::io::Read;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::context::Context;
 use super::error::CliError;
@@ -87,7 +87,9 @@ fn failed(error: &RegistryError) -> DepotError {
 
 /// The caches of a call that are read. `keep`: what is found goes into the store. With `--offline` none is.
 pub fn open<'a>(project: &Project, store: &'a Store, keep: bool, cx: &Context) -> Result<SharedCache<'a>, CliError> {
-    let from = if cx.globals.offline { &[][..] } else { &cx.globals.cache_from };
+    let written = &cx.globals.cache_from;
+    let from = if written.is_empty() { &project.workspace.settings.cache_from } else { written };
+    let from = if cx.globals.offline { &[][..] } else { from };
     if from.is_empty() {
         return Ok(SharedCache::new(store, Vec::new(), keep));
     }
@@ -98,15 +100,21 @@ pub fn open<'a>(project: &Project, store: &'a Store, keep: bool, cx: &Context) -
     Ok(SharedCache::new(store, from.iter().map(depot).collect(), keep))
 }
 
+/// The cache of a call that is written to, else the workspace's. With `--offline` none is.
+pub fn written_to(project: &Project, cx: &Context) -> Option<Repository> {
+    let to = cx.globals.cache_to.as_ref().or(project.workspace.settings.cache_to.as_ref());
+    to.filter(|_| !cx.globals.offline).cloned()
+}
+
 fn config(project: &Project, cx: &Context) -> Result<ClientConfig, CliError> {
     let config = registries::client(cx, &project.workspace.settings.registries)?;
     let retry = RetryPolicy { delays: DELAYS.to_vec(), ..config.retry };
     Ok(ClientConfig { retry, parallel: AT_ONCE, ..config })
 }
 
-/// Writes the records of a build to the cache of `--cache-to`, but those that were found there.
+/// Writes the records of a build to the cache, but those that were found there.
 pub fn write(work: &Work<'_>, built: &Built, cx: &Context, listener: &dyn Listener) -> Result<(), CliError> {
-    let Some(to) = cx.globals.cache_to.as_ref().filter(|_| !cx.globals.offline) else { return Ok(()) };
+    let Some(to) = &work.cache_to else { return Ok(()) };
     for (key, output) in built.keys.iter().zip(&built.outputs) {
         let (Some(key), Some(output)) = (key, output) else { continue };
         if work.shared.origin(key) != Some(to) {
@@ -115,8 +123,9 @@ pub fn write(work: &Work<'_>, built: &Built, cx: &Context, listener: &dyn Listen
         }
     }
     let elsewhere = work.shared.held().into_iter().collect();
-    let sharing = Sharing { to: to.clone(), mount_from: published(work, to, cx)?, elsewhere, store: work.store };
-    let results = sharing.put(&work.shared.take_pending(), config(work.project, cx)?);
+    let (mount_from, began) = (published(work, to, cx)?, Instant::now());
+    let sharing = Sharing { to: to.clone(), mount_from, elsewhere, store: work.store, began };
+    let results = sharing.put(&work.shared.take_pending(), config(work.project, cx)?, listener);
     let failed: Vec<RegistryError> =
         results.map_or_else(|error| vec![error], |all| all.into_iter().filter_map(Result::err).collect());
     if let Some(error) = failed.first() {

@@ -21,6 +21,7 @@ use crate::event::{Event, Listener, Step, Summary};
 use crate::exit::Exit;
 use crate::graph::TargetId;
 use crate::plan::lower::Lowered;
+use crate::reference::Repository;
 use crate::shared::cache::SharedCache;
 use crate::store::Store;
 
@@ -60,6 +61,8 @@ pub struct Work<'a> {
     pub store: &'a Store,
     /// What other machines built.
     pub shared: SharedCache<'a>,
+    /// Where results are written to, for other machines; `None`: nowhere.
+    pub cache_to: Option<Repository>,
 }
 
 impl<'a> Work<'a> {
@@ -71,8 +74,7 @@ impl<'a> Work<'a> {
         store: &'a Store,
         cx: &Context,
     ) -> Result<Work<'a>, CliError> {
-        let shared = shared::open(project, store, !cx.globals.dry_run, cx)?;
-        Ok(Work { project, selected, lowered, store, shared })
+        Work::over(project, selected, (lowered, store), !cx.globals.dry_run, cx)
     }
 
     /// The same for a verb that builds nothing.
@@ -83,8 +85,18 @@ impl<'a> Work<'a> {
         store: &'a Store,
         cx: &Context,
     ) -> Result<Work<'a>, CliError> {
-        let shared = shared::open(project, store, false, cx)?;
-        Ok(Work { project, selected, lowered, store, shared })
+        Work::over(project, selected, (lowered, store), false, cx)
+    }
+
+    fn over(
+        project: &'a Project,
+        selected: &'a Selected<'a>,
+        (lowered, store): (&'a Lowered, &'a Store),
+        keep: bool,
+        cx: &Context,
+    ) -> Result<Work<'a>, CliError> {
+        let (shared, cache_to) = (shared::open(project, store, keep, cx)?, shared::written_to(project, cx));
+        Ok(Work { project, selected, lowered, store, shared, cache_to })
     }
 }
 
@@ -134,6 +146,7 @@ impl Work<'_> {
     /// Whether an action failed because of a damaged blob, which is gone then.
     fn remove_damaged(&self, failures: &[Failure]) -> Result<bool, CliError> {
         let damaged: Vec<_> = failures.iter().filter_map(|failure| failure.error.damaged()).collect();
+        damaged.iter().for_each(|digest| self.shared.distrust(digest, "it was damaged"));
         damaged.iter().try_for_each(|digest| self.store.blobs().remove_corrupt(digest))?;
         Ok(!damaged.is_empty())
     }

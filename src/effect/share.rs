@@ -4,10 +4,13 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Cursor, Read};
+use std::time::Instant;
 
 use super::blobs::StoreBlobs;
+use super::reporter::Reporter;
 use crate::action::record::{Blob, Output};
 use crate::digest::Digest;
+use crate::event::{Event, Listener, Outcome, Step};
 use crate::oci::media_type::OCI_MANIFEST;
 use crate::reference::{Repository, RepositoryPath};
 use crate::registry::{BlobDescriptor, BlobSource, ClientConfig, PushRequest, Pushed, Pusher, RegistryError};
@@ -24,6 +27,8 @@ pub struct Sharing<'a> {
     pub elsewhere: BTreeMap<Digest, Repository>,
     /// Where the others are.
     pub store: &'a Store,
+    /// When that began.
+    pub began: Instant,
 }
 
 impl Sharing<'_> {
@@ -33,11 +38,31 @@ impl Sharing<'_> {
         &self,
         outputs: &BTreeMap<Digest, Output>,
         config: ClientConfig,
+        listener: &dyn Listener,
     ) -> Result<Vec<Result<Pushed, RegistryError>>, RegistryError> {
         let read = |blob: &Blob| self.store.blobs().read_verified(&blob.digest, blob.size);
         let artifacts = outputs.iter().map(|(key, output)| artifact::encode::<StoreError>(key, output, read));
         let requests: Vec<PushRequest> = artifacts.flatten().map(|artifact| self.request(artifact)).collect();
-        Ok(Pusher::new(config)?.push(&requests, self, &|_| {}))
+        let pusher = Pusher::new(config)?;
+        let whole = (self.to.to_string(), self.to.path.clone());
+        let reporter = Reporter::new("share", vec![whole], listener);
+        let results = pusher.push(&requests, self, &|event| reporter.tell(event));
+        self.close(&results, listener);
+        Ok(results)
+    }
+
+    fn close(&self, results: &[Result<Pushed, RegistryError>], listener: &dyn Listener) {
+        let step = Step { label: self.to.to_string(), what: "share" };
+        let written = results.iter().flatten().filter(|pushed| !pushed.unchanged).count();
+        listener.event(match results.iter().all(Result::is_err) && !results.is_empty() {
+            true => Event::Failed { step },
+            false => Event::Finished {
+                step,
+                outcome: if written > 0 { Outcome::Ran } else { Outcome::Cached },
+                elapsed: self.began.elapsed(),
+                detail: format!("{written} of {} records were new", results.len()),
+            },
+        });
     }
 
     fn request(&self, artifact: Artifact) -> PushRequest {

@@ -154,9 +154,9 @@ impl<'a> SharedCache<'a> {
         }
         let depot = &self.places[index].depot;
         match found.inline.get(&blob.digest) {
-            Some(bytes) if self.keep => self.put(bytes),
+            Some(bytes) if self.keep => self.keep_text(bytes),
             Some(_) => Ok(()),
-            None if self.keep && artifact::is_text(&found.output, blob) => self.put(&read(&**depot, blob)?),
+            None if self.keep && artifact::is_text(&found.output, blob) => self.keep_text(&read(&**depot, blob)?),
             None if !depot.has(blob)? => Err(Miss::Absent),
             None => {
                 lock(&self.held).insert(blob.digest, index);
@@ -165,7 +165,7 @@ impl<'a> SharedCache<'a> {
         }
     }
 
-    fn put(&self, bytes: &[u8]) -> Result<(), Miss> {
+    fn keep_text(&self, bytes: &[u8]) -> Result<(), Miss> {
         Ok(self.store.blobs().put_bytes(bytes).map(drop)?)
     }
 
@@ -189,12 +189,12 @@ impl<'a> SharedCache<'a> {
 
     /// Takes back what was said of a blob that could not be had after all: its records count as not found.
     pub fn distrust(&self, digest: &Digest, why: &str) {
-        let Some(place) = lock(&self.held).remove(digest) else { return };
-        let repository = self.places[place].depot.repository();
-        self.warn(format!("blob {digest} of the cache {repository} can't be used, and is built again: {why}"));
+        lock(&self.held).remove(digest);
         for hit in lock(&self.known).values_mut() {
-            if hit.as_ref().is_some_and(|hit| hit.output.blobs().any(|blob| blob.digest == *digest)) {
-                *hit = None;
+            let names = |hit: &mut Hit| hit.output.blobs().any(|blob| blob.digest == *digest);
+            if let Some(hit) = hit.take_if(names) {
+                let repository = self.places[hit.place].depot.repository();
+                self.warn(format!("blob {digest} of the cache {repository} can't be used, and is built again: {why}"));
             }
         }
     }
@@ -248,4 +248,187 @@ fn read(depot: &dyn Depot, blob: &Blob) -> Result<Vec<u8>, Miss> {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::action::record::LayerOutput;
+    use crate::digest::DiffId;
+    use crate::reference::Tag;
+    use crate::store::OpenMode;
+
+    /// A repository in memory that notes what it is asked.
+    #[derive(Default)]
+    struct Memory {
+        manifests: HashMap<Tag, Vec<u8>>,
+        blobs: Mutex<HashMap<Digest, Vec<u8>>>,
+        down: AtomicBool,
+        asked: AtomicUsize,
+    }
+
+    struct Depository(Repository, Arc<Memory>);
+
+    impl Depot for Depository {
+        fn repository(&self) -> &Repository {
+            &self.0
+        }
+
+        fn manifest(&self, tag: &Tag) -> Result<Option<Vec<u8>>, DepotError> {
+            self.1.asked.fetch_add(1, Ordering::Relaxed);
+            match self.1.down.load(Ordering::Relaxed) {
+                true => Err(DepotError::Down("nobody answers".to_owned())),
+                false => Ok(self.1.manifests.get(tag).cloned()),
+            }
+        }
+
+        fn has(&self, blob: &Blob) -> Result<bool, DepotError> {
+            Ok(lock(&self.1.blobs).contains_key(&blob.digest))
+        }
+
+        fn open(&self, blob: &Blob) -> Result<Box<dyn Read + Send>, DepotError> {
+            let bytes = lock(&self.1.blobs).get(&blob.digest).cloned();
+            Ok(Box::new(Cursor::new(bytes.ok_or(DepotError::Unusable("gone".to_owned()))?)))
+        }
+    }
+
+    fn blob(bytes: &[u8]) -> Blob {
+        Blob { digest: Digest::of(bytes), size: bytes.len() as u64 }
+    }
+
+    fn large_listing() -> Vec<u8> {
+        vec![b'\n'; 100_000]
+    }
+
+    fn layer(listing: &[u8]) -> Output {
+        let diff_id = DiffId(Digest::of(b"tar"));
+        let (blob, listing) = (blob(b"a layer"), blob(listing));
+        Output::Layer(LayerOutput { blob, diff_id, uncompressed: 3, media_type: "x".to_owned(), listing })
+    }
+
+    fn key(number: u8) -> Digest {
+        Digest::of(&[number])
+    }
+
+    /// A repository with a layer under key 1, and one with a large listing under key 2.
+    fn memory() -> Memory {
+        let mut memory = Memory::default();
+        for (number, listing) in [(1, b"small".to_vec()), (2, large_listing())] {
+            let artifact = artifact::encode(&key(number), &layer(&listing), |_| Ok::<_, ()>(listing.clone())).unwrap();
+            memory.manifests.insert(artifact.tag, artifact.manifest);
+        }
+        *lock(&memory.blobs) =
+            [b"a layer".to_vec(), large_listing()].into_iter().map(|bytes| (Digest::of(&bytes), bytes)).collect();
+        memory
+    }
+
+    fn repository() -> Repository {
+        "a.example/cache".parse().unwrap()
+    }
+
+    struct Scene {
+        _folder: tempfile::TempDir,
+        store: Store,
+        memory: Arc<Memory>,
+    }
+
+    fn scene() -> Scene {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), OpenMode { wait: true }).unwrap();
+        Scene { _folder: folder, store, memory: Arc::new(memory()) }
+    }
+
+    impl Scene {
+        fn cache(&self, keep: bool) -> SharedCache<'_> {
+            let depot = Depository(repository(), self.memory.clone());
+            SharedCache::new(&self.store, vec![Box::new(depot)], keep)
+        }
+
+        fn has(&self, bytes: &[u8]) -> bool {
+            self.store.blobs().path(&Digest::of(bytes)).exists()
+        }
+    }
+
+    #[test]
+    fn texts_come_into_the_store_and_the_layer_stays_where_it_is() {
+        let scene = scene();
+        let cache = scene.cache(true);
+        let record = Record::decode(&cache.get(&key(1)).unwrap().unwrap()).unwrap();
+        assert_eq!((record.output, record.shared.as_deref()), (layer(b"small"), Some("a.example/cache")));
+        assert!(cache.get(&key(2)).unwrap().is_some() && cache.get(&key(3)).unwrap().is_none());
+        assert!(scene.has(b"small") && scene.has(&large_listing()) && !scene.has(b"a layer"));
+        assert_eq!(cache.held(), [(Digest::of(b"a layer"), repository())]);
+        assert_eq!((cache.origin(&key(1)), cache.origin(&key(3))), (Some(&repository()), None));
+        assert!(cache.take_warnings().is_empty());
+    }
+
+    #[test]
+    fn who_only_looks_keeps_nothing() {
+        let scene = scene();
+        let cache = scene.cache(false);
+        cache.look_up(&[key(1), key(2)]).unwrap();
+        assert!(cache.get(&key(1)).unwrap().is_some() && cache.get(&key(2)).unwrap().is_some());
+        assert!(!scene.has(b"small") && !scene.has(&large_listing()));
+    }
+
+    #[test]
+    fn a_key_is_asked_for_once_whatever_the_answer() {
+        let scene = scene();
+        let cache = scene.cache(true);
+        for _ in 0..3 {
+            cache.look_up(&[key(1), key(3), key(1)]).unwrap();
+            cache.get(&key(3)).unwrap();
+        }
+        assert_eq!(scene.memory.asked.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn a_record_whose_layer_is_gone_is_a_silent_miss_and_one_whose_text_is_damaged_a_told_one() {
+        let scene = scene();
+        lock(&scene.memory.blobs).remove(&Digest::of(b"a layer"));
+        let cache = scene.cache(true);
+        assert!(cache.get(&key(1)).unwrap().is_none() && cache.take_warnings().is_empty());
+        lock(&scene.memory.blobs).insert(Digest::of(b"a layer"), b"a layer".to_vec());
+        lock(&scene.memory.blobs).insert(Digest::of(&large_listing()), vec![b'x'; 100_000]);
+        let cache = scene.cache(true);
+        assert!(cache.get(&key(2)).unwrap().is_none() && !scene.has(&large_listing()));
+        let told = cache.take_warnings();
+        assert!(told.len() == 1 && told[0].ends_with("is damaged"), "{told:?}");
+    }
+
+    #[test]
+    fn a_cache_that_is_down_is_told_of_once_and_asked_no_more() {
+        let scene = scene();
+        scene.memory.down.store(true, Ordering::Relaxed);
+        let cache = scene.cache(true);
+        assert!(cache.get(&key(1)).unwrap().is_none());
+        cache.look_up(&[key(2), key(3), key(4)]).unwrap();
+        assert_eq!(cache.take_warnings(), ["the cache a.example/cache is not asked any more: nobody answers"]);
+        assert_eq!(scene.memory.asked.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn what_is_distrusted_counts_as_not_found() {
+        let scene = scene();
+        let cache = scene.cache(true);
+        cache.look_up(&[key(1), key(2)]).unwrap();
+        cache.distrust(&Digest::of(b"small"), "it was damaged");
+        assert!(cache.get(&key(1)).unwrap().is_none() && cache.get(&key(2)).unwrap().is_some());
+        assert_eq!(cache.take_warnings().len(), 1);
+        cache.distrust(&Digest::of(b"a layer"), "it was damaged");
+        assert!(cache.get(&key(2)).unwrap().is_none() && cache.held().is_empty());
+    }
+
+    #[test]
+    fn what_is_put_waits_for_whoever_sends_it() {
+        let scene = scene();
+        let cache = scene.cache(true);
+        let record = Record { output: layer(b"small"), components: Vec::new(), shared: None };
+        cache.put(&key(7), &record.encode()).unwrap();
+        assert_eq!(cache.take_pending(), [(key(7), layer(b"small"))].into());
+        assert!(cache.take_pending().is_empty());
+    }
 }
