@@ -9,12 +9,10 @@ use std::time::{Duration, Instant};
 
 use super::context::Context;
 use super::error::CliError;
-use super::images;
 use super::project::Project;
 use super::registries;
-use super::work::Work;
-use crate::action::Operation;
 use crate::action::record::{Blob, Record};
+use crate::action::{ActionGraph, Operation};
 use crate::build::scheduler::Built;
 use crate::effect::share::Sharing;
 use crate::event::{Event, Listener};
@@ -112,36 +110,60 @@ fn config(project: &Project, cx: &Context) -> Result<ClientConfig, CliError> {
     Ok(ClientConfig { retry, parallel: AT_ONCE, ..config })
 }
 
-/// Writes the records of a build to the cache, but those that were found there.
-pub fn write(work: &Work<'_>, built: &Built, cx: &Context, listener: &dyn Listener) -> Result<(), CliError> {
-    let Some(to) = &work.cache_to else { return Ok(()) };
-    for (key, output) in built.keys.iter().zip(&built.outputs) {
-        let (Some(key), Some(output)) = (key, output) else { continue };
-        if work.shared.origin(key) != Some(to) {
-            let record = Record { output: output.clone(), components: Vec::new(), shared: None };
-            work.shared.put(key, &record.encode())?;
-        }
-    }
-    let elsewhere = work.shared.held().into_iter().collect();
-    let (mount_from, began) = (published(work, to, cx)?, Instant::now());
-    let sharing = Sharing { to: to.clone(), mount_from, elsewhere, store: work.store, began };
-    let results = sharing.put(&work.shared.take_pending(), config(work.project, cx)?, listener);
-    let failed: Vec<RegistryError> =
-        results.map_or_else(|error| vec![error], |all| all.into_iter().filter_map(Result::err).collect());
-    if let Some(error) = failed.first() {
-        let text = format!("{} records could not be written to the cache {to}: {error}", failed.len());
-        listener.event(Event::Warning(text));
-    }
-    Ok(())
+/// A build that is over, as far as its records are concerned.
+pub struct Finished<'a> {
+    /// The workspace.
+    pub project: &'a Project,
+    /// The actions.
+    pub graph: &'a ActionGraph,
+    /// What they gave.
+    pub built: &'a Built,
+    /// Where their blobs are.
+    pub store: &'a Store,
+    /// What was found elsewhere.
+    pub shared: &'a SharedCache<'a>,
 }
 
-/// Where in the cache's registry the images of a build are published, if there: their layers are mounted from there.
-fn published(work: &Work<'_>, to: &Repository, cx: &Context) -> Result<Vec<RepositoryPath>, CliError> {
-    let registry = images::registry(work.project, cx)?;
-    if registry.registry != to.registry {
-        return Ok(Vec::new());
+impl Finished<'_> {
+    /// Writes the records to a cache, but those that were found there. What fails is a warning.
+    pub fn write(&self, to: &Repository, cx: &Context, listener: &dyn Listener) -> Result<(), CliError> {
+        for (key, output) in self.built.keys.iter().zip(&self.built.outputs) {
+            let (Some(key), Some(output)) = (key, output) else { continue };
+            if self.shared.origin(key) != Some(to) {
+                let record = Record { output: output.clone(), components: Vec::new(), shared: None };
+                self.shared.put(key, &record.encode())?;
+            }
+        }
+        let (mount_from, elsewhere) = (self.published(to, cx)?, self.shared.held().into_iter().collect());
+        let sharing = Sharing { to: to.clone(), mount_from, elsewhere, store: self.store, began: Instant::now() };
+        let pending = self.shared.take_pending();
+        if pending.is_empty() {
+            return Ok(());
+        }
+        let results = sharing.put(&pending, config(self.project, cx)?, listener);
+        let failed: Vec<RegistryError> = match results {
+            Ok(results) => results.into_iter().filter_map(Result::err).collect(),
+            Err(error) => vec![error],
+        };
+        if let Some(error) = failed.first() {
+            let text = format!(
+                "{} of {} records could not be written to the cache {to}: {error}",
+                failed.len(),
+                pending.len()
+            );
+            listener.event(Event::Warning(text));
+        }
+        Ok(())
     }
-    let images = work.lowered.graph.actions.iter();
-    let images = images.filter(|action| matches!(action.operation, Operation::Image(_)));
-    Ok(images.filter_map(|action| Some(registry.repository(&action.label).ok()?.path)).collect())
+
+    /// Where in the cache's registry the images of a build are published, if there: their layers are mounted from there.
+    fn published(&self, to: &Repository, cx: &Context) -> Result<Vec<RepositoryPath>, CliError> {
+        let registry = self.project.registry(cx)?;
+        if registry.registry != to.registry {
+            return Ok(Vec::new());
+        }
+        let images = self.graph.actions.iter();
+        let images = images.filter(|action| matches!(action.operation, Operation::Image(_)));
+        Ok(images.filter_map(|action| Some(registry.repository(&action.label).ok()?.path)).collect())
+    }
 }

@@ -8,7 +8,7 @@ use super::error::CliError;
 use super::global::Verbosity;
 use super::project::{Project, Selected};
 use super::remote::Remotes;
-use super::shared;
+use super::shared::{self, Finished};
 use crate::action::ActionId;
 use crate::action::record::Output;
 use crate::build::error::BuildError;
@@ -121,7 +121,10 @@ impl Work<'_> {
             built = self.run(self.probe(listener)?, cx, listener)?;
         }
         self.note(&built)?;
-        shared::write(self, &built, cx, listener)?;
+        if let Some(to) = &self.cache_to {
+            let (project, graph, shared) = (self.project, &self.lowered.graph, &self.shared);
+            Finished { project, graph, built: &built, store: self.store, shared }.write(to, cx, listener)?;
+        }
         self.shared.take_warnings().into_iter().for_each(|warning| listener.event(Event::Warning(warning)));
         tell_damage(self.store, listener);
         let summary = self.summary(&built, actions, start);
