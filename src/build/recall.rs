@@ -81,3 +81,21 @@ fn fits(operation: &Operation, output: &Output) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::action::record::{Blob, ImageOutput};
+    use crate::action::{Fetch, IndexAction};
+
+    #[test]
+    fn an_output_of_another_kind_or_of_another_file_does_not_fit() {
+        let blob = Blob { digest: Digest::of(b"asked for"), size: 9 };
+        let fetch = Operation::Fetch(Fetch { url: String::new(), digest: blob.digest });
+        assert!(fits(&fetch, &Output::File(blob)));
+        assert!(!fits(&fetch, &Output::File(Blob { digest: Digest::of(b"other"), size: 5 })));
+        let image = Output::Image(ImageOutput { manifest: blob, media_type: String::new(), config: blob });
+        let index = Operation::Index(IndexAction { images: Vec::new(), annotations: Default::default() });
+        assert!(!fits(&fetch, &image) && !fits(&index, &image));
+    }
+}

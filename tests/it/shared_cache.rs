@@ -4,7 +4,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use layerbuild::digest::Digest;
+
 use crate::embedded::Embedded;
+use crate::fetching;
 use crate::proxy::Proxy;
 use crate::space::{Ran, Space, digest};
 use crate::support::DockerRegistry;
@@ -248,6 +251,44 @@ fn a_record_under_another_key_is_not_taken() {
     let told = run(&machine(), &registry.address, "build --cache-from CACHE //:app");
     assert_eq!(counts(&told), (5, 0));
     assert!(told.stderr.contains("can't be used: it is the record of the key sha256:"), "{}", told.stderr);
+}
+
+#[test]
+fn an_archive_from_a_url_comes_from_the_cache_where_another_layer_is_made_of_it() {
+    let Some(registry) = DockerRegistry::start() else { return };
+    let archive = fetching::tar(b"hello");
+    let served = fetching::serve("200 OK", &archive, archive.len());
+    let machine = |address: &str, compression: &str| {
+        let space = fetching::space(address, Digest::of(&archive));
+        let text = fs::read_to_string(space.path("layers.toml")).expect("a file");
+        space.write("layers.toml", format!("{text}{compression}"));
+        space
+    };
+    run(&machine(&served, ""), &registry.address, "build --cache-to CACHE //:t");
+    let gone = fetching::serve("404 Not Found", b"", 0);
+    let told = run(&machine(&gone, "compression = \"none\"\n"), &registry.address, "build --cache-from CACHE //:t");
+    assert_eq!(counts(&told), (1, 1), "{}", told.stderr);
+
+    overwrite(&blob_of(&registry, &Digest::of(&archive).to_string()), &vec![b'x'; archive.len()]);
+    let told = run(&machine(&served, "compression = \"none\"\n"), &registry.address, "build --cache-from CACHE //:t");
+    assert!(told.stderr.contains("can't be used, and is built again"), "{}", told.stderr);
+}
+
+#[test]
+fn a_profile_names_the_caches_of_its_builds() {
+    let Some(registry) = DockerRegistry::start() else { return };
+    let cache = format!("{}/caches/ci", registry.address);
+    let text = format!("{TARGETS}\n[profile.ci]\ncache-from = [\"{cache}\"]\ncache-to = \"{cache}\"\n");
+    let machine = || {
+        let space = machine();
+        space.write("layers.toml", format!("[workspace]\nname = \"test\"\n{text}"));
+        space
+    };
+    let first = machine();
+    run(&first, &registry.address, "build //:base");
+    assert!(registry.get("/v2/caches/ci/tags/list").contains("404"), "off by default");
+    assert_eq!(counts(&run(&first, &registry.address, "build --profile ci //:base")), (0, 2));
+    assert_eq!(counts(&run(&machine(), &registry.address, "build --profile ci //:base")), (0, 2));
 }
 
 #[test]
