@@ -16,6 +16,8 @@ use crate::digest::Digest;
 use crate::reference::Repository;
 use crate::store::{Cache, Presence, Store, StoreError};
 
+/// After so many records that can't be used a cache is asked no more.
+const UNUSABLE: usize = 8;
 /// So many keys are asked for at a time.
 const AT_ONCE: usize = 16;
 
@@ -35,6 +37,8 @@ pub struct SharedCache<'a> {
 struct Place {
     depot: Box<dyn Depot>,
     down: AtomicBool,
+    /// How many of its records could not be used.
+    unusable: AtomicUsize,
 }
 
 #[derive(Clone)]
@@ -72,7 +76,8 @@ fn unusable(why: &dyn std::fmt::Display) -> Miss {
 impl<'a> SharedCache<'a> {
     /// Caches that are asked in this order; none: nothing is ever found. `keep`: what is found goes into the store.
     pub fn new(store: &'a Store, depots: Vec<Box<dyn Depot>>, keep: bool) -> SharedCache<'a> {
-        let places = depots.into_iter().map(|depot| Place { depot, down: AtomicBool::new(false) }).collect();
+        let place = |depot| Place { depot, down: AtomicBool::new(false), unusable: AtomicUsize::new(0) };
+        let places = depots.into_iter().map(place).collect();
         SharedCache {
             store,
             places,
@@ -116,22 +121,27 @@ impl<'a> SharedCache<'a> {
 
     fn find(&self, key: &Digest) -> Result<Option<Hit>, StoreError> {
         for (index, place) in self.places.iter().enumerate() {
-            let repository = place.depot.repository();
             match self.ask(index, key) {
                 Ok(output) => return Ok(Some(Hit { output, place: index })),
                 Err(Miss::Absent) => {}
                 Err(Miss::Store(error)) => return Err(error),
+                Err(Miss::Depot(DepotError::Down(why))) => self.give_up(place, &why),
                 Err(Miss::Depot(DepotError::Unusable(why))) => {
+                    let repository = place.depot.repository();
                     self.warn(format!("the record {repository}:{} can't be used: {why}", key.hex()));
-                }
-                Err(Miss::Depot(DepotError::Down(why))) => {
-                    if !place.down.swap(true, Ordering::Relaxed) {
-                        self.warn(format!("the cache {repository} is not asked any more: {why}"));
+                    if place.unusable.fetch_add(1, Ordering::Relaxed) + 1 == UNUSABLE {
+                        self.give_up(place, &format!("{UNUSABLE} of its records can't be used"));
                     }
                 }
             }
         }
         Ok(None)
+    }
+
+    fn give_up(&self, place: &Place, why: &str) {
+        if !place.down.swap(true, Ordering::Relaxed) {
+            self.warn(format!("the cache {} is not asked any more: {why}", place.depot.repository()));
+        }
     }
 
     fn ask(&self, index: usize, key: &Digest) -> Result<Output, Miss> {
@@ -408,6 +418,16 @@ mod tests {
         cache.look_up(&[key(2), key(3), key(4)]).unwrap();
         assert_eq!(cache.take_warnings(), ["the cache a.example/cache is not asked any more: nobody answers"]);
         assert_eq!(scene.memory.asked.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn a_cache_of_nothing_but_nonsense_is_given_up() {
+        let mut memory = memory();
+        (10..40).for_each(|number| drop(memory.manifests.insert(artifact::tag(&key(number)), b"<html>".to_vec())));
+        let scene = Scene { memory: Arc::new(memory), ..scene() };
+        let cache = scene.cache(true);
+        assert!((10..40).all(|number| cache.get(&key(number)).unwrap().is_none()));
+        assert_eq!((cache.take_warnings().len(), scene.memory.asked.load(Ordering::Relaxed)), (UNUSABLE + 1, UNUSABLE));
     }
 
     #[test]
