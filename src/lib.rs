@@ -33,6 +33,8 @@ pub mod base;
 
 pub mod build;
 
+pub mod shared;
+
 pub mod effect;
 
 pub mod lock;

@@ -46,7 +46,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     images::only_images(&project, &mut selected, "loaded")?;
     let store = project::open_store(cx)?;
     let lowered = project.lower(&selected, &store, cx)?;
-    let work = Work { project: &project, selected: &selected, lowered: &lowered, store: &store };
+    let work = Work::new(&project, &selected, &lowered, &store, cx)?;
     if cx.globals.dry_run {
         return dry_run::run(&work, cx);
     }
@@ -83,7 +83,7 @@ fn build_and_load(
         error.map_or(Ok(()), Err)?;
         let built = images::built(work, &results);
         match load_all(&built, work, &results, engine, cx, listener) {
-            Err(_) if std::mem::take(&mut again) && images::was_damaged(&built, work, listener)? => {}
+            Err(_) if std::mem::take(&mut again) && images::was_damaged(&built, work, cx, listener)? => {}
             lines => return lines,
         }
     }

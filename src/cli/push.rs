@@ -11,7 +11,7 @@ use super::work::Work;
 use super::{dry_run, project, registries};
 use crate::effect::push::{PushError, Pushable, push};
 use crate::event::{Event, Listener};
-use crate::reference::{RegistryBase, Tag};
+use crate::reference::{RegistryBase, RepositoryPath, Tag};
 use crate::registry::ClientConfig;
 
 /// Build images and publish them; prints one line `LABEL REFERENCE@DIGEST` a target
@@ -41,7 +41,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     }
     let store = project::open_store(cx)?;
     let lowered = project.lower(&selected, &store, cx)?;
-    let work = Work { project: &project, selected: &selected, lowered: &lowered, store: &store };
+    let work = Work::new(&project, &selected, &lowered, &store, cx)?;
     if cx.globals.dry_run {
         dry_run::run(&work, cx)?;
         return to.announce(&work, cx);
@@ -74,6 +74,13 @@ impl Destination {
         Ok(())
     }
 
+    /// Where the images below are published, and the cache that was just written to.
+    fn mount_from(&self, image: &BuiltImage<'_>, work: &Work<'_>) -> Vec<RepositoryPath> {
+        let cache = work.cache_to.iter().filter(|cache| cache.registry == self.registry.registry);
+        let below = images::below(image.action, work, &self.registry);
+        below.into_iter().chain(cache.map(|cache| cache.path.clone())).collect()
+    }
+
     fn pushable(&self, image: &BuiltImage<'_>, work: &Work<'_>) -> Result<Pushable, CliError> {
         Ok(Pushable {
             label: image.label.to_string(),
@@ -81,7 +88,7 @@ impl Destination {
             index: image.is_index.then(|| (image.top, image.media_type.to_owned())),
             repository: images::repository(image.label, &self.registry)?,
             tags: self.tags.clone(),
-            mount_from: images::below(image.action, work, &self.registry),
+            mount_from: self.mount_from(image, work),
             origins: image.elsewhere.iter().map(|blob| (blob.digest, blob.repository.clone())).collect(),
         })
     }
@@ -101,7 +108,7 @@ fn publish(work: &Work<'_>, to: &Destination, cx: &Context, listener: &dyn Liste
             Ok(pushed) => Published::new("pushed", labels.zip(pushed)),
             Err(error) => Published::failed(error.into()),
         };
-        if error.is_some() && std::mem::take(&mut again) && images::was_damaged(&built, work, listener)? {
+        if error.is_some() && std::mem::take(&mut again) && images::was_damaged(&built, work, cx, listener)? {
             continue;
         }
         let (ran, cached) = (lines.len() - unchanged, unchanged);

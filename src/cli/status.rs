@@ -48,7 +48,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let client = registries::client(cx, &project.workspace.settings.registries)?;
     let store = project::open_store(cx)?;
     let lowered = project.lower(&selected, &store, cx)?;
-    let work = Work { project: &project, selected: &selected, lowered: &lowered, store: &store };
+    let work = Work::looking(&project, &selected, &lowered, &store, cx)?;
     let listener = cx.listener();
     let locals = locals(&work, &work.probe(&*listener)?, cx)?;
     let found = status(locals, &Puller::new(client)?, AT_ONCE);

@@ -38,6 +38,13 @@ const EPOCH: Attribute = optional(
     "the time stamp of files in layers, in seconds since 1970, or \"env\" for SOURCE_DATE_EPOCH; default: 0",
 );
 
+const CACHE_FROM: Attribute = optional(
+    "cache-from",
+    Type::List(&Type::String),
+    "repositories, HOST[:PORT]/PATH, that are asked for results of other machines; default: none",
+);
+const CACHE_TO: Attribute =
+    optional("cache-to", Type::String, "the repository, HOST[:PORT]/PATH, that results are written to; default: none");
 const FORMATS: &[&str] = &["gzip", "zstd", "none"];
 const COMPRESSION_KEYS: &[Attribute] = &[
     optional("format", Type::Enum(FORMATS), "the format; default: gzip"),
@@ -61,6 +68,8 @@ pub const WORKSPACE: &[Attribute] = &[
     PLATFORM,
     COMPRESSION,
     EPOCH,
+    CACHE_FROM,
+    CACHE_TO,
     registries::ALLOW_HOSTS,
 ];
 
@@ -74,6 +83,8 @@ pub const PROFILE: &[Attribute] = &[
     PLATFORM,
     COMPRESSION,
     EPOCH,
+    CACHE_FROM,
+    CACHE_TO,
     optional(
         "from-registry",
         Type::List(&Type::String),
@@ -206,6 +217,17 @@ impl Reader<'_> {
         self.settings.from_registry = patterns;
     }
 
+    fn caches(&mut self, attributes: &Attributes<'_>) {
+        if attributes.has("cache-from") {
+            let written = attributes.strings("cache-from");
+            let parsed = written.iter().filter_map(|text| self.parsed(text.span, text.value.parse())).collect();
+            self.settings.cache_from = parsed;
+        }
+        if let Some(to) = attributes.text("cache-to") {
+            self.settings.cache_to = self.parsed(to.span, to.value.parse());
+        }
+    }
+
     /// What `[workspace]` and profiles both set.
     fn plain(&mut self, attributes: &Attributes<'_>) {
         if let Some(registry) = attributes.text("registry") {
@@ -230,6 +252,7 @@ impl Reader<'_> {
         {
             self.settings.platform = parsed;
         }
+        self.caches(attributes);
         if let Some(value) = attributes.get("compression") {
             self.settings.compression = self.compression(value, attributes);
         }
@@ -357,6 +380,17 @@ mod tests {
         assert_eq!(top.settings.deploy, DeployKind::Kubernetes);
         let zstd = Compression { format: CompressionFormat::Zstd, level: None, chunks: None };
         assert_eq!(top.settings.compression, Some(zstd));
+    }
+
+    #[test]
+    fn caches_are_repositories_and_a_profiles_stand_for_the_workspaces() {
+        let text = "[workspace]\nname = \"w\"\ncache-from = [\"a.example/x\"]\n[profile.ci]\ncache-from = [\"b.example/x\"]\n\
+                    cache-to = \"b.example/x\"\n[profile.bad]\ncache-from = [\"a.example\"]\ncache-to = \"b.example/x:1\"\n";
+        let (workspace, problems) = load(text, Some("ci"));
+        let (from, to) = (workspace.settings.cache_from, workspace.settings.cache_to);
+        assert_eq!(from, ["b.example/x".parse().unwrap()]);
+        assert_eq!(to, "b.example/x".parse().ok());
+        assert_eq!(problems.len(), 2, "{problems:?}");
     }
 
     #[test]

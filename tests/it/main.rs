@@ -28,6 +28,7 @@ mod registry_push;
 mod reproducible;
 mod sample;
 mod settled;
+mod shared_cache;
 mod sharing;
 mod six_criteria;
 mod space;

@@ -30,7 +30,7 @@ const GROUND: [&str; 16] = [
 ];
 
 /// What each module above the ground may import besides the ground. ARCHITECTURE.md says why.
-const ABOVE: [(&str, &[&str]); 16] = [
+const ABOVE: [(&str, &[&str]); 17] = [
     ("store", &[]),
     ("oci", &[]),
     ("query", &[]),
@@ -42,8 +42,9 @@ const ABOVE: [(&str, &[&str]); 16] = [
     ("rules", &["workspace", "action", "oci"]),
     ("plan", &["graph", "rules", "workspace", "action", "store", "oci"]),
     ("base", &["oci", "store"]),
-    ("build", &["action", "base", "store", "oci"]),
-    ("effect", &["action", "store", "oci", "registry"]),
+    ("shared", &["action", "oci", "store"]),
+    ("build", &["action", "base", "shared", "store", "oci"]),
+    ("effect", &["action", "shared", "store", "oci", "registry"]),
     ("status", &["registry"]),
     ("lock", &["base", "oci", "store", "workspace"]),
     (
@@ -60,6 +61,7 @@ const ABOVE: [(&str, &[&str]); 16] = [
             "rules",
             "plan",
             "base",
+            "shared",
             "build",
             "effect",
             "lock",
