@@ -101,7 +101,7 @@ impl Puller {
     pub fn tags(&self, repository: &Repository) -> Result<Vec<String>, RegistryError> {
         self.runtime.block_on(async {
             let wanted = repository.to_string();
-            let found = at_first(&self.shared, repository, &wanted, &*self.notices, listing::tags).await?;
+            let found = at_first(&self.shared, repository, wanted, &*self.notices, listing::tags).await?;
             Ok(found.1)
         })
     }
@@ -127,7 +127,7 @@ impl Puller {
         target: &Target,
         ask: impl AsyncFn(&Session<'_>, &RepositoryPath) -> Result<T, RegistryError>,
     ) -> Result<(Repository, T), RegistryError> {
-        at_first(&self.shared, &target.repository, &target.wanted, &*self.notices, ask).await
+        at_first(&self.shared, &target.repository, target.wanted.clone(), &*self.notices, ask).await
     }
 }
 

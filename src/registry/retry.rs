@@ -14,6 +14,9 @@ pub struct RetryPolicy {
     pub longest: Duration,
 }
 
+/// Gives up at once: for one attempt among several places.
+pub(super) static ONCE: RetryPolicy = RetryPolicy { delays: Vec::new(), longest: Duration::ZERO };
+
 impl Default for RetryPolicy {
     /// Five retries within about half a minute.
     fn default() -> RetryPolicy {
