@@ -10,6 +10,7 @@ use super::remote::Remotes;
 use super::work::{Results, Work};
 use crate::action::record::{Blob, ImageOutput, Output};
 use crate::action::{ActionId, Operation};
+use crate::base::counted::Counted;
 use crate::base::fetch::Reader;
 use crate::base::remote::RemoteBlob;
 use crate::digest::DiffId;
@@ -154,7 +155,8 @@ pub fn fetch_layers(
     let begin = Instant::now();
     listener.event(Event::Started(step.clone()));
     let told = |bytes| listener.event(Event::Transferred { step: step.clone(), bytes });
-    if let Err(error) = reader.fetch_blobs(&missing, &told) {
+    let counted = Counted { remote: reader.remote, told: &told };
+    if let Err(error) = (Reader { remote: &counted, ..*reader }).fetch_blobs(&missing) {
         listener.event(Event::Failed { step: step.clone() });
         return Err(CliError::from(error).of(label));
     }

@@ -110,6 +110,7 @@ fn load_all(
     let reader = Reader { remote: &remote, store: work.store };
     let sizes = images::uncompressed(built, work, results);
     let loading = Loading { work, engine, reader, sizes, listener };
+    let begin = Instant::now();
     let mut there = engine.layers();
     let mut lines = Vec::new();
     for (image, name) in built.iter().zip(images::names(built, work, cx)?) {
@@ -129,7 +130,9 @@ fn load_all(
         there.push(wanted.layers.iter().map(|layer| layer.diff_id).collect());
         lines.push(format!("{} {name}", image.label));
     }
-    listener.event(Event::Done(Summary { verb: "loaded", ran: lines.len(), cached: 0, ..results.summary.clone() }));
+    let elapsed = results.summary.elapsed + begin.elapsed();
+    let built = results.summary.clone();
+    listener.event(Event::Done(Summary { verb: "loaded", ran: lines.len(), cached: 0, elapsed, ..built }));
     Ok(lines)
 }
 

@@ -91,7 +91,7 @@ type Outcome = (Vec<String>, Option<CliError>);
 
 /// Builds and pushes; where a blob of the store turns out damaged, both once more.
 fn publish(work: &Work<'_>, to: &Destination, cx: &Context, listener: &dyn Listener) -> Result<Outcome, CliError> {
-    let mut again = true;
+    let (mut again, start) = (true, std::time::Instant::now());
     loop {
         let (results, build_error) = work.build(cx, listener)?;
         let built = images::built(work, &results);
@@ -105,7 +105,13 @@ fn publish(work: &Work<'_>, to: &Destination, cx: &Context, listener: &dyn Liste
             continue;
         }
         let (ran, cached) = (lines.len() - unchanged, unchanged);
-        listener.event(Event::Done(Summary { verb: "pushed", ran, cached, ..results.summary }));
+        listener.event(Event::Done(Summary {
+            verb: "pushed",
+            ran,
+            cached,
+            elapsed: start.elapsed(),
+            ..results.summary
+        }));
         return Ok((lines, build_error.or(error)));
     }
 }

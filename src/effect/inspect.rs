@@ -222,8 +222,14 @@ impl<'a> Inspector<'a> {
     /// The file that holds a layer's blob: the store's, else one that is fetched into the folder.
     fn blob(&self, blob: &Descriptor, subject: &Subject, folder: &Path) -> Result<PathBuf, InspectError> {
         let Descriptor { digest, size, .. } = *blob;
-        if self.store.blobs().contains(&digest, size)? == Presence::Present {
-            return Ok(self.store.blobs().path(&digest));
+        let blobs = self.store.blobs();
+        if blobs.contains(&digest, size)? == Presence::Present {
+            // Read once for its digest alone: what reads archives takes a file.
+            let read = std::io::copy(&mut blobs.open_verified(&digest, size)?, &mut std::io::sink());
+            return match read {
+                Ok(_) => Ok(blobs.path(&digest)),
+                Err(error) => Err(StoreError::io("read", &blobs.path(&digest), error).into()),
+            };
         }
         let from = subject.from.as_ref().or(self.elsewhere.get(&digest)).ok_or(StoreError::Missing { digest })?;
         let path = folder.join("layer");

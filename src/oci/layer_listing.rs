@@ -19,7 +19,7 @@ use crate::oci::tree::Kind;
 #[derive(Debug, thiserror::Error)]
 pub enum LayerListingError {
     /// The blob can't be read to its end, or not be decompressed.
-    #[error("it can't be decompressed: {0}")]
+    #[error("it can't be read: {0}")]
     Read(#[source] io::Error),
     /// The plain tar can't be put aside.
     #[error("it can't be unpacked to disk: {0}")]

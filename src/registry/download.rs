@@ -161,7 +161,7 @@ impl Download {
         if received > self.blob.size {
             let BlobDescriptor { digest, size } = self.blob;
             let what = format!("blob {digest} is larger than the {size} bytes that its manifest says");
-            return Err(RegistryError::Protocol { request: self.line(), what });
+            return Err(RegistryError::WrongSize { request: self.line(), what });
         }
         self.received = received;
         self.hasher.update(chunk);
@@ -255,9 +255,11 @@ impl Download {
             }
             Some(length) => {
                 let BlobDescriptor { digest, size } = self.blob;
-                let what =
-                    format!("it sends {length} bytes of blob {digest} where its manifest says {expected} of {size}");
-                Err(RegistryError::Protocol { request: line, what })
+                let what = match self.received {
+                    0 => format!("it sends {length} bytes of blob {digest} where its manifest says {size}"),
+                    _ => format!("it sends {length} bytes of blob {digest} where {expected} of {size} are missing"),
+                };
+                Err(RegistryError::WrongSize { request: line, what })
             }
         }
     }

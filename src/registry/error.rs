@@ -143,6 +143,16 @@ pub enum RegistryError {
         /// What is wrong with it.
         what: String,
     },
+    /// A blob of another size than its manifest says.
+    #[error(
+        "{request}: {what}: the manifest was pushed with a wrong size, or a proxy changes what the registry serves"
+    )]
+    WrongSize {
+        /// The request.
+        request: RequestLine,
+        /// The sizes.
+        what: String,
+    },
     /// The registry has no such manifest, tag, blob or repository (404).
     #[error("{request}: it is not there{}: check registry, repository, tag and digest", said(.message))]
     Missing {
@@ -238,12 +248,12 @@ pub enum RegistryError {
 }
 
 impl RegistryError {
-    /// Whether the mistake is the user's (exit code 2), not the environment's (36): what they wrote is not there, or
+    /// Whether the mistake is the user's (exit code 2), not the environment's (36, `--offline` too): what they wrote is not there, or
     /// is forbidden by what they wrote elsewhere.
     pub fn is_mistake(&self) -> bool {
         match self {
             RegistryError::Missing { .. } | RegistryError::Schema1 { .. } | RegistryError::TagKept { .. } => true,
-            RegistryError::Offline { .. } | RegistryError::NotAllowed { .. } | RegistryError::Setting { .. } => true,
+            RegistryError::NotAllowed { offline: false, .. } | RegistryError::Setting { .. } => true,
             RegistryError::Nowhere { last, .. } => last.is_mistake(),
             _ => false,
         }

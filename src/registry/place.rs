@@ -75,7 +75,8 @@ impl Search {
         if !self.queue.is_empty() {
             return Ok(None);
         }
-        let waits = self.again.iter().filter_map(|(_, _, error)| self.policy.wait(self.round, error.retry()?, random()));
+        let waits =
+            self.again.iter().filter_map(|(_, _, error)| self.policy.wait(self.round, error.retry()?, random()));
         let (Some(wait), Some((_, _, last))) = (waits.min(), self.again.last()) else { return Err(self.error()) };
         let last = last.clone();
         self.round += 1;
@@ -97,7 +98,9 @@ impl Search {
     pub async fn stay(&mut self, error: RegistryError, notices: &dyn Fn(Notice)) -> Result<(), RegistryError> {
         self.round = 1;
         self.queue.extend(self.again.drain(..).map(|(position, place, _)| (position, place)));
-        let Some(wait) = error.retry().and_then(|asked| self.policy.wait(0, asked, random())) else { return Err(error) };
+        let Some(wait) = error.retry().and_then(|asked| self.policy.wait(0, asked, random())) else {
+            return Err(error);
+        };
         notices(Notice::Retrying { error, wait });
         tokio::time::sleep(wait).await;
         Ok(())
@@ -111,7 +114,8 @@ impl Search {
         if let [(_, _, error)] = &failed[..] {
             return error.clone();
         }
-        let tried = failed.iter().map(|(_, place, error)| Tried { address: place.to_string(), cause: error.to_string() });
+        let tried =
+            failed.iter().map(|(_, place, error)| Tried { address: place.to_string(), cause: error.to_string() });
         let tried = tried.collect();
         let wanted = std::mem::take(&mut self.wanted);
         match failed.pop() {

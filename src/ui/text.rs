@@ -81,6 +81,8 @@ pub fn present(what: &str) -> &'static str {
         "pull" | "fetch" => "fetching",
         "lock" => "locking",
         "export" => "exporting",
+        "load" => "loading",
+        "promote" => "promoting",
         _ => "building",
     }
 }
@@ -92,6 +94,7 @@ fn past(what: &str) -> &'static str {
         "lock" => "locked",
         "export" => "exported",
         "load" => "loaded",
+        "promote" => "promoted",
         _ => "built",
     }
 }

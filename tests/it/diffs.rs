@@ -73,6 +73,26 @@ fn an_image_that_another_program_recompressed_holds_the_same_paths() {
 }
 
 #[test]
+fn a_damaged_layer_of_the_store_is_not_compared() {
+    let Some(registry) = DockerRegistry::start() else { return };
+    let space = Space::with(TARGETS);
+    space.write("app", "one\n");
+    assert_eq!(quiet(&space, &registry, &["push", "//:app"]).code, 0);
+    space.write("app", "two\n");
+    let layer = digest(&space.run(["build", "//:app-files"]));
+    let hex = layer.trim_start_matches("sha256:");
+    let blob = space.cache().join("blobs/sha256").join(&hex[..2]).join(hex);
+    let mut bytes = std::fs::read(&blob).expect("a blob");
+    // The header's time stamp: still a layer that can be read.
+    bytes[4] ^= 1;
+    std::fs::remove_file(&blob).expect("removed");
+    std::fs::write(&blob, bytes).expect("a blob");
+    let ran = quiet(&space, &registry, &["diff", &format!("{}/app:latest", registry.address), "//:app"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (36, ""), "{}", ran.stderr);
+    assert!(ran.stderr.contains(hex), "{}", ran.stderr);
+}
+
+#[test]
 fn a_tag_that_is_not_there_is_the_callers_mistake() {
     let Some(registry) = DockerRegistry::start() else { return };
     let space = Space::with(TARGETS);
