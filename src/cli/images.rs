@@ -180,11 +180,6 @@ pub fn was_damaged(images: &[BuiltImage<'_>], work: &Work<'_>, listener: &dyn Li
     Ok(found)
 }
 
-/// Where images are published.
-pub fn registry(project: &Project, cx: &Context) -> Result<RegistryBase, CliError> {
-    project.registry(cx)
-}
-
 /// The tags of a call, else the workspace's.
 pub fn tags(written: &[String], project: &Project) -> Result<Vec<Tag>, CliError> {
     if written.is_empty() { setting_tags(&project.workspace.settings) } else { parsed_tags(written) }
@@ -232,7 +227,7 @@ pub fn below(image: ActionId, work: &Work<'_>, registry: &RegistryBase) -> Vec<R
 
 /// The whole references under which images would be published.
 pub fn names(images: &[BuiltImage<'_>], work: &Work<'_>, cx: &Context) -> Result<Vec<String>, CliError> {
-    let registry = registry(work.project, cx)?;
+    let registry = work.project.registry(cx)?;
     let tag = &work.project.workspace.settings.tag;
     let name = |image: &BuiltImage<'_>| Ok(format!("{}:{tag}", repository(image.label, &registry)?));
     images.iter().map(name).collect()

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::context::Context;
 use super::error::CliError;
+use super::project;
 use super::registries::{client, without_mirrors};
-use super::{images, project};
 use crate::event::{Event, Listener};
 use crate::exit::Exit;
 use crate::label::Label;
@@ -76,7 +76,7 @@ fn published(cx: &Context) -> Result<Published, CliError> {
         return Ok(Published { base, targets: Targets::new(), client: client(cx, &Registries::default())? });
     }
     let project = project::open_with(cx, |here| Ok(TargetPattern::parse("//...", here).into_iter().collect()))?;
-    let base = images::registry(&project, cx)?;
+    let base = project.registry(cx)?;
     let graph = project.graph()?;
     let images = graph.ids().filter(|id| graph.target(*id).rule.purpose.is_published());
     let labels = images.map(|id| graph.target(id).label.clone());

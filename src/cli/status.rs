@@ -49,7 +49,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     images::only_images(&project, &mut selected, "published")?;
     images::only_ours(&project, &mut selected)?;
     let client = registries::client(cx, &project.workspace.settings.registries)?;
-    let client = registries::without_mirrors(client, &images::registry(&project, cx)?.registry);
+    let client = registries::without_mirrors(client, &project.registry(cx)?.registry);
     let store = project::open_store(cx)?;
     let lowered = project.lower(&selected, &store, cx)?;
     let work = Work { project: &project, selected: &selected, lowered: &lowered, store: &store };
@@ -67,7 +67,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
 }
 
 fn locals(work: &Work<'_>, states: &[State], cx: &Context) -> Result<Vec<Local>, CliError> {
-    let registry = images::registry(work.project, cx)?;
+    let registry = work.project.registry(cx)?;
     let tag = images::tags(&[], work.project)?.remove(0);
     let defaults = work.project.defaults(cx)?;
     let one = |id: &TargetId| {

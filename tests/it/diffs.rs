@@ -73,6 +73,44 @@ fn an_image_that_another_program_recompressed_holds_the_same_paths() {
 }
 
 #[test]
+fn a_locked_base_is_not_read_for_its_paths() {
+    let Some(registry) = DockerRegistry::start() else { return };
+    let base = Space::with(TARGETS);
+    base.write("app", "one\n");
+    assert_eq!(quiet(&base, &registry, &["push", "//:app"]).code, 0);
+    let over = |name: &str, text: &str| {
+        format!(
+            "[files.{name}-files]\ncontent = {{ \"/etc/below\" = \"{text}\\n\" }}\n[image.{name}]\nbase = \":base\"\nlayers = [\":{name}-files\"]\n"
+        )
+    };
+    let replaced = [over("same", "the same everywhere"), over("other", "not same everywhere")].concat();
+    let space = Space::with(&format!(
+        "{replaced}[pull.base]\nimage = \"{}/app:latest\"\n[files.own]\nsrcs = [\"own\"]\n[image.over]\nbase = \":base\"\nlayers = [\":own\"]\n",
+        registry.address
+    ));
+    space.write("own", "1\n");
+    assert_eq!(space.layerbuild("lock").code, 0);
+    assert_eq!(space.layerbuild("build //:over").code, 0);
+    // Files of one size are told apart by their bytes, those of the base too.
+    for (label, expected) in [("//:same", ""), ("//:other", "~ /etc/below content")] {
+        let ran = space.layerbuild(&format!("-q diff //:base {label}"));
+        assert_eq!(ran.code, 0, "{label}: {}", ran.stderr);
+        let paths: Vec<&str> = ran.stdout.lines().filter(|line| line.get(1..3) == Some(" /")).collect();
+        assert_eq!(paths.join("\n"), expected, "{label}");
+    }
+    space.write("own", "22\n");
+    drop(registry);
+    for (line, change) in
+        [("diff //:over~1 //:over", "~ /own size 2 → 3"), ("diff //:base //:over", "+ /own file mode")]
+    {
+        let ran = space.layerbuild(line);
+        assert_eq!(ran.code, 0, "{line}: {}", ran.stderr);
+        let paths: Vec<&str> = ran.stdout.lines().filter(|line| line.get(1..3) == Some(" /")).collect();
+        assert!(paths.len() == 1 && paths[0].starts_with(change), "{line}: {paths:?}");
+    }
+}
+
+#[test]
 fn a_damaged_layer_of_the_store_is_not_compared() {
     let Some(registry) = DockerRegistry::start() else { return };
     let space = Space::with(TARGETS);
