@@ -276,7 +276,7 @@ impl Body {
     async fn chunk(&mut self, stall: Duration) -> Result<Option<Bytes>, RegistryError> {
         let Ok(chunk) = tokio::time::timeout_at(self.deadline, self.response.chunk()).await else {
             let cause = format!("no more than {} bytes came within {} s", self.since, stall.as_secs_f32());
-            return Err(RegistryError::Broken { request: self.request.clone(), cause });
+            return Err(RegistryError::TooSlow { request: self.request.clone(), cause });
         };
         let chunk = chunk.map_err(|error| RegistryError::unanswered(self.request.clone(), &error))?;
         self.since += chunk.as_ref().map_or(0, Bytes::len);

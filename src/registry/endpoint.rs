@@ -156,11 +156,13 @@ impl Session<'_> {
     async fn retrying_ping(&self) -> Result<Option<String>, RegistryError> {
         match self.retrying(async || self.ping().await).await {
             // Servers that want a certificate of ours close the connection, and not all say why.
-            Err(RegistryError::Broken { cause, .. }) if self.base.scheme() == "https" => {
+            Err(RegistryError::Broken { cause, .. } | RegistryError::TooSlow { cause, .. })
+                if self.base.scheme() == "https" =>
+            {
                 Ok(Some(format!("{cause}; if it wants a certificate of yours, name it as `client-cert`")))
             }
             // Something listens that is no web server.
-            Err(RegistryError::Broken { cause, .. }) => Ok(Some(cause)),
+            Err(RegistryError::Broken { cause, .. } | RegistryError::TooSlow { cause, .. }) => Ok(Some(cause)),
             answer => answer,
         }
     }

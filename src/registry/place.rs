@@ -79,7 +79,7 @@ impl Search {
             self.again.iter().filter_map(|(_, _, error)| self.policy.wait(self.round, error.retry()?, random()));
         let (Some(wait), Some((_, _, last))) = (waits.min(), self.again.last()) else { return Err(self.error()) };
         let last = last.clone();
-        self.round += 1;
+        self.round = self.policy.next(self.round, last.took_long());
         self.queue.extend(self.again.drain(..).map(|(position, place, _)| (position, place)));
         Ok(Some((wait, last)))
     }

@@ -384,9 +384,12 @@ fn a_body_that_stalls_or_drips_is_given_up_after_the_time_set_and_gone_on_with()
 fn a_manifest_that_drips_is_given_up_after_the_time_set() {
     let timeouts = Timeouts { answer: Duration::from_millis(60), ..Timeouts::default() };
     let fake = manifests(Reply::new(200).body(MANIFEST).dripping());
-    let error = puller(ClientConfig { timeouts, ..config() }).resolve(&reference(&format!("{}/a/b:t", fake.address)));
+    let retry = RetryPolicy::immediate(9);
+    let error =
+        puller(ClientConfig { timeouts, retry, ..config() }).resolve(&reference(&format!("{}/a/b:t", fake.address)));
     let said = error.expect_err("slow").to_string();
     assert!(said.contains("no answer in time") && said.contains("run the command again"), "{said}");
+    assert_eq!(fake.count("GET /v2/a/b/manifests/t"), 2, "what takes all the time there is is tried once more");
 }
 
 #[test]

@@ -31,6 +31,11 @@ impl RetryPolicy {
         RetryPolicy { delays: vec![Duration::ZERO; times], longest: Duration::ZERO }
     }
 
+    /// The number of the attempt after one; after one that took as long as we wait at all, the last.
+    pub(super) fn next(&self, attempt: usize, took_long: bool) -> usize {
+        if took_long { self.delays.len().max(attempt + 1) } else { attempt + 1 }
+    }
+
     /// The wait after the failure of attempt number `attempt` (from 0); `None` to give up. `random` in 0..1 spreads
     /// the waits of many clients between half the delay and the whole.
     pub(super) fn wait(&self, attempt: usize, retry_after: Option<Duration>, random: f64) -> Option<Duration> {
