@@ -97,10 +97,7 @@ impl Job<'_> {
     }
 
     fn before(&self, source: &Source) -> Option<&LockedImage> {
-        match (source.published, &self.defaults.profile) {
-            (true, Some(profile)) => self.file().profiles.get(profile)?.get(&source.label),
-            _ => self.file().pulls.get(&source.label),
-        }
+        self.file().image(&source.label, source.section(self.defaults))
     }
 
     fn wanted(&self, source: &Source) -> Wanted {
@@ -194,9 +191,9 @@ impl Job<'_> {
         file.profiles.retain(|_, entries| !entries.is_empty());
         for found in found {
             let Some(locked) = report.found(&found) else { continue };
-            let entries = match (found.source.published, &self.defaults.profile) {
-                (true, Some(profile)) => file.profiles.entry(profile.clone()).or_default(),
-                _ => &mut file.pulls,
+            let entries = match found.source.section(self.defaults) {
+                Some(profile) => file.profiles.entry(profile.to_owned()).or_default(),
+                None => &mut file.pulls,
             };
             entries.insert(found.source.label.clone(), locked);
         }

@@ -133,8 +133,7 @@ impl Project {
     /// The same with the images that the profile takes as published and that are locked.
     pub fn select_with_published(&self) -> Result<Selected<'_>, CliError> {
         let Workspace { lock, settings, .. } = &self.workspace;
-        let locked = settings.profile.as_ref().and_then(|profile| lock.profiles.get(profile));
-        let is_locked = |label: &Label| locked.is_some_and(|images| images.contains_key(label));
+        let is_locked = |label: &Label| lock.image(label, settings.profile.as_deref()).is_some();
         self.select_where(|target| target.published && is_locked(&target.label) || !self.is_passed_over(&target.label))
     }
 

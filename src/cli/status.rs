@@ -105,11 +105,7 @@ fn base(action: ActionId, work: &Work<'_>, defaults: &Defaults) -> Option<Base> 
 fn locked(target: &Target, work: &Work<'_>, defaults: &Defaults) -> Option<Base> {
     // What is wrong with it was told when it was lowered.
     let source = pulled(target, defaults).ok().flatten()?;
-    let lock = &work.project.workspace.lock;
-    let locked = match (source.published, &defaults.profile) {
-        (true, Some(profile)) => lock.profiles.get(profile).and_then(|images| images.get(&source.label)),
-        _ => lock.pulls.get(&source.label),
-    };
+    let locked = work.project.workspace.lock.image(&source.label, source.section(defaults));
     locked.map(|locked| Base { reference: source.reference, locked: locked.digest })
 }
 

@@ -301,15 +301,10 @@ fn narrowed(digest: Digest, bytes: &[u8], platform: &Platform) -> Result<Option<
         return Ok(None);
     }
     let lines = Index::parse(bytes).map_err(|source| unreadable(digest, source))?;
-    let fits = |theirs: &Platform| {
-        (&theirs.os, &theirs.architecture) == (&platform.os, &platform.architecture)
-            && (platform.variant.is_none() || platform.variant == theirs.variant)
-    };
-    if let Some(line) = lines.iter().find(|line| line.platform.as_ref().is_some_and(fits)) {
-        return Ok(Some(line.descriptor.digest));
+    match Index::choose(&lines, platform) {
+        Ok(line) => Ok(Some(line.descriptor.digest)),
+        Err(there) => Err(InspectError::Platform { digest, platform: platform.clone().into(), there }),
     }
-    let there = lines.iter().filter_map(|line| Some(line.platform.as_ref()?.to_string())).collect();
-    Err(InspectError::Platform { digest, platform: platform.clone().into(), there })
 }
 
 /// The digest of each regular file.

@@ -126,6 +126,11 @@ impl Source {
         }
     }
 
+    /// The profile in whose section of the lock file it stands; `None`: among the pulls.
+    pub fn section<'d>(&self, defaults: &'d Defaults) -> Option<&'d str> {
+        defaults.profile.as_deref().filter(|_| self.published)
+    }
+
     /// The platform of the target's own action: the workspace's where nothing or that is written, else the first.
     pub fn own_platform(&self, defaults: &Defaults) -> Platform {
         let ours = self.platforms.is_empty() || self.platforms.contains(&defaults.platform);

@@ -44,6 +44,8 @@ fn a_target_is_compared_with_what_is_published_without_anything_of_it_in_the_sto
     let index = format!("{}/both:latest", registry.address);
     let other = quiet(&space, &registry, &["diff", &index, &reference, "--platform", "linux/arm64", "--exit-code"]);
     assert_eq!(other.code, 3, "{}", other.stderr);
+    let usual = quiet(&space, &registry, &["diff", &index, &reference, "--platform", "linux/arm64/v8", "--exit-code"]);
+    assert_eq!((usual.code, &usual.stdout), (3, &other.stdout), "{}", usual.stderr);
     assert!(other.stdout.ends_with("~ architecture \"arm64\" → \"amd64\"\n"), "{}", other.stdout);
 }
 
