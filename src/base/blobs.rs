@@ -24,13 +24,13 @@ impl Reader<'_> {
         Ok(missing)
     }
 
-    /// Fetches these blobs, several at a time; `told` gets the bytes of each piece that came.
-    pub fn fetch_blobs(&self, blobs: &[RemoteBlob], told: &(dyn Fn(u64) + Sync)) -> Result<(), BaseError> {
+    /// Fetches these blobs, several at a time.
+    pub fn fetch_blobs(&self, blobs: &[RemoteBlob]) -> Result<(), BaseError> {
         let queue = Mutex::new(blobs.iter());
         let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
         let work = || -> Result<(), BaseError> {
             while let Some(blob) = next() {
-                self.fetch_blob(blob, told)?;
+                self.fetch_blob(blob)?;
             }
             Ok(())
         };
@@ -42,7 +42,7 @@ impl Reader<'_> {
         })
     }
 
-    fn fetch_blob(&self, blob: &RemoteBlob, told: &(dyn Fn(u64) + Sync)) -> Result<(), BaseError> {
+    fn fetch_blob(&self, blob: &RemoteBlob) -> Result<(), BaseError> {
         let mut source = self.remote.open(blob)?;
         let mut writer = self.store.blobs().writer()?;
         let mut buffer = vec![0; 256 << 10];
@@ -51,11 +51,10 @@ impl Reader<'_> {
                 Ok(0) => break,
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(RemoteError { message: error.to_string(), mistake: false, hint: None }.into()),
+                Err(error) => return Err(RemoteError { message: error.to_string(), mistake: false }.into()),
             };
             let written = writer.write_all(&buffer[..count]);
             written.map_err(|error| StoreError::io("write", self.store.path(), error))?;
-            told(count as u64);
         }
         // The remote has held the bytes against their digest; the store takes nobody's word.
         let (digest, _) = writer.finish()?;
@@ -63,7 +62,7 @@ impl Reader<'_> {
             return Ok(());
         }
         let message = format!("{} gave {digest} for {}", blob.repository, blob.digest);
-        Err(RemoteError { message, mistake: false, hint: None }.into())
+        Err(RemoteError { message, mistake: false }.into())
     }
 }
 
@@ -86,11 +85,8 @@ mod tests {
         let missing = reader.missing_blobs(&[&layers[..], &layers[..]].concat()).unwrap();
         assert_eq!(missing, layers);
         memory.take_asked();
-        let came = std::sync::atomic::AtomicU64::new(0);
-        let told = |bytes| _ = came.fetch_add(bytes, std::sync::atomic::Ordering::Relaxed);
-        reader.fetch_blobs(&missing, &told).unwrap();
+        reader.fetch_blobs(&missing).unwrap();
         assert_eq!(memory.take_asked(), [format!("blob {}", missing[0].digest)]);
-        assert_eq!(came.into_inner(), missing[0].size);
         assert_eq!(reader.missing_blobs(&layers).unwrap(), []);
     }
 }

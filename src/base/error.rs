@@ -59,10 +59,9 @@ impl BaseError {
     /// What to do; `None` where the message says it all.
     pub fn hint(&self) -> Option<String> {
         match self {
-            BaseError::Remote(error) => error.hint.clone(),
             BaseError::Unusable { why, .. } => why.hint().map(str::to_owned),
             BaseError::OtherListing { .. } => Some("run `layerbuild lock --update` to lock it anew".to_owned()),
-            BaseError::Layer { .. } | BaseError::Store(_) => None,
+            BaseError::Remote(_) | BaseError::Layer { .. } | BaseError::Store(_) => None,
         }
     }
 }

@@ -67,7 +67,7 @@ impl Reader<'_> {
         }
         let mut bytes = Vec::new();
         let read = self.remote.open(&RemoteBlob::of(&origin.repository, config))?.read_to_end(&mut bytes);
-        read.map_err(|error| RemoteError { message: error.to_string(), mistake: false, hint: None })?;
+        read.map_err(|error| RemoteError { message: error.to_string(), mistake: false })?;
         self.store.blobs().put_bytes(&bytes)?;
         Ok(bytes)
     }

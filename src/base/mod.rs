@@ -4,6 +4,7 @@
 //! Knows nothing of targets, of TOML, or of how a registry is talked to.
 
 pub mod blobs;
+pub mod counted;
 pub mod error;
 pub mod fetch;
 pub mod listing;

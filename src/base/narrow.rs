@@ -4,7 +4,7 @@
 
 use crate::base::usable::Unusable;
 use crate::oci::descriptor::Descriptor;
-use crate::oci::index::{Index, IndexEntry};
+use crate::oci::index::Index;
 use crate::oci::manifest::{ReadError, is_index};
 use crate::platform::Platform;
 
@@ -18,24 +18,10 @@ pub fn narrow(document: &[u8], platform: &Platform) -> Result<Option<Descriptor>
         Err(error) => return Err(Unusable::Index(error)),
     }
     let entries = Index::parse(document).map_err(Unusable::Index)?;
-    let fits = |entry: &&IndexEntry| entry.platform.as_ref().is_some_and(|offered| platform.is_met_by(offered));
-    let same = |entry: &&IndexEntry| entry.platform.as_ref() == Some(platform);
-    match entries.iter().find(same).or_else(|| entries.iter().find(fits)) {
-        Some(entry) => Ok(Some(entry.descriptor.clone())),
-        None => Err(Unusable::Platform { wanted: platform.clone(), there: offered(&entries) }),
+    match Index::choose(&entries, platform) {
+        Ok(entry) => Ok(Some(entry.descriptor.clone())),
+        Err(there) => Err(Unusable::Platform { wanted: platform.clone(), there }),
     }
-}
-
-/// What an index offers, without the attestations that some builders add under an unknown platform.
-fn offered(entries: &[IndexEntry]) -> Vec<String> {
-    let mut there: Vec<String> = Vec::new();
-    for platform in entries.iter().filter_map(|entry| entry.platform.as_ref()).filter(|one| one.os != "unknown") {
-        let text = platform.to_string();
-        if !there.contains(&text) {
-            there.push(text);
-        }
-    }
-    there
 }
 
 #[cfg(test)]

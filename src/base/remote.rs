@@ -18,7 +18,7 @@ pub trait Remote: Sync {
 
     /// Opens a blob for reading from one end to the other. The end comes only after all bytes were right; until then
     /// an error may come, which says what a [`RemoteError`] would.
-    fn open(&self, blob: &RemoteBlob) -> Result<Box<dyn Read + Send>, RemoteError>;
+    fn open<'a>(&'a self, blob: &RemoteBlob) -> Result<Box<dyn Read + Send + 'a>, RemoteError>;
 }
 
 /// A blob, and where it lies.
@@ -52,10 +52,8 @@ pub struct Document {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct RemoteError {
-    /// Which registry, which request, what it answered, as a phrase.
+    /// Which registry, which request, what it answered and what to do, as a phrase.
     pub message: String,
     /// Whether what was asked for is at fault, and not the network or the registry.
     pub mistake: bool,
-    /// What to do; `None` where the message says it all.
-    pub hint: Option<String>,
 }

@@ -74,7 +74,7 @@ impl Memory {
     }
 
     fn missing(what: impl std::fmt::Display) -> RemoteError {
-        RemoteError { message: format!("{what} is not there"), mistake: false, hint: None }
+        RemoteError { message: format!("{what} is not there"), mistake: false }
     }
 
     fn read(&self, digest: &Digest) -> Result<Vec<u8>, RemoteError> {
@@ -99,7 +99,7 @@ impl Remote for Memory {
         Ok(self.tags.get(&tag).copied())
     }
 
-    fn open(&self, blob: &RemoteBlob) -> Result<Box<dyn Read + Send>, RemoteError> {
+    fn open<'a>(&'a self, blob: &RemoteBlob) -> Result<Box<dyn Read + Send + 'a>, RemoteError> {
         self.note(format!("blob {}", blob.digest));
         Ok(Box::new(Cursor::new(self.read(&blob.digest)?)))
     }

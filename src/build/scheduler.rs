@@ -356,7 +356,7 @@ fn bring(action: &Action, inputs: &Upstream, shop: &Workshop<'_>) -> Result<(), 
     let Some(repository) = shop.shared.elsewhere(&blob.digest) else { return Ok(()) };
     let reader = Reader { remote: shop.remote, store: shop.store };
     let missing = reader.missing_blobs(&[RemoteBlob { repository, digest: blob.digest, size: blob.size }])?;
-    match reader.fetch_blobs(&missing, &|_| {}) {
+    match reader.fetch_blobs(&missing) {
         Ok(()) => Ok(()),
         Err(BaseError::Store(error)) => Err(error.into()),
         Err(error) => {

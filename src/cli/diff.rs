@@ -84,6 +84,7 @@ fn compare(
         let away = images.iter().flat_map(|image| &image.elsewhere);
         inspector.finds(away.map(|blob| (blob.digest, blob.repository.clone())));
         inspector.finds(local.work.shared.held().into_iter());
+        inspector.stands_on(local.bases(store));
     }
     let old = args.a.subject(&inspector, platform, local)?;
     let new = args.b.subject(&inspector, platform, local)?;
@@ -169,13 +170,7 @@ impl Differences {
 
 /// The paths that differ; files of one size by the digests of what they hold, where both are known.
 fn paths(old: &Subject, new: &Subject, inspector: &mut Inspector<'_>) -> Result<Vec<PathChange>, InspectError> {
-    inspector.read(old)?;
-    inspector.read(new)?;
-    let listings = |subject: &Subject| -> Vec<(DiffId, Listing)> {
-        let listing = |layer: &crate::oci::descriptor::Layer| Some((layer.diff_id, inspector.listing(layer)?.clone()));
-        subject.layers.iter().filter_map(listing).collect()
-    };
-    let (before, after) = (listings(old), listings(new));
+    let (before, after) = (inspector.stack(old)?, inspector.stack(new)?);
     let before: Vec<(DiffId, &Listing)> = before.iter().map(|(id, listing)| (*id, listing)).collect();
     let after: Vec<(DiffId, &Listing)> = after.iter().map(|(id, listing)| (*id, listing)).collect();
     compare::paths(&before, &after, |(old_id, entry), (new_id, _)| {

@@ -4,16 +4,17 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::error::CliError;
-use super::patterns;
 use super::work::{Results, Work};
+use super::{images, patterns};
+use crate::action::Operation;
 use crate::action::record::Output;
 use crate::build::recall::{Recalled, recall};
-use crate::digest::Digest;
+use crate::digest::{DiffId, Digest};
 use crate::effect::inspect::{InspectError, Inspector, Subject};
 use crate::exit::Exit;
 use crate::platform::Platform;
 use crate::reference::Reference;
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 
 /// One side as written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +70,21 @@ pub struct Local<'a> {
     pub work: &'a Work<'a>,
     /// What it gave.
     pub results: &'a Results,
+}
+
+impl Local<'_> {
+    /// The pulled bases: their layers, lowest first, and the listing that was locked.
+    pub fn bases(&self, store: &Store) -> impl Iterator<Item = (Vec<DiffId>, Digest)> {
+        let graph = &self.work.lowered.graph;
+        graph.ids().filter_map(move |id| {
+            let (Operation::Pull(pull), Some(Output::Image(image))) =
+                (&graph.get(id).operation, self.results.output(id))
+            else {
+                return None;
+            };
+            Some((images::config(image, store).ok()?.rootfs.diff_ids, pull.image()?.listing))
+        })
+    }
 }
 
 impl Side {

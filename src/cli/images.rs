@@ -10,6 +10,7 @@ use super::remote::Remotes;
 use super::work::{Results, Work};
 use crate::action::record::{Blob, ImageOutput, LayerOutput, Output};
 use crate::action::{ActionId, Operation};
+use crate::base::counted::Counted;
 use crate::base::fetch::Reader;
 use crate::base::remote::RemoteBlob;
 use crate::digest::DiffId;
@@ -161,7 +162,8 @@ pub fn fetch_layers(
     let begin = Instant::now();
     listener.event(Event::Started(step.clone()));
     let told = |bytes| listener.event(Event::Transferred { step: step.clone(), bytes });
-    if let Err(error) = reader.fetch_blobs(&missing, &told) {
+    let counted = Counted { remote: reader.remote, told: &told };
+    if let Err(error) = (Reader { remote: &counted, ..*reader }).fetch_blobs(&missing) {
         listener.event(Event::Failed { step: step.clone() });
         return Err(CliError::from(error).of(label));
     }
@@ -198,17 +200,12 @@ fn was_lost(images: &[BuiltImage<'_>], work: &Work<'_>, cx: &Context) -> Result<
     let mut found = false;
     let shared = images.iter().flat_map(|image| &image.elsewhere);
     for blob in shared.filter(|blob| work.shared.elsewhere(&blob.digest).is_some()) {
-        if let Err(error) = reader.fetch_blobs(&reader.missing_blobs(std::slice::from_ref(blob))?, &|_| {}) {
+        if let Err(error) = reader.fetch_blobs(&reader.missing_blobs(std::slice::from_ref(blob))?) {
             found = true;
             work.shared.distrust(&blob.digest, &error.to_string());
         }
     }
     Ok(found)
-}
-
-/// Where images are published.
-pub fn registry(project: &Project, cx: &Context) -> Result<RegistryBase, CliError> {
-    project.registry(cx)
 }
 
 /// The tags of a call, else the workspace's.
@@ -258,7 +255,7 @@ pub fn below(image: ActionId, work: &Work<'_>, registry: &RegistryBase) -> Vec<R
 
 /// The whole references under which images would be published.
 pub fn names(images: &[BuiltImage<'_>], work: &Work<'_>, cx: &Context) -> Result<Vec<String>, CliError> {
-    let registry = registry(work.project, cx)?;
+    let registry = work.project.registry(cx)?;
     let tag = &work.project.workspace.settings.tag;
     let name = |image: &BuiltImage<'_>| Ok(format!("{}:{tag}", repository(image.label, &registry)?));
     images.iter().map(name).collect()

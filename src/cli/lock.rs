@@ -11,6 +11,7 @@ use super::lock_report::{Found, Report};
 use super::patterns;
 use super::project::{self, Project, Selected};
 use super::remote::Remotes;
+use crate::base::counted::Counted;
 use crate::base::fetch::Reader;
 use crate::diagnostic::Diagnostic;
 use crate::event::{Event, Listener, Outcome, Step};
@@ -96,10 +97,7 @@ impl Job<'_> {
     }
 
     fn before(&self, source: &Source) -> Option<&LockedImage> {
-        match (source.published, &self.defaults.profile) {
-            (true, Some(profile)) => self.file().profiles.get(profile)?.get(&source.label),
-            _ => self.file().pulls.get(&source.label),
-        }
+        self.file().image(&source.label, source.section(self.defaults))
     }
 
     fn wanted(&self, source: &Source) -> Wanted {
@@ -193,9 +191,9 @@ impl Job<'_> {
         file.profiles.retain(|_, entries| !entries.is_empty());
         for found in found {
             let Some(locked) = report.found(&found) else { continue };
-            let entries = match (found.source.published, &self.defaults.profile) {
-                (true, Some(profile)) => file.profiles.entry(profile.clone()).or_default(),
-                _ => &mut file.pulls,
+            let entries = match found.source.section(self.defaults) {
+                Some(profile) => file.profiles.entry(profile.to_owned()).or_default(),
+                None => &mut file.pulls,
             };
             entries.insert(found.source.label.clone(), locked);
         }
@@ -215,14 +213,16 @@ impl Job<'_> {
             listener.event(Event::Started(step.clone()));
         }
         let begin = std::time::Instant::now();
-        let result = lock::lock(&wanted, before, self.update, reader);
+        let told = |bytes| listener.event(Event::Transferred { step: step.clone(), bytes });
+        let counted = Counted { remote: reader.remote, told: &told };
+        let result = lock::lock(&wanted, before, self.update, Reader { remote: &counted, ..reader });
         match &result {
             _ if fresh => {}
             Ok(locked) => {
-                let (elapsed, detail) = (begin.elapsed(), locked.digest.to_string());
+                let (step, elapsed, detail) = (step.clone(), begin.elapsed(), locked.digest.to_string());
                 listener.event(Event::Finished { step, outcome: Outcome::Ran, elapsed, detail });
             }
-            Err(_) => listener.event(Event::Failed { step }),
+            Err(_) => listener.event(Event::Failed { step: step.clone() }),
         }
         let warning = if fresh { self.look(source, reader, cx) } else { None };
         Found { source, before, result, warning }

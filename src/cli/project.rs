@@ -24,7 +24,7 @@ use crate::store::{OpenMode, Store, StoreError, Trust};
 use crate::ui::stream::Stream;
 use crate::workspace::globs::SourceTree;
 use crate::workspace::settings::{CompressionFormat, Settings, SourceDateEpoch};
-use crate::workspace::{self, Workspace};
+use crate::workspace::{self, Target, Workspace};
 
 /// A workspace as far as some patterns reach.
 pub struct Project {
@@ -126,8 +126,21 @@ impl Project {
         if has_errors(&errors) { Err(self.diagnosed(Exit::Usage, &errors)) } else { Ok(graph) }
     }
 
-    /// The graph, and the targets that the patterns mean.
+    /// The graph, and the targets that the patterns mean; wildcards pass over what the profile takes as published.
     pub fn select(&self, cx: &Context) -> Result<Selected<'_>, CliError> {
+        self.select_where(cx, |target| !self.is_passed_over(&target.label))
+    }
+
+    /// The same with the images that the profile takes as published and that are locked.
+    pub fn select_with_published(&self, cx: &Context) -> Result<Selected<'_>, CliError> {
+        let Workspace { lock, settings, .. } = &self.workspace;
+        let is_locked = |label: &Label| lock.image(label, settings.profile.as_deref()).is_some();
+        let stays =
+            |target: &Target| target.published && is_locked(&target.label) || !self.is_passed_over(&target.label);
+        self.select_where(cx, stays)
+    }
+
+    fn select_where(&self, cx: &Context, stays: impl Fn(&Target) -> bool) -> Result<Selected<'_>, CliError> {
         let (graph, found) = graph::build(&self.workspace);
         let mut errors: Vec<Diagnostic> = self.diagnostics.iter().chain(&found).cloned().collect();
         let selected = graph.select(&self.patterns);
@@ -143,7 +156,7 @@ impl Project {
                 errors.extend(selection.warnings);
                 let mut targets = selection.targets;
                 let some = !targets.is_empty();
-                targets.retain(|target| !self.is_passed_over(&graph.target(*target).label));
+                targets.retain(|target| stays(graph.target(*target)));
                 if some && targets.is_empty() {
                     let message = "the profile takes all of these as published: nothing is built";
                     errors
@@ -225,7 +238,7 @@ impl Project {
         Ok(Defaults {
             compression: compression(settings)?,
             platform: settings.platform.clone(),
-            registry: self.registry(cx)?,
+            registry: cx.globals.registry.as_ref().unwrap_or(&settings.registry).clone(),
             tag: settings.tag.clone(),
             profile: settings.profile.clone(),
             epoch: epoch(settings, cx)?,

@@ -32,7 +32,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     images::only_images(&project, &mut selected, "pushed")?;
     images::only_built(&project, &mut selected)?;
     let to = Destination {
-        registry: images::registry(&project, cx)?,
+        registry: project.registry(cx)?,
         tags: images::tags(&args.tags, &project)?,
         client: registries::client(cx, &project.workspace.settings.registries)?,
     };

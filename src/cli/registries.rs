@@ -10,6 +10,7 @@ use super::context::Context;
 use super::environment::Environment;
 use super::error::CliError;
 use crate::exit::Exit;
+use crate::reference::Registry;
 use crate::registry::{
     AllowHosts, ClientConfig, ClientIdentity, CredentialSources, HelperEnvironment, HostConfig, Proxies,
 };
@@ -28,6 +29,12 @@ pub fn client(cx: &Context, workspace: &Registries) -> Result<ClientConfig, CliE
         proxies: proxies(&cx.environment)?,
         ..ClientConfig::default()
     })
+}
+
+/// The same for looking at what is published in a registry: what a mirror of it has is not what is published.
+pub fn without_mirrors(mut client: ClientConfig, registry: &Registry) -> ClientConfig {
+    client.hosts.entry(registry.clone()).and_modify(|host| host.mirrors.clear());
+    client
 }
 
 /// What `$XDG_CONFIG_HOME/layerbuild/config.toml` says.

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::context::Context;
 use super::error::CliError;
-use super::registries::client;
-use super::{images, project};
+use super::project;
+use super::registries::{client, without_mirrors};
 use crate::event::{Event, Listener};
 use crate::exit::Exit;
 use crate::label::Label;
@@ -19,7 +19,6 @@ use crate::ui::table::{Align, Table};
 use crate::ui::text::size;
 use crate::workspace::registries::Registries;
 use crate::workspace::root::find_root;
-use crate::workspace::schema::Purpose;
 
 /// List repositories, tags, digests and sizes of the workspace's registry, and the target that each one is
 #[derive(Debug, Clone, clap::Args)]
@@ -31,11 +30,9 @@ pub struct Args {
 
 /// Lists what is published.
 pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
-    let Published { base, targets, mut client } = published(cx)?;
+    let Published { base, targets, client } = published(cx)?;
     let below = below(&base, args.prefix.as_deref())?;
-    // What a mirror has is not what is published.
-    client.hosts.values_mut().for_each(|host| host.mirrors.clear());
-    let puller = Puller::new(client)?;
+    let puller = Puller::new(without_mirrors(client, &base.registry))?;
     let listener = cx.listener();
     let survey = look(&puller, &base, below.as_ref(), &targets, &*listener)?;
     for failure in &survey.failures {
@@ -79,9 +76,9 @@ fn published(cx: &Context) -> Result<Published, CliError> {
         return Ok(Published { base, targets: Targets::new(), client: client(cx, &Registries::default())? });
     }
     let project = project::open_with(cx, |here| Ok(TargetPattern::parse("//...", here).into_iter().collect()))?;
-    let base = images::registry(&project, cx)?;
+    let base = project.registry(cx)?;
     let graph = project.graph()?;
-    let images = graph.ids().filter(|id| graph.target(*id).rule.purpose == Purpose::Image);
+    let images = graph.ids().filter(|id| graph.target(*id).rule.purpose.is_published());
     let labels = images.map(|id| graph.target(id).label.clone());
     // An image whose name is no repository's is not published.
     let targets = labels.filter_map(|label| Some((base.repository(&label).ok()?.path, label))).collect();

@@ -1,6 +1,4 @@
 //! Other people's registries, as bases are read from them: a client that is set up when the first question is asked.
-//!
-//! `--offline` answers none.
 
 use std::io::Read;
 use std::sync::OnceLock;
@@ -27,11 +25,7 @@ impl Remotes {
         Ok(Remotes { config, puller: OnceLock::new() })
     }
 
-    fn puller(&self, what: &dyn std::fmt::Display) -> Result<&Puller, RemoteError> {
-        if self.config.offline {
-            let message = format!("{what} is not in the store, and --offline forbids fetching it");
-            return Err(RemoteError { message, mistake: false, hint: Some("run once without --offline".into()) });
-        }
+    fn puller(&self) -> Result<&Puller, RemoteError> {
         let made = self.puller.get_or_init(|| Puller::new(self.config.clone()).map_err(|error| failed(&error)));
         made.as_ref().map_err(Clone::clone)
     }
@@ -39,23 +33,22 @@ impl Remotes {
 
 impl Remote for Remotes {
     fn document(&self, image: &Reference) -> Result<Document, RemoteError> {
-        let found = self.puller(image)?.resolve(image).map_err(|error| failed(&error))?;
+        let found = self.puller()?.resolve(image).map_err(|error| failed(&error))?;
         Ok(Document { digest: found.digest, bytes: found.bytes.into() })
     }
 
     fn tag(&self, image: &Reference) -> Result<Option<Digest>, RemoteError> {
-        self.puller(image)?.head(image).map_err(|error| failed(&error))
+        self.puller()?.head(image).map_err(|error| failed(&error))
     }
 
-    fn open(&self, blob: &RemoteBlob) -> Result<Box<dyn Read + Send>, RemoteError> {
+    fn open<'a>(&'a self, blob: &RemoteBlob) -> Result<Box<dyn Read + Send + 'a>, RemoteError> {
         let RemoteBlob { repository, digest, size } = blob;
-        let what = format!("blob {digest} of {repository}");
         let descriptor = BlobDescriptor { digest: *digest, size: *size };
-        let opened = self.puller(&what)?.open(repository, &descriptor).map_err(|error| failed(&error))?;
+        let opened = self.puller()?.open(repository, &descriptor).map_err(|error| failed(&error))?;
         Ok(Box::new(opened))
     }
 }
 
 fn failed(error: &RegistryError) -> RemoteError {
-    RemoteError { message: error.to_string(), mistake: error.is_mistake(), hint: None }
+    RemoteError { message: error.to_string(), mistake: error.is_mistake() }
 }

@@ -18,12 +18,15 @@ use crate::graph::TargetId;
 use crate::plan::lower::pulled;
 use crate::reference::{Reference, RegistryBase, Tag};
 use crate::registry::Puller;
+use crate::rules::Defaults;
 use crate::status::{Base, BaseState, Local, Row, Status, Step, Tagged, status};
 use crate::ui::table::{Align, Table};
+use crate::workspace::Target;
 
 /// Say for each image what is built, what is published, whether they are in step, and how its base stands
 ///
-/// Builds nothing: `not built` is what a build would have to make first. The tag is the workspace's, or the profile's.
+/// Builds nothing: `not built` is what a build would have to make first. What the profile takes as published is held by
+/// what is locked. The tag is the workspace's, or the profile's.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// Which images: labels and patterns. Default: //...
@@ -42,10 +45,11 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let all = ["//...".to_owned()];
     let texts = if args.patterns.is_empty() { &all[..] } else { &args.patterns };
     let project = project::open(texts, cx)?;
-    let mut selected = project.select(cx)?;
+    let mut selected = project.select_with_published(cx)?;
     images::only_images(&project, &mut selected, "published")?;
-    images::only_built(&project, &mut selected)?;
+    images::only_ours(&project, &mut selected)?;
     let client = registries::client(cx, &project.workspace.settings.registries)?;
+    let client = registries::without_mirrors(client, &project.registry(cx)?.registry);
     let store = project::open_store(cx)?;
     let lowered = project.lower(&selected, &store, cx)?;
     let work = Work::looking(&project, &selected, &lowered, &store, cx)?;
@@ -63,18 +67,21 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
 }
 
 fn locals(work: &Work<'_>, states: &[State], cx: &Context) -> Result<Vec<Local>, CliError> {
-    let registry = images::registry(work.project, cx)?;
+    let registry = work.project.registry(cx)?;
     let tag = images::tags(&[], work.project)?.remove(0);
-    let one = |target: &TargetId| {
-        let Some(action) = work.lowered.action(*target) else {
+    let defaults = work.project.defaults(cx)?;
+    let one = |id: &TargetId| {
+        let Some(action) = work.lowered.action(*id) else {
             return Err(CliError::new(Exit::Bug, "the target has no action"));
         };
-        let label = &work.selected.graph.target(*target).label;
+        let target = work.selected.graph.target(*id);
+        let built = || states[action.index()].output().map(crate::action::record::Output::digest);
         Ok(Local {
-            label: label.to_string(),
-            built: states[action.index()].output().map(crate::action::record::Output::digest),
-            published: published(label, &registry, &tag)?,
-            base: base(action, work, cx)?,
+            label: target.label.to_string(),
+            built: if target.published { locked(target, work, &defaults).map(|base| base.locked) } else { built() },
+            taken: target.published,
+            published: published(&target.label, &registry, &tag)?,
+            base: if target.published { None } else { base(action, work, &defaults) },
         })
     };
     work.selected.targets.iter().map(one).collect()
@@ -86,22 +93,20 @@ fn published(label: &crate::label::Label, registry: &RegistryBase, tag: &Tag) ->
     Ok(Reference { registry: Some(repository.registry), path: repository.path, tag, digest: None })
 }
 
-/// The pulled base below an image, or below the first image of an index: by its target's reference and what is locked.
-fn base(action: ActionId, work: &Work<'_>, cx: &Context) -> Result<Option<Base>, CliError> {
+/// The pulled base below an image, or below the first image of an index.
+fn base(action: ActionId, work: &Work<'_>, defaults: &Defaults) -> Option<Base> {
     let graph = &work.lowered.graph;
-    let below = graph.images_of(action).into_iter().find_map(|image| graph.pulled_below(image));
-    let Some((id, _)) = below else { return Ok(None) };
-    let target = work.selected.graph.id(&graph.get(id).label).map(|id| work.selected.graph.target(id));
-    let Some(target) = target else { return Ok(None) };
-    let defaults = work.project.defaults(cx)?;
+    let (id, _) = graph.images_of(action).into_iter().find_map(|image| graph.pulled_below(image))?;
+    let target = work.selected.graph.id(&graph.get(id).label)?;
+    locked(work.selected.graph.target(target), work, defaults)
+}
+
+/// What a target takes from a registry: its reference, and what is locked.
+fn locked(target: &Target, work: &Work<'_>, defaults: &Defaults) -> Option<Base> {
     // What is wrong with it was told when it was lowered.
-    let Ok(Some(source)) = pulled(target, &defaults) else { return Ok(None) };
-    let lock = &work.project.workspace.lock;
-    let locked = match (source.published, &defaults.profile) {
-        (true, Some(profile)) => lock.profiles.get(profile).and_then(|images| images.get(&source.label)),
-        _ => lock.pulls.get(&source.label),
-    };
-    Ok(locked.map(|locked| Base { reference: source.reference, locked: locked.digest }))
+    let source = pulled(target, defaults).ok().flatten()?;
+    let locked = work.project.workspace.lock.image(&source.label, source.section(defaults));
+    locked.map(|locked| Base { reference: source.reference, locked: locked.digest })
 }
 
 fn tell_failures(found: &Status, listener: &dyn Listener) {
@@ -116,7 +121,11 @@ fn table(found: &Status) -> Table<5> {
         table.row(["LABEL", "BUILT", "PUBLISHED", "STATUS", "BASE"].map(str::to_owned));
     }
     for row in &found.rows {
-        let built = row.local.built.map_or("not built".to_owned(), |digest| short(&digest));
+        let built = match (row.local.built, row.local.taken) {
+            (None, _) => "not built".to_owned(),
+            (Some(digest), false) => short(&digest),
+            (Some(digest), true) => format!("{} (locked)", short(&digest)),
+        };
         let published = format!("{} → {}", row.local.published, tagged(row.published));
         let label = row.local.label.clone();
         table.row([label, built, published, step(row.step).to_owned(), base_state(row)]);
@@ -177,10 +186,11 @@ fn json(row: &Row) -> Value {
 }
 
 fn json_row(row: &Row, published: Option<Digest>, base: Value) -> Value {
-    let Local { label, built, published: reference, .. } = &row.local;
+    let Local { label, published: reference, taken, .. } = &row.local;
+    let (built, locked) = if *taken { (None, row.local.built) } else { (row.local.built, None) };
     let status = step(row.step);
     json!({
-        "label": label, "built": built, "reference": reference.to_string(), "published": published, "status": status,
+        "label": label, "built": built, "locked": locked, "reference": reference.to_string(), "published": published, "status": status,
         "base": base,
     })
 }

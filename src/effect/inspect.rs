@@ -1,7 +1,7 @@
 //! Images wherever they are, in the store or in a registry, as far as comparing them asks: manifest, config, what each
 //! layer holds, and digests of files where only those tell two apart.
 //!
-//! A layer is read at most once; of one that was built here the listing is enough for its paths.
+//! A layer is read at most once; of one that was built here, and of a locked base, the listing is enough for its paths.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
@@ -96,6 +96,8 @@ pub struct Inspector<'a> {
     elsewhere: HashMap<Digest, Repository>,
     /// Listings in the store, by the layer's blob.
     listings: HashMap<Digest, Blob>,
+    /// Pulled bases: their layers, lowest first, and what these make together, which the store may lack.
+    bases: Vec<(Vec<DiffId>, Digest)>,
     scans: HashMap<DiffId, Scan>,
 }
 
@@ -109,7 +111,8 @@ struct Scan {
 impl<'a> Inspector<'a> {
     /// Over a store; `puller` is asked for only when a registry has to be.
     pub fn new(store: &'a Store, puller: &'a dyn Fn() -> Result<&'a Puller, RegistryError>) -> Inspector<'a> {
-        Inspector { store, puller, elsewhere: HashMap::new(), listings: HashMap::new(), scans: HashMap::new() }
+        let (elsewhere, listings, bases, scans) = Default::default();
+        Inspector { store, puller, elsewhere, listings, bases, scans }
     }
 
     /// Notes layers that were built here: their listings need no reading.
@@ -120,6 +123,11 @@ impl<'a> Inspector<'a> {
     /// Notes where layers are that the store may lack.
     pub fn finds(&mut self, layers: impl Iterator<Item = (Digest, Repository)>) {
         self.elsewhere.extend(layers);
+    }
+
+    /// Notes pulled bases by their layers, lowest first, and their listing, which a lock keeps.
+    pub fn stands_on(&mut self, bases: impl Iterator<Item = (Vec<DiffId>, Digest)>) {
+        self.bases.extend(bases.filter(|(layers, _)| !layers.is_empty()));
     }
 
     /// A layer that was built.
@@ -142,19 +150,20 @@ impl<'a> Inspector<'a> {
 
     /// The image, or of an index the one for a platform, whose manifest the store has.
     pub fn kept(&self, digest: Digest, platform: &Platform) -> Result<Subject, InspectError> {
-        let read = |digest: &Digest| {
-            let path = self.store.blobs().path(digest);
-            let missing = |_| StoreError::Missing { digest: *digest };
-            let size = path.metadata().map_err(missing)?.len();
-            self.store.blobs().read_verified(digest, size)
-        };
         let mut digest = digest;
-        let mut manifest = read(&digest)?;
+        let mut manifest = self.bytes(&digest)?;
         if let Some(chosen) = narrowed(digest, &manifest, platform)? {
-            (digest, manifest) = (chosen, read(&chosen)?);
+            (digest, manifest) = (chosen, self.bytes(&chosen)?);
         }
         let config = config_of(digest, &manifest)?;
-        subject(digest, read(&config.digest)?, manifest, None)
+        subject(digest, self.bytes(&config.digest)?, manifest, None)
+    }
+
+    /// A blob of the store whose size is not known.
+    fn bytes(&self, digest: &Digest) -> Result<Vec<u8>, StoreError> {
+        let missing = |_| StoreError::Missing { digest: *digest };
+        let size = self.store.blobs().path(digest).metadata().map_err(missing)?.len();
+        self.store.blobs().read_verified(digest, size)
     }
 
     /// The image, or of an index the one for a platform, that a registry has.
@@ -170,28 +179,55 @@ impl<'a> Inspector<'a> {
         subject(found.digest, bytes, found.bytes.to_vec(), Some(found.from))
     }
 
-    /// What each layer of a subject holds.
-    pub fn read(&mut self, subject: &Subject) -> Result<(), InspectError> {
-        for layer in &subject.layers {
-            if self.scans.contains_key(&layer.diff_id) {
-                continue;
-            }
-            let scan = match self.listed(layer)? {
-                Some(listing) => Scan { listing, files: None },
-                None => self.scan(layer, subject)?,
-            };
-            self.scans.insert(layer.diff_id, scan);
+    /// What the layers of a subject hold, lowest first. The layers of a pulled base below it stand as one, named after
+    /// its listing, where the store keeps that: they are not read.
+    pub fn stack(&mut self, subject: &Subject) -> Result<Vec<(DiffId, Listing)>, InspectError> {
+        let (mut stack, mut above) = (Vec::new(), &subject.layers[..]);
+        if let Some((base, count)) = self.base_of(subject) {
+            stack.push(base);
+            above = &above[count..];
         }
-        Ok(())
+        for layer in above {
+            if !self.scans.contains_key(&layer.diff_id) {
+                let scan = match self.listed(layer)? {
+                    Some(listing) => Scan { listing, files: None },
+                    None => self.scan(layer, subject)?,
+                };
+                self.scans.insert(layer.diff_id, scan);
+            }
+            stack.extend(self.scans.get(&layer.diff_id).map(|scan| (layer.diff_id, scan.listing.clone())));
+        }
+        Ok(stack)
     }
 
-    /// What a layer holds that was read before.
-    pub fn listing(&self, layer: &Layer) -> Option<&Listing> {
-        Some(&self.scans.get(&layer.diff_id)?.listing)
+    /// The pulled base below a subject whose listing the store keeps, and of how many layers it is.
+    fn base_of(&self, subject: &Subject) -> Option<((DiffId, Listing), usize)> {
+        let is_below = |layers: &[DiffId]| {
+            let lowest = subject.layers.iter().take(layers.len()).map(|layer| &layer.diff_id);
+            layers.iter().eq(lowest)
+        };
+        let below = self.bases.iter().filter(|(layers, _)| is_below(layers));
+        below.max_by_key(|(layers, _)| layers.len()).and_then(|(layers, digest)| {
+            let listing = Listing::parse(&String::from_utf8(self.bytes(digest).ok()?).ok()?).ok()?;
+            Some(((DiffId(*digest), listing), layers.len()))
+        })
     }
 
-    /// The digest of a file in a layer of a subject; `None` where there is none.
+    /// The digest of a file in a layer of a subject, or in its base as [`Inspector::stack`] names it; `None` where there is
+    /// none.
     pub fn file(&mut self, path: &LayerPath, id: DiffId, subject: &Subject) -> Result<Option<Digest>, InspectError> {
+        let Some((layers, _)) = self.bases.iter().find(|(_, listing)| *listing == id.0) else {
+            return self.file_in(path, id, subject);
+        };
+        for layer in layers.clone().into_iter().rev() {
+            if let Some(found) = self.file_in(path, layer, subject)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    fn file_in(&mut self, path: &LayerPath, id: DiffId, subject: &Subject) -> Result<Option<Digest>, InspectError> {
         let read = self.scans.get(&id).is_some_and(|scan| scan.files.is_some());
         if let (false, Some(layer)) = (read, subject.layers.iter().find(|layer| layer.diff_id == id)) {
             let scan = self.scan(layer, subject)?;
@@ -222,8 +258,14 @@ impl<'a> Inspector<'a> {
     /// The file that holds a layer's blob: the store's, else one that is fetched into the folder.
     fn blob(&self, blob: &Descriptor, subject: &Subject, folder: &Path) -> Result<PathBuf, InspectError> {
         let Descriptor { digest, size, .. } = *blob;
-        if self.store.blobs().contains(&digest, size)? == Presence::Present {
-            return Ok(self.store.blobs().path(&digest));
+        let blobs = self.store.blobs();
+        if blobs.contains(&digest, size)? == Presence::Present {
+            // Read once for its digest alone: what reads archives takes a file.
+            let read = std::io::copy(&mut blobs.open_verified(&digest, size)?, &mut std::io::sink());
+            return match read {
+                Ok(_) => Ok(blobs.path(&digest)),
+                Err(error) => Err(StoreError::io("read", &blobs.path(&digest), error).into()),
+            };
         }
         let from = subject.from.as_ref().or(self.elsewhere.get(&digest)).ok_or(StoreError::Missing { digest })?;
         let path = folder.join("layer");
@@ -259,15 +301,10 @@ fn narrowed(digest: Digest, bytes: &[u8], platform: &Platform) -> Result<Option<
         return Ok(None);
     }
     let lines = Index::parse(bytes).map_err(|source| unreadable(digest, source))?;
-    let fits = |theirs: &Platform| {
-        (&theirs.os, &theirs.architecture) == (&platform.os, &platform.architecture)
-            && (platform.variant.is_none() || platform.variant == theirs.variant)
-    };
-    if let Some(line) = lines.iter().find(|line| line.platform.as_ref().is_some_and(fits)) {
-        return Ok(Some(line.descriptor.digest));
+    match Index::choose(&lines, platform) {
+        Ok(line) => Ok(Some(line.descriptor.digest)),
+        Err(there) => Err(InspectError::Platform { digest, platform: platform.clone().into(), there }),
     }
-    let there = lines.iter().filter_map(|line| Some(line.platform.as_ref()?.to_string())).collect();
-    Err(InspectError::Platform { digest, platform: platform.clone().into(), there })
 }
 
 /// The digest of each regular file.

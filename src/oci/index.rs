@@ -63,6 +63,19 @@ impl Index {
         Ok(Index { descriptor: Descriptor::of(media_type, &bytes), bytes })
     }
 
+    /// The image for a platform among the lines of an index: the one that says just this platform, else the first that
+    /// fits. Where there is none, the platforms that are there, each once, without the unknown one that some builders
+    /// give to attestations.
+    pub fn choose<'e>(entries: &'e [IndexEntry], platform: &Platform) -> Result<&'e IndexEntry, Vec<String>> {
+        let fits = |entry: &&IndexEntry| entry.platform.as_ref().is_some_and(|offered| platform.is_met_by(offered));
+        let same = |entry: &&IndexEntry| entry.platform.as_ref() == Some(platform);
+        entries.iter().find(same).or_else(|| entries.iter().find(fits)).ok_or_else(|| {
+            let known = entries.iter().filter_map(|entry| entry.platform.as_ref()).filter(|one| one.os != "unknown");
+            let mut seen = BTreeSet::new();
+            known.filter(|platform| seen.insert(*platform)).map(Platform::to_string).collect()
+        })
+    }
+
     /// The lines of an index or manifest list, in its order.
     pub fn parse(bytes: &[u8]) -> Result<Vec<IndexEntry>, ReadError> {
         #[derive(Deserialize)]

@@ -20,7 +20,7 @@ use crate::reason::reason;
 #[derive(Debug, thiserror::Error)]
 pub enum LayerListingError {
     /// The blob can't be read to its end, or not be decompressed.
-    #[error("it can't be decompressed: {}", reason(.0))]
+    #[error("it can't be read: {}", reason(.0))]
     Read(#[source] io::Error),
     /// The plain tar can't be put aside.
     #[error("it can't be unpacked to disk: {}", reason(.0))]

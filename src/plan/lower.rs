@@ -173,10 +173,8 @@ impl Context for Scene<'_> {
 
     fn locked(&self, label: &Label) -> Option<&LockedImage> {
         let workspace = self.graph.workspace();
-        match self.graph.id(label).is_some_and(|id| self.graph.target(id).published) {
-            true => workspace.lock.profiles.get(workspace.settings.profile.as_deref()?)?.get(label),
-            false => workspace.lock.pulls.get(label),
-        }
+        let published = self.graph.id(label).is_some_and(|id| self.graph.target(id).published);
+        workspace.lock.image(label, workspace.settings.profile.as_deref().filter(|_| published))
     }
 
     fn written(&self, label: &Label) -> Option<(&'static RuleSchema, Attributes<'_>)> {

@@ -16,10 +16,10 @@ use tokio::time::Instant;
 
 use super::answer::{header, is_html, message};
 use super::blob::BlobDescriptor;
-use super::endpoint::{Shared, open};
+use super::endpoint::{Shared, open_with};
 use super::error::{RegistryError, RequestLine};
-use super::place::{Failures, permit, places};
-use super::retry::random;
+use super::place::Search;
+use super::retry::ONCE;
 use super::session::{Notice, Request, Session};
 use crate::digest::Hasher;
 use crate::reference::Repository;
@@ -32,12 +32,8 @@ pub(super) struct Download {
     shared: Arc<Shared>,
     notices: Notices,
     blob: BlobDescriptor,
-    /// Where it may come from, the one that is read first.
-    places: std::vec::IntoIter<Repository>,
-    place: Option<Repository>,
-    failures: Failures,
-    /// How often the present place broke off since `mark`.
-    attempt: usize,
+    /// Where it may come from.
+    search: Search,
     /// How many bytes had been received when attempts were last counted anew.
     mark: u64,
     body: Option<Body>,
@@ -78,18 +74,12 @@ impl Download {
         blob: BlobDescriptor,
         notices: Notices,
     ) -> Result<Download, RegistryError> {
-        let places = places(&shared.config, repository);
-        let wanted = format!("{repository}@{}", blob.digest);
-        permit(&shared, &wanted, &places)?;
-        let mut places = places.into_iter();
+        let search = Search::new(&shared, format!("{repository}@{}", blob.digest), repository)?;
         Ok(Download {
             shared,
             notices,
             blob,
-            place: places.next(),
-            places,
-            failures: Failures::new(wanted),
-            attempt: 0,
+            search,
             mark: 0,
             body: None,
             line: None,
@@ -171,7 +161,7 @@ impl Download {
         if received > self.blob.size {
             let BlobDescriptor { digest, size } = self.blob;
             let what = format!("blob {digest} is larger than the {size} bytes that its manifest says");
-            return Err(RegistryError::Protocol { request: self.line(), what });
+            return Err(RegistryError::WrongSize { request: self.line(), what });
         }
         self.received = received;
         self.hasher.update(chunk);
@@ -196,46 +186,29 @@ impl Download {
         self.line.clone().unwrap_or_default()
     }
 
-    /// After a failure: waits and goes on, or goes on at the next place; an error where there is none.
+    /// After a failure: goes on, here or at the next place; an error where there is none.
     async fn failed(&mut self, error: RegistryError) -> Result<(), RegistryError> {
         self.body = None;
-        if self.received - self.mark >= PROGRESS {
-            (self.attempt, self.mark) = (0, self.received);
-        }
-        let wait = error.retry().and_then(|asked| self.shared.config.retry.wait(self.attempt, asked, random()));
-        match wait {
-            None => self.move_on(error),
-            Some(wait) => {
-                (self.notices)(Notice::Retrying { error, wait });
-                tokio::time::sleep(wait).await;
-                self.attempt += 1;
-                Ok(())
+        if matches!(error, RegistryError::WrongBytes { .. }) {
+            // What was handed out can't be taken back: then another place can't mend it.
+            if self.begun {
+                return Err(error);
+            }
+            (self.hasher, self.received, self.mark, self.held) = (Hasher::new(), 0, 0, Bytes::new());
+        } else if self.received - self.mark >= PROGRESS {
+            self.mark = self.received;
+            if error.retry().is_some() {
+                return self.search.stay(error, &*self.notices).await;
             }
         }
-    }
-
-    fn move_on(&mut self, error: RegistryError) -> Result<(), RegistryError> {
-        let wrong = matches!(error, RegistryError::WrongBytes { .. });
-        if wrong {
-            (self.hasher, self.received, self.held) = (Hasher::new(), 0, Bytes::new());
-        }
-        (self.attempt, self.mark) = (0, self.received);
-        if let Some(place) = self.place.take() {
-            self.failures.add(place, error);
-        }
-        // What was handed out can't be taken back: then another place can't mend it.
-        self.place = self.places.next().filter(|_| !(wrong && self.begun));
-        match self.place {
-            Some(_) => Ok(()),
-            None => Err(std::mem::take(&mut self.failures).error()),
-        }
+        self.search.go_on(error, &*self.notices).await
     }
 
     async fn ask(&mut self) -> Result<Body, RegistryError> {
-        let Some(place) = &self.place else {
+        let Some(place) = self.search.place() else {
             return Err(RegistryError::Client { cause: "a blob was read on after its end".to_owned() });
         };
-        let session = open(&self.shared, &place.registry, &*self.notices).await?;
+        let session = open_with(&self.shared, &place.registry, &ONCE, &*self.notices).await?;
         let mut request = Request::reading(
             Method::GET,
             session.url(&place.path, &format!("blobs/{}", self.blob.digest)),
@@ -282,9 +255,11 @@ impl Download {
             }
             Some(length) => {
                 let BlobDescriptor { digest, size } = self.blob;
-                let what =
-                    format!("it sends {length} bytes of blob {digest} where its manifest says {expected} of {size}");
-                Err(RegistryError::Protocol { request: line, what })
+                let what = match self.received {
+                    0 => format!("it sends {length} bytes of blob {digest} where its manifest says {size}"),
+                    _ => format!("it sends {length} bytes of blob {digest} where {expected} of {size} are missing"),
+                };
+                Err(RegistryError::WrongSize { request: line, what })
             }
         }
     }
@@ -301,7 +276,7 @@ impl Body {
     async fn chunk(&mut self, stall: Duration) -> Result<Option<Bytes>, RegistryError> {
         let Ok(chunk) = tokio::time::timeout_at(self.deadline, self.response.chunk()).await else {
             let cause = format!("no more than {} bytes came within {} s", self.since, stall.as_secs_f32());
-            return Err(RegistryError::Broken { request: self.request.clone(), cause });
+            return Err(RegistryError::TooSlow { request: self.request.clone(), cause });
         };
         let chunk = chunk.map_err(|error| RegistryError::unanswered(self.request.clone(), &error))?;
         self.since += chunk.as_ref().map_or(0, Bytes::len);

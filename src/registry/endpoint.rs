@@ -12,6 +12,7 @@ use super::auth::Authenticator;
 use super::config::ClientConfig;
 use super::credentials::Credentials;
 use super::error::{RegistryError, Tried};
+use super::retry::RetryPolicy;
 use super::session::{Notice, Payload, Request, Session};
 use super::transport::Transport;
 use crate::reference::Registry;
@@ -49,9 +50,9 @@ struct Reached {
 }
 
 impl Reached {
-    fn session<'a>(self, shared: &'a Shared, notices: &'a dyn Fn(Notice)) -> Session<'a> {
+    fn session<'a>(self, shared: &'a Shared, retry: &'a RetryPolicy, notices: &'a dyn Fn(Notice)) -> Session<'a> {
         let Reached { written, registry, base, auth } = self;
-        Session { written, registry, base, auth, transport: &shared.transport, retry: &shared.config.retry, notices }
+        Session { written, registry, base, auth, transport: &shared.transport, retry, notices }
     }
 }
 
@@ -68,19 +69,34 @@ pub(super) async fn open<'a>(
     registry: &Registry,
     notices: &'a dyn Fn(Notice),
 ) -> Result<Session<'a>, RegistryError> {
+    open_with(shared, registry, &shared.config.retry, notices).await
+}
+
+/// The same with another policy, which the session keeps. A failure that may pass is remembered only after retries.
+pub(super) async fn open_with<'a>(
+    shared: &'a Shared,
+    registry: &Registry,
+    retry: &'a RetryPolicy,
+    notices: &'a dyn Fn(Notice),
+) -> Result<Session<'a>, RegistryError> {
     let cell = {
         let mut reached = shared.reached.lock().unwrap_or_else(PoisonError::into_inner);
         reached.entry(registry.clone()).or_default().clone()
     };
     let candidates = candidates(&shared.config, registry);
-    let reached = cell.get_or_init(|| first(shared, registry, candidates, notices)).await;
-    Ok(reached.clone()?.session(shared, notices))
+    let ask = async || match first(shared, registry, candidates, retry, notices).await {
+        Err(error) if retry.delays.is_empty() && error.retry().is_some() => Err(error),
+        known => Ok(known),
+    };
+    let reached = cell.get_or_try_init(ask).await?;
+    Ok(reached.clone()?.session(shared, retry, notices))
 }
 
 async fn first(
     shared: &Shared,
     registry: &Registry,
     candidates: Vec<Candidate>,
+    retry: &RetryPolicy,
     notices: &dyn Fn(Notice),
 ) -> Result<Reached, RegistryError> {
     let mut tried = Vec::new();
@@ -95,7 +111,7 @@ async fn first(
             credentials,
         ));
         let reached = Reached { written: registry.clone(), registry: found, base, auth };
-        match reached.clone().session(shared, notices).retrying_ping().await? {
+        match reached.clone().session(shared, retry, notices).retrying_ping().await? {
             None => return Ok(reached),
             Some(cause) => tried.push(Tried { address, cause }),
         }
@@ -140,11 +156,13 @@ impl Session<'_> {
     async fn retrying_ping(&self) -> Result<Option<String>, RegistryError> {
         match self.retrying(async || self.ping().await).await {
             // Servers that want a certificate of ours close the connection, and not all say why.
-            Err(RegistryError::Broken { cause, .. }) if self.base.scheme() == "https" => {
+            Err(RegistryError::Broken { cause, .. } | RegistryError::TooSlow { cause, .. })
+                if self.base.scheme() == "https" =>
+            {
                 Ok(Some(format!("{cause}; if it wants a certificate of yours, name it as `client-cert`")))
             }
             // Something listens that is no web server.
-            Err(RegistryError::Broken { cause, .. }) => Ok(Some(cause)),
+            Err(RegistryError::Broken { cause, .. } | RegistryError::TooSlow { cause, .. }) => Ok(Some(cause)),
             answer => answer,
         }
     }
@@ -189,7 +207,6 @@ mod tests {
 
     use super::super::config::HostConfig;
     use super::super::fake::{Fake, Reply};
-    use super::super::retry::RetryPolicy;
     use super::*;
 
     fn bases(config: &ClientConfig, registry: &str) -> Vec<(String, String)> {
@@ -242,7 +259,7 @@ mod tests {
         let written = "registry.localhost".parse().expect("a registry");
         let candidates = bases.iter().map(candidate).collect();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let reached = runtime.block_on(first(&shared, &written, candidates, &|_| {}))?;
+        let reached = runtime.block_on(first(&shared, &written, candidates, &shared.config.retry, &|_| {}))?;
         Ok(reached.registry.to_string())
     }
 

@@ -127,7 +127,15 @@ pub enum RegistryError {
         /// What happened.
         cause: String,
     },
-    /// The connection broke, or no answer came in time.
+    /// Nothing, or next to nothing, came within the time that we wait.
+    #[error("{request}: {cause}: the registry or the network between is stuck or too slow, run the command again")]
+    TooSlow {
+        /// The request.
+        request: RequestLine,
+        /// What happened.
+        cause: String,
+    },
+    /// The connection broke.
     #[error("{request}: {cause}: the registry or the network between broke off, run the command again")]
     Broken {
         /// The request.
@@ -141,6 +149,16 @@ pub enum RegistryError {
         /// The request.
         request: RequestLine,
         /// What is wrong with it.
+        what: String,
+    },
+    /// A blob of another size than its manifest says.
+    #[error(
+        "{request}: {what}: the manifest was pushed with a wrong size, or a proxy changes what the registry serves"
+    )]
+    WrongSize {
+        /// The request.
+        request: RequestLine,
+        /// The sizes.
         what: String,
     },
     /// The registry has no such manifest, tag, blob or repository (404).
@@ -238,12 +256,12 @@ pub enum RegistryError {
 }
 
 impl RegistryError {
-    /// Whether the mistake is the user's (exit code 2), not the environment's (36): what they wrote is not there, or
+    /// Whether the mistake is the user's (exit code 2), not the environment's (36, `--offline` too): what they wrote is not there, or
     /// is forbidden by what they wrote elsewhere.
     pub fn is_mistake(&self) -> bool {
         match self {
             RegistryError::Missing { .. } | RegistryError::Schema1 { .. } | RegistryError::TagKept { .. } => true,
-            RegistryError::Offline { .. } | RegistryError::NotAllowed { .. } | RegistryError::Setting { .. } => true,
+            RegistryError::NotAllowed { offline: false, .. } | RegistryError::Setting { .. } => true,
             RegistryError::Nowhere { last, .. } => last.is_mistake(),
             _ => false,
         }
@@ -262,15 +280,23 @@ impl RegistryError {
     pub(super) fn retry(&self) -> Option<Option<Duration>> {
         match self {
             RegistryError::Status { status: 408 | 429 | 500..=599, retry_after, .. } => Some(*retry_after),
-            RegistryError::NoConnection { .. } | RegistryError::Broken { .. } => Some(None),
+            RegistryError::NoConnection { .. } | RegistryError::Broken { .. } | RegistryError::TooSlow { .. } => {
+                Some(None)
+            }
             _ => None,
         }
+    }
+
+    /// Whether it took as long as we wait at all: once more is enough then.
+    pub(super) fn took_long(&self) -> bool {
+        matches!(self, RegistryError::TooSlow { .. })
     }
 
     /// The same, with the proxy that the request went through.
     pub(super) fn through(mut self, proxy: Option<String>) -> RegistryError {
         let (RegistryError::Tls { cause, .. }
         | RegistryError::NoConnection { cause, .. }
+        | RegistryError::TooSlow { cause, .. }
         | RegistryError::Broken { cause, .. }) = &mut self
         else {
             return self;
@@ -289,6 +315,7 @@ impl RegistryError {
             }
             (Some(tls), _) => RegistryError::Tls { request, cause, advice: tls_advice(tls) },
             (None, error) if error.is_connect() => RegistryError::NoConnection { request, cause },
+            (None, error) if error.is_timeout() => RegistryError::TooSlow { request, cause },
             _ => RegistryError::Broken { request, cause },
         }
     }

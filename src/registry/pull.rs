@@ -103,7 +103,7 @@ impl Puller {
         let wanted = format!("blob {} of {repository}", blob.digest);
         let found = self.runtime.block_on(async {
             let has = async |session: &Session<'_>, path: &RepositoryPath| has(session, path, *blob).await;
-            at_first(&self.shared, repository, &wanted, &*self.notices, has).await
+            at_first(&self.shared, repository, wanted, &*self.notices, has).await
         });
         match found {
             Ok(_) => Ok(true),
@@ -116,7 +116,7 @@ impl Puller {
     pub fn tags(&self, repository: &Repository) -> Result<Vec<String>, RegistryError> {
         self.runtime.block_on(async {
             let wanted = repository.to_string();
-            let found = at_first(&self.shared, repository, &wanted, &*self.notices, listing::tags).await?;
+            let found = at_first(&self.shared, repository, wanted, &*self.notices, listing::tags).await?;
             Ok(found.1)
         })
     }
@@ -142,7 +142,7 @@ impl Puller {
         target: &Target,
         ask: impl AsyncFn(&Session<'_>, &RepositoryPath) -> Result<T, RegistryError>,
     ) -> Result<(Repository, T), RegistryError> {
-        at_first(&self.shared, &target.repository, &target.wanted, &*self.notices, ask).await
+        at_first(&self.shared, &target.repository, target.wanted.clone(), &*self.notices, ask).await
     }
 }
 

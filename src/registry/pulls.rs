@@ -230,6 +230,30 @@ fn mirrors_are_asked_in_order_below_their_paths_and_the_first_that_has_it_serves
 }
 
 #[test]
+fn a_mirror_that_fails_keeps_those_behind_it_waiting_no_longer_than_one_attempt() {
+    let (busy, good) = (Fake::start(|_| Reply::new(503)), Fake::start(well));
+    let mut config = mirrored(&[&busy, &good]);
+    config.retry = RetryPolicy { delays: vec![Duration::MAX; 9], longest: Duration::ZERO };
+    let document = puller(config.clone()).resolve(&reference("a.test/x:t")).expect("from the second");
+    assert_eq!(document.from.to_string(), format!("{}/m/n/x", good.address));
+    assert_eq!(fetch(config, "a.test", layer()).as_deref(), Ok(LAYER));
+    assert_eq!(busy.seen().len(), 2, "one attempt a puller");
+}
+
+#[test]
+fn where_nobody_serves_those_that_may_do_better_are_asked_again() {
+    let mut requests = 0;
+    let busy = Fake::start(move |seen| {
+        requests += 1;
+        if requests <= 2 { Reply::new(503) } else { well(seen) }
+    });
+    let empty = manifests(Reply::new(404));
+    let document = puller(mirrored(&[&busy, &empty])).resolve(&reference("a.test/x:t")).expect("in the third round");
+    assert_eq!(document.from.to_string(), format!("{}/m/n/x", busy.address));
+    assert_eq!(empty.count("GET /v2/m/n/x/manifests/t"), 1, "what is not there is not asked for again");
+}
+
+#[test]
 fn when_nothing_serves_all_that_was_tried_is_shown_in_order_with_each_cause() {
     let forbidding = manifests(Reply::new(403));
     let mut config = mirrored(&[&forbidding]);
@@ -376,9 +400,12 @@ fn a_body_that_stalls_or_drips_is_given_up_after_the_time_set_and_gone_on_with()
 fn a_manifest_that_drips_is_given_up_after_the_time_set() {
     let timeouts = Timeouts { answer: Duration::from_millis(60), ..Timeouts::default() };
     let fake = manifests(Reply::new(200).body(MANIFEST).dripping());
-    let error = puller(ClientConfig { timeouts, ..config() }).resolve(&reference(&format!("{}/a/b:t", fake.address)));
+    let retry = RetryPolicy::immediate(9);
+    let error =
+        puller(ClientConfig { timeouts, retry, ..config() }).resolve(&reference(&format!("{}/a/b:t", fake.address)));
     let said = error.expect_err("slow").to_string();
     assert!(said.contains("no answer in time") && said.contains("run the command again"), "{said}");
+    assert_eq!(fake.count("GET /v2/a/b/manifests/t"), 2, "what takes all the time there is is tried once more");
 }
 
 #[test]

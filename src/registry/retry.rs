@@ -14,6 +14,9 @@ pub struct RetryPolicy {
     pub longest: Duration,
 }
 
+/// Gives up at once: for one attempt among several places.
+pub(super) static ONCE: RetryPolicy = RetryPolicy { delays: Vec::new(), longest: Duration::ZERO };
+
 impl Default for RetryPolicy {
     /// Five retries within about half a minute.
     fn default() -> RetryPolicy {
@@ -26,6 +29,11 @@ impl RetryPolicy {
     /// A policy that retries `times` times at once; for tests.
     pub fn immediate(times: usize) -> RetryPolicy {
         RetryPolicy { delays: vec![Duration::ZERO; times], longest: Duration::ZERO }
+    }
+
+    /// The number of the attempt after one; after one that took as long as we wait at all, the last.
+    pub(super) fn next(&self, attempt: usize, took_long: bool) -> usize {
+        if took_long { self.delays.len().max(attempt + 1) } else { attempt + 1 }
     }
 
     /// The wait after the failure of attempt number `attempt` (from 0); `None` to give up. `random` in 0..1 spreads

@@ -216,9 +216,9 @@ impl Session<'_> {
             }
             let wait = error.retry().and_then(|asked| self.retry.wait(attempt, asked, random()));
             let Some(wait) = wait else { return Err(error) };
+            attempt = self.retry.next(attempt, error.took_long());
             (self.notices)(Notice::Retrying { error, wait });
             tokio::time::sleep(wait).await;
-            attempt += 1;
         }
     }
 }

@@ -131,7 +131,7 @@ impl Transport {
                 Err(RegistryError::NoConnection { request: line, cause }.through(proxy))
             }
             Ok(answer) => answer.map_err(|error| RegistryError::unanswered(line, &error).through(proxy)),
-            Err(_) => Err(RegistryError::Broken { request: line, cause: NO_ANSWER.to_owned() }.through(proxy)),
+            Err(_) => Err(RegistryError::TooSlow { request: line, cause: NO_ANSWER.to_owned() }.through(proxy)),
         }
     }
 

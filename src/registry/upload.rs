@@ -207,7 +207,7 @@ impl Upload<'_> {
             (self.progress)(sent);
             if idle >= self.session.transport.timeouts().stall {
                 let cause = format!("no progress for {} s after {sent} bytes", idle.as_secs());
-                return Err(RegistryError::Broken { request: request.line(), cause });
+                return Err(RegistryError::TooSlow { request: request.line(), cause });
             }
         }
     }

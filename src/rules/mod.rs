@@ -20,7 +20,6 @@ use crate::file_stat::Stamp;
 use crate::label::Label;
 use crate::oci::compress::Compression;
 use crate::platform::Platform;
-use crate::reference::RegistryBase;
 use crate::span::Span;
 use crate::workspace::attributes::Attributes;
 use crate::workspace::globs::{Glob, GlobError};
@@ -69,8 +68,8 @@ pub struct Defaults {
     pub compression: Compression,
     /// Of images.
     pub platform: Platform,
-    /// Where images are published.
-    pub registry: RegistryBase,
+    /// Where images are published, as written: it need be no registry where none is used.
+    pub registry: String,
     /// The tag that they are published under.
     pub tag: String,
     /// The profile, for messages; `None` without one.

@@ -11,7 +11,7 @@ use crate::diagnostic::Diagnostic;
 use crate::label::Label;
 use crate::oci::outline;
 use crate::platform::Platform;
-use crate::reference::{Reference, ReferenceError, Repository};
+use crate::reference::{Reference, ReferenceError, RegistryBase, Repository};
 use crate::span::Span;
 use crate::workspace::attributes::{Attributes, Spanned};
 use crate::workspace::lock_file::LockedImage;
@@ -99,9 +99,12 @@ impl Source {
     /// Where the profile takes a target from.
     pub fn of_published(target: &Target<'_>) -> Result<Source, Diagnostic> {
         let place = |error: ReferenceError| Diagnostic::error(error.to_string()).at(target.span, "");
-        let repository = target.defaults.registry.repository(target.label).map_err(place)?;
+        let registry: RegistryBase = target.defaults.registry.parse().map_err(|error| {
+            place(error).help("it is `registry` of the workspace or profile, --registry or LAYERBUILD_REGISTRY")
+        })?;
+        let repository = registry.repository(target.label).map_err(place)?;
         let tag = target.defaults.tag.parse().map_err(place)?;
-        let below = match &target.defaults.registry.prefix {
+        let below = match &registry.prefix {
             Some(prefix) => &repository.path.as_str()[prefix.as_str().len() + 1..],
             None => repository.path.as_str(),
         };
@@ -121,6 +124,11 @@ impl Source {
                 span: target.span,
             }),
         }
+    }
+
+    /// The profile in whose section of the lock file it stands; `None`: among the pulls.
+    pub fn section<'d>(&self, defaults: &'d Defaults) -> Option<&'d str> {
+        defaults.profile.as_deref().filter(|_| self.published)
     }
 
     /// The platform of the target's own action: the workspace's where nothing or that is written, else the first.

@@ -28,8 +28,11 @@ impl Tags for Puller {
 pub struct Local {
     /// Its label.
     pub label: String,
-    /// Of what the store has for the present sources; `None`: it would have to be built.
+    /// Of what the store has for the present sources, or of what is locked where it is taken as published; `None`: it
+    /// would have to be built.
     pub built: Option<Digest>,
+    /// Whether it is taken as published, and not built here.
+    pub taken: bool,
     /// Where it is published.
     pub published: Reference,
     /// The pulled base that it stands on; `None`: it stands on none.
@@ -207,7 +210,8 @@ mod tests {
     fn image(published: &str, built: Option<&str>, base: Option<(&str, &str)>) -> Local {
         let base =
             base.map(|(reference, locked)| Base { reference: reference.parse().unwrap(), locked: digest(locked) });
-        Local { label: published.into(), built: built.map(digest), published: published.parse().unwrap(), base }
+        let (label, published) = (published.into(), published.parse().unwrap());
+        Local { label, built: built.map(digest), taken: false, published, base }
     }
 
     #[test]

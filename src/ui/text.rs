@@ -82,6 +82,8 @@ pub fn present(what: &str) -> &'static str {
         "pull" | "fetch" => "fetching",
         "lock" => "locking",
         "export" => "exporting",
+        "load" => "loading",
+        "promote" => "promoting",
         _ => "building",
     }
 }
@@ -94,6 +96,7 @@ fn past(what: &str) -> &'static str {
         "lock" => "locked",
         "export" => "exported",
         "load" => "loaded",
+        "promote" => "promoted",
         _ => "built",
     }
 }

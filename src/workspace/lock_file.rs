@@ -56,6 +56,14 @@ pub struct LockedPlatform {
 }
 
 impl LockFile {
+    /// The entry of a `pull`, or with `profile` of a target that this profile takes as published.
+    pub fn image(&self, label: &Label, profile: Option<&str>) -> Option<&LockedImage> {
+        match profile {
+            Some(profile) => self.profiles.get(profile)?.get(label),
+            None => self.pulls.get(label),
+        }
+    }
+
     /// The file's text: the same for the same content.
     pub fn to_text(&self) -> String {
         let mut text = format!("{HEADING}version = {VERSION}\n");

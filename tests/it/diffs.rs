@@ -44,6 +44,8 @@ fn a_target_is_compared_with_what_is_published_without_anything_of_it_in_the_sto
     let index = format!("{}/both:latest", registry.address);
     let other = quiet(&space, &registry, &["diff", &index, &reference, "--platform", "linux/arm64", "--exit-code"]);
     assert_eq!(other.code, 3, "{}", other.stderr);
+    let usual = quiet(&space, &registry, &["diff", &index, &reference, "--platform", "linux/arm64/v8", "--exit-code"]);
+    assert_eq!((usual.code, &usual.stdout), (3, &other.stdout), "{}", usual.stderr);
     assert!(other.stdout.ends_with("~ architecture \"arm64\" → \"amd64\"\n"), "{}", other.stdout);
 }
 
@@ -70,6 +72,64 @@ fn an_image_that_another_program_recompressed_holds_the_same_paths() {
     let told: serde_json::Value = serde_json::from_str(&ran.stdout).expect("JSON");
     assert_ne!(told["a"]["digest"], told["b"]["digest"]);
     assert_eq!(told["paths"], serde_json::json!([]));
+}
+
+#[test]
+fn a_locked_base_is_not_read_for_its_paths() {
+    let Some(registry) = DockerRegistry::start() else { return };
+    let base = Space::with(TARGETS);
+    base.write("app", "one\n");
+    assert_eq!(quiet(&base, &registry, &["push", "//:app"]).code, 0);
+    let over = |name: &str, text: &str| {
+        format!(
+            "[files.{name}-files]\ncontent = {{ \"/etc/below\" = \"{text}\\n\" }}\n[image.{name}]\nbase = \":base\"\nlayers = [\":{name}-files\"]\n"
+        )
+    };
+    let replaced = [over("same", "the same everywhere"), over("other", "not same everywhere")].concat();
+    let space = Space::with(&format!(
+        "{replaced}[pull.base]\nimage = \"{}/app:latest\"\n[files.own]\nsrcs = [\"own\"]\n[image.over]\nbase = \":base\"\nlayers = [\":own\"]\n",
+        registry.address
+    ));
+    space.write("own", "1\n");
+    assert_eq!(space.layerbuild("lock").code, 0);
+    assert_eq!(space.layerbuild("build //:over").code, 0);
+    // Files of one size are told apart by their bytes, those of the base too.
+    for (label, expected) in [("//:same", ""), ("//:other", "~ /etc/below content")] {
+        let ran = space.layerbuild(&format!("-q diff //:base {label}"));
+        assert_eq!(ran.code, 0, "{label}: {}", ran.stderr);
+        let paths: Vec<&str> = ran.stdout.lines().filter(|line| line.get(1..3) == Some(" /")).collect();
+        assert_eq!(paths.join("\n"), expected, "{label}");
+    }
+    space.write("own", "22\n");
+    drop(registry);
+    for (line, change) in
+        [("diff //:over~1 //:over", "~ /own size 2 → 3"), ("diff //:base //:over", "+ /own file mode")]
+    {
+        let ran = space.layerbuild(line);
+        assert_eq!(ran.code, 0, "{line}: {}", ran.stderr);
+        let paths: Vec<&str> = ran.stdout.lines().filter(|line| line.get(1..3) == Some(" /")).collect();
+        assert!(paths.len() == 1 && paths[0].starts_with(change), "{line}: {paths:?}");
+    }
+}
+
+#[test]
+fn a_damaged_layer_of_the_store_is_not_compared() {
+    let Some(registry) = DockerRegistry::start() else { return };
+    let space = Space::with(TARGETS);
+    space.write("app", "one\n");
+    assert_eq!(quiet(&space, &registry, &["push", "//:app"]).code, 0);
+    space.write("app", "two\n");
+    let layer = digest(&space.run(["build", "//:app-files"]));
+    let hex = layer.trim_start_matches("sha256:");
+    let blob = space.cache().join("blobs/sha256").join(&hex[..2]).join(hex);
+    let mut bytes = std::fs::read(&blob).expect("a blob");
+    // The header's time stamp: still a layer that can be read.
+    bytes[4] ^= 1;
+    std::fs::remove_file(&blob).expect("removed");
+    std::fs::write(&blob, bytes).expect("a blob");
+    let ran = quiet(&space, &registry, &["diff", &format!("{}/app:latest", registry.address), "//:app"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (36, ""), "{}", ran.stderr);
+    assert!(ran.stderr.contains(hex), "{}", ran.stderr);
 }
 
 #[test]

@@ -32,6 +32,10 @@ pub enum Fault {
     Garbage,
     /// A redirect to where it came from.
     Circle,
+    /// No answer, as long as the client waits; the request doesn't reach the registry.
+    Silence,
+    /// The same after the registry did it.
+    SilentAnswer,
 }
 
 impl Fault {
@@ -69,6 +73,8 @@ struct State {
     bytes: u64,
     /// Which request fails, counted from 0, and how.
     fault: Option<(usize, Fault)>,
+    /// Who is told when it came.
+    told: Option<Box<dyn FnOnce() + Send>>,
 }
 
 /// A proxy that ends with the test.
@@ -97,6 +103,12 @@ impl Proxy {
     /// Begins to count anew; the request of this number will fail.
     pub fn arm(&self, fault: Option<(usize, Fault)>) {
         *self.state.lock().expect("the state") = State { fault, ..State::default() };
+    }
+
+    /// The same; `told` is called once that request is here, and has gone on to the registry if it ever will.
+    pub fn arm_and_tell(&self, fault: (usize, Fault), told: impl FnOnce() + Send + 'static) {
+        let (fault, told) = (Some(fault), Some(Box::new(told) as Box<_>));
+        *self.state.lock().expect("the state") = State { fault, told, ..State::default() };
     }
 
     /// The request lines since, `METHOD /path`.
@@ -148,6 +160,15 @@ impl Exchange<'_> {
         let wanted = if fault == Some(Fault::CutRequest) { length / 2 } else { length };
         let _ = reader.by_ref().take(wanted as u64).read_to_end(&mut request.body);
         state.lock().expect("the state").bytes += request.body.len() as u64;
+        if matches!(fault, Some(Fault::Silence | Fault::SilentAnswer)) {
+            if fault == Some(Fault::SilentAnswer) {
+                self.forward(&request);
+            }
+            let told = state.lock().expect("the state").told.take();
+            told.into_iter().for_each(|told| told());
+            let _ = std::io::copy(&mut reader, &mut std::io::sink());
+            return;
+        }
         let answer = match fault {
             _ if fault != Some(Fault::CutRequest) && request.body.len() > self.limit => status(413, "", "too large"),
             Some(fault) => self.fail(&request, fault),
@@ -162,7 +183,7 @@ impl Exchange<'_> {
     fn fail(&self, request: &Message, fault: Fault) -> Vec<u8> {
         let cut = |answer: Vec<u8>, from: usize| answer[..(from + answer.len()) / 2].to_vec();
         match fault {
-            Fault::Refuse => Vec::new(),
+            Fault::Refuse | Fault::Silence | Fault::SilentAnswer => Vec::new(),
             Fault::CutRequest | Fault::CutAnswer => {
                 self.forward(request);
                 Vec::new()

@@ -63,6 +63,15 @@ fn what_is_pushed_to_debians_registry_is_listed_with_its_target() {
     pushed_is_listed(&registry.address);
 }
 
+#[test]
+fn an_index_is_listed_with_its_target_as_an_image_is() {
+    let Some(registry) = DockerRegistry::start() else { return };
+    let workspace = Workspace::new(&format!("{LAYERS}[index.both]\nimages = [\":app\"]\n"));
+    workspace.run(&["-q", "--registry", &registry.address, "push", "//..."]);
+    let targets: Vec<String> = ls(&workspace, &registry.address, &[]).iter().map(|row| row[5].clone()).collect();
+    assert_eq!(targets, ["//:app", "//:both"]);
+}
+
 /// A registry with one repository, `app`, and these tags; `old` is of schema 1. Gives its address.
 fn odd_registry(catalog: &'static str, tags: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");

@@ -67,10 +67,47 @@ fn for_programs_the_rows_are_json_with_whole_digests() {
     let told: serde_json::Value =
         serde_json::from_str(&run(&space, &registry, &["--json", "status", "//:app"]).stdout).expect("JSON");
     let expected = serde_json::json!([{
-        "label": "//:app", "built": built, "published": built, "status": "in step", "base": null,
+        "label": "//:app", "built": built, "locked": null, "published": built, "status": "in step", "base": null,
         "reference": format!("{}/app:latest", registry.address),
     }]);
     assert_eq!(told, expected);
+}
+
+#[test]
+fn what_a_profile_takes_as_published_is_held_against_its_tag() {
+    let Some(registry) = DockerRegistry::start() else { return };
+    let upper = "[image.over]\nbase = \":app\"\n[profile.upper]\nfrom-registry = [\"//:app\", \"//:both\"]\n";
+    let space = Space::with(&format!("{TARGETS}{upper}"));
+    space.write("app", "one");
+    assert_eq!(run(&space, &registry, &["push", "//:app", "//:other", "//:over"]).code, 0);
+    assert_eq!(run(&space, &registry, &["--profile", "upper", "lock"]).code, 0);
+    let status = |arguments: &[&str]| run(&space, &registry, &[&["--profile", "upper", "status"], arguments].concat());
+    assert_eq!(run(&space, &registry, &["--profile", "upper", "build", "//..."]).code, 0);
+    let told = status(&["--strict"]);
+    assert_eq!((rows(&told)[0].3.as_str(), rows(&told)[1].0.as_str()), ("in step", "//:other"), "{told:?}");
+    assert!(told.stdout.contains(" (locked)  ") && told.code == 0, "{told:?}");
+    space.write("app", "two");
+    assert_eq!(run(&space, &registry, &["push", "//:app"]).code, 0);
+    for arguments in [&["--strict"][..], &["--strict", "//:app"]] {
+        let moved = status(arguments);
+        assert_eq!((moved.code, rows(&moved)[0].3.as_str()), (3, "out of step"), "{moved:?}");
+    }
+}
+
+#[test]
+fn a_mirror_is_not_asked_what_is_published() {
+    let (Some(registry), Some(mirror)) = (DockerRegistry::start(), DockerRegistry::start()) else { return };
+    let (address, stale) = (&registry.address, &mirror.address);
+    let profile = format!("[profile.other]\nregistry = \"{address}/other\"\n");
+    let space = Space::with(&format!("{TARGETS}{profile}[registry.\"{address}\"]\nmirrors = [\"{stale}\"]\n"));
+    space.write("app", "one");
+    assert_eq!(run(&space, &mirror, &["push", "//:app"]).code, 0);
+    space.write("app", "two");
+    let pushed = run(&space, &registry, &["push", "//:app"]).stdout;
+    assert_eq!(rows(&run(&space, &registry, &["status", "//:app"]))[0].3, "in step");
+    let promoted = run(&space, &registry, &["promote", "//:app", "--to", "other"]).stdout;
+    let digest = |line: &str| line.trim().rsplit_once('@').map(|(_, digest)| digest.to_owned());
+    assert_eq!(digest(&promoted), digest(&pushed), "{promoted}");
 }
 
 #[test]
