@@ -4,7 +4,6 @@
 
 target  := $(or $(CARGO_TARGET_DIR),target)
 release := $(target)/release
-bronze  := images/datakits/sqlserver-bronze/bin/sqlserver-bronze
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do printf '  %-14s%s\n' "$$name" "$$does"; done
@@ -12,18 +11,10 @@ help: ## list these targets
 setup: ## install what building and testing need (apt), make the Debian root file system
 	@tools/setup test
 
-demo: ## build layerbuild, and with it //datakits:sqlserver-bronze
+demo: ## build layerbuild, and with it an image that goes to a registry of its own
 	@tools/setup demo
 	cargo build --locked --release --workspace
-	install -C -D -m 0755 $(release)/sqlserver-bronze $(bronze)
-	$(release)/layerbuild //datakits:sqlserver-bronze
-	@echo
-	@echo 'Next, for instance:'
-	@echo '  $(release)/layerbuild //datakits:sqlserver-bronze             # again: nothing runs'
-	@echo '  $(release)/layerbuild explain //datakits:sqlserver-bronze     # why'
-	@echo '  $(release)/layerbuild ls //datakits:sqlserver-bronze          # what is in it'
-	@echo '  $(release)/layerbuild export //datakits:sqlserver-bronze --format docker-archive --to - | docker load'
-	@echo '  docker run --rm registry.localhost/datakits/sqlserver-bronze:0.1.0 validate-env'
+	@tools/demo $(abspath $(release))
 
 test: ## run every test, with a Docker engine
 	@tools/setup test

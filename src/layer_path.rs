@@ -16,11 +16,21 @@ pub struct LayerPath(Arc<[u8]>);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LayerPathError {
     /// It climbs out with `..`.
-    #[error("`{0}` contains `..`")]
+    #[error("`{name}` {}", self.problem(), name = .0)]
     Parent(String),
     /// It holds a NUL byte, which no file system takes.
-    #[error("`{0}` contains a NUL byte")]
+    #[error("`{name}` {}", self.problem(), name = .0)]
     Nul(String),
+}
+
+impl LayerPathError {
+    /// What is wrong with it; reads on after its name.
+    pub fn problem(&self) -> &'static str {
+        match self {
+            LayerPathError::Parent(_) => "contains `..`",
+            LayerPathError::Nul(_) => "contains a NUL byte",
+        }
+    }
 }
 
 impl LayerPath {

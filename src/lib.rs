@@ -2,6 +2,7 @@
 //!
 //! Read the modules in this order and you have followed the data: ARCHITECTURE.md has the map.
 
+pub mod compression_level;
 pub mod diagnostic;
 pub mod digest;
 pub mod event;
@@ -31,6 +32,8 @@ pub mod plan;
 pub mod base;
 
 pub mod build;
+
+pub mod shared;
 
 pub mod effect;
 

@@ -166,6 +166,19 @@ pub struct Repository {
     pub path: RepositoryPath,
 }
 
+impl FromStr for Repository {
+    type Err = ReferenceError;
+
+    /// `HOST[:PORT]/PATH`; a tag or a digest is an error.
+    fn from_str(text: &str) -> Result<Repository, ReferenceError> {
+        let reference: Reference = text.parse()?;
+        if reference.tag.is_some() || reference.digest.is_some() {
+            return Err(ReferenceError::new(text, "a repository", "write `HOST[:PORT]/PATH` without tag and digest"));
+        }
+        reference.repository()
+    }
+}
+
 impl fmt::Display for Repository {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.registry, self.path)
@@ -412,5 +425,15 @@ mod tests {
     fn a_reference_without_a_registry_says_what_to_write() {
         let error = "debian:12".parse::<Reference>().expect("a reference").repository().expect_err("no registry");
         assert!(error.to_string().contains("docker.io/library/debian:12"), "{error}");
+    }
+
+    #[test]
+    fn a_repository_has_a_registry_and_neither_tag_nor_digest() {
+        let read = |text: &str| text.parse::<Repository>().map(|repository| repository.to_string());
+        assert_eq!(read("a.example:5000/x/y"), Ok("a.example:5000/x/y".to_owned()));
+        let digest = Digest::of(b"");
+        for text in ["a.example/x:1", &format!("a.example/x@{digest}"), "a.example", "x/y", "https://a.example/x"] {
+            assert!(read(text).is_err(), "{text}");
+        }
     }
 }

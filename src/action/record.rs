@@ -112,6 +112,8 @@ pub struct Record {
     pub output: Output,
     /// What its key was made of, in the key's order.
     pub components: Vec<Component>,
+    /// The shared cache that it comes from, as `HOST/PATH`: the store may lack its large blobs. `None`: made here.
+    pub shared: Option<String>,
 }
 
 /// Bytes that are no record.
@@ -127,18 +129,30 @@ pub enum RecordError {
 
 impl Record {
     /// The record as bytes: the output as one line of JSON, then the components as another, so that a
-    /// build that does nothing never parses the second.
+    /// build that does nothing never parses the second; then the shared cache, where it comes from one.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = serde_json::to_vec(&self.output).expect("plain values serialise");
         bytes.push(b'\n');
         serde_json::to_writer(&mut bytes, &self.components).expect("plain values serialise");
+        if let Some(shared) = &self.shared {
+            bytes.push(b'\n');
+            bytes.extend_from_slice(shared.as_bytes());
+        }
         bytes
     }
 
     /// The whole record.
     pub fn decode(bytes: &[u8]) -> Result<Record, RecordError> {
-        let (output, components) = split(bytes)?;
-        Ok(Record { output: serde_json::from_slice(output)?, components: serde_json::from_slice(components)? })
+        let (output, rest) = split(bytes)?;
+        let (components, shared) = split(rest).map_or((rest, None), |(components, shared)| (components, Some(shared)));
+        let shared = shared.map(|shared| String::from_utf8_lossy(shared).into_owned());
+        let (output, components) = (serde_json::from_slice(output)?, serde_json::from_slice(components)?);
+        Ok(Record { output, components, shared })
+    }
+
+    /// Whether the record comes from a shared cache.
+    pub fn is_shared(bytes: &[u8]) -> bool {
+        split(bytes).and_then(|(_, rest)| split(rest)).is_ok()
     }
 
     /// The output alone.
@@ -161,10 +175,13 @@ mod tests {
         let blob = Blob { digest: Digest::of(b"x"), size: 1 };
         let component =
             Component { name: "entry /a".into(), value: "literal".into(), origin: Some("layers.toml".into()) };
-        let record = Record { output: Output::File(blob), components: vec![component] };
-        let bytes = record.encode();
-        assert_eq!(Record::decode(&bytes).unwrap(), record);
-        assert_eq!(Record::decode_output(&bytes).unwrap(), record.output);
+        let record = Record { output: Output::File(blob), components: vec![component], shared: None };
+        for record in [Record { shared: Some("a.example/cache".into()), ..record.clone() }, record] {
+            let bytes = record.encode();
+            assert_eq!(Record::decode(&bytes).unwrap(), record);
+            assert_eq!(Record::decode_output(&bytes).unwrap(), record.output);
+            assert_eq!(Record::is_shared(&bytes), record.shared.is_some());
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::Workshop;
 use super::error::BuildError;
 use crate::action::Fetch;
 use crate::action::record::{Blob, Output};
+use crate::reason::reason;
 use crate::store::StoreError;
 
 /// Fetches the file.
@@ -29,17 +30,18 @@ async fn download(action: &Fetch, out: &mut dyn Write) -> Result<(), BuildError>
     crate::tls::install_provider();
     let client = reqwest::Client::builder().user_agent(concat!("layerbuild/", env!("CARGO_PKG_VERSION"))).build();
     let client = client.map_err(|error| failed(action, &error))?;
-    let response = client.get(&action.url).send().await.and_then(reqwest::Response::error_for_status);
-    let mut response = response.map_err(|error| failed(action, &error.without_url()))?;
-    while let Some(bytes) = response.chunk().await.map_err(|error| failed(action, &error.without_url()))? {
+    let mut response = client.get(&action.url).send().await.map_err(|error| failed(action, &error))?;
+    if !response.status().is_success() {
+        return Err(BuildError::Fetch { url: action.url.clone(), why: format!("it answered {}", response.status()) });
+    }
+    while let Some(bytes) = response.chunk().await.map_err(|error| failed(action, &error))? {
         out.write_all(&bytes).map_err(|error| StoreError::io("write", std::path::Path::new(&action.url), error))?;
     }
     Ok(())
 }
 
-/// The whole chain of causes: the last is the one that helps.
+/// By the last of the causes: those before it say only that a request failed.
 fn failed(action: &Fetch, error: &dyn std::error::Error) -> BuildError {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    let why = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+    let why = std::iter::successors(Some(error), |error| error.source()).last().map(reason).unwrap_or_default();
     BuildError::Fetch { url: action.url.clone(), why }
 }

@@ -12,6 +12,7 @@ pub mod layer;
 pub mod listings;
 pub mod probe;
 pub mod pull;
+pub mod recall;
 pub mod scheduler;
 pub mod tar;
 mod upstream;
@@ -20,6 +21,7 @@ use camino::Utf8Path;
 use rayon::ThreadPool;
 
 use crate::base::remote::Remote;
+use crate::shared::cache::SharedCache;
 use crate::store::Store;
 
 /// What running actions takes.
@@ -37,4 +39,6 @@ pub struct Workshop<'a> {
     pub offline: bool,
     /// Where bases come from that others hold.
     pub remote: &'a dyn Remote,
+    /// What other machines built.
+    pub shared: &'a SharedCache<'a>,
 }

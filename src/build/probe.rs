@@ -1,14 +1,16 @@
-//! Which actions need not run: asks the cache for each whose inputs are known, in waves from the sources up.
+//! Which actions need not run: asks the caches for each whose inputs are known, in waves from the sources up.
 //!
-//! Runs nothing and reads no blob: a record counts when the blobs that it names are there by stat.
+//! Runs nothing and reads no blob: a record of this store counts when the blobs that it names are there by stat.
 
 use rayon::prelude::*;
 
+use super::recall::{Recalled, elsewhere, recall};
 use crate::action::key::{self, Inputs};
-use crate::action::record::{Output, Record};
+use crate::action::record::Output;
 use crate::action::{ActionGraph, ActionId};
 use crate::digest::Digest;
-use crate::store::{Cache, Presence, Store, StoreError};
+use crate::shared::cache::SharedCache;
+use crate::store::{Store, StoreError};
 
 /// What is known of an action before anything runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,63 +58,30 @@ pub struct Probed {
     pub warnings: Vec<String>,
 }
 
-/// What is known of each action, by id.
-pub fn probe(graph: &ActionGraph, store: &Store) -> Result<Probed, StoreError> {
+/// What is known of each action, by id. Of a wave, this store is asked first, and shared caches for all that it lacks.
+pub fn probe(graph: &ActionGraph, store: &Store, shared: &SharedCache<'_>) -> Result<Probed, StoreError> {
     let mut known = Known { graph, states: vec![State::Waits; graph.actions.len()] };
     let mut warnings = Vec::new();
     for wave in waves(graph) {
-        let found: Result<Vec<_>, StoreError> = wave.par_iter().map(|id| one(*id, &known, store)).collect();
-        for (id, (state, warning)) in wave.into_iter().zip(found?) {
-            known.states[id.index()] = state;
-            warnings.extend(warning);
+        let local: Result<Vec<_>, StoreError> = wave.par_iter().map(|id| locally(*id, &known, store)).collect();
+        let local = local?;
+        let open = local.iter().flatten().filter(|(_, found)| !matches!(found, Recalled::Known(_)));
+        shared.look_up(&open.map(|(key, _)| *key).collect::<Vec<_>>())?;
+        for (id, found) in wave.into_iter().zip(local) {
+            let Some((key, found)) = found else { continue };
+            let (output, warning) = elsewhere(found, &key, graph.get(id), &known, (store, shared))?;
+            known.states[id.index()] = output.map_or(State::Run { key }, |output| State::Hit { key, output });
+            warnings.extend(warning.map(|why| format!("{}: {why}", graph.get(id).name())));
         }
     }
+    warnings.extend(shared.take_warnings());
     Ok(Probed { states: known.states, warnings })
 }
 
-fn one(id: ActionId, known: &Known<'_>, store: &Store) -> Result<(State, Option<String>), StoreError> {
-    let Some(key) = key::key(known.graph.get(id), known) else {
-        return Ok((State::Waits, None));
-    };
-    Ok(match recall(&key, store)? {
-        Recalled::Known(output) => (State::Hit { key, output }, None),
-        Recalled::Unknown => (State::Run { key }, None),
-        Recalled::Damaged(why) => {
-            (State::Run { key }, Some(format!("{}: {why}; it is built again", known.graph.get(id).name())))
-        }
-    })
-}
-
-/// What the cache says of a key.
-#[derive(Debug)]
-pub enum Recalled {
-    /// The result, all of its blobs in the store.
-    Known(Output),
-    /// Nothing.
-    Unknown,
-    /// Something unusable, as a phrase.
-    Damaged(String),
-}
-
-/// The recorded result of an action's key.
-pub fn recall(key: &Digest, store: &Store) -> Result<Recalled, StoreError> {
-    let Some(bytes) = store.actions().get(key)? else {
-        return Ok(Recalled::Unknown);
-    };
-    let output = match Record::decode_output(&bytes) {
-        Ok(output) => output,
-        Err(error) => return Ok(Recalled::Damaged(format!("its record is damaged ({error})"))),
-    };
-    for blob in output.blobs() {
-        match store.blobs().contains(&blob.digest, blob.size)? {
-            Presence::Present => {}
-            Presence::Missing => return Ok(Recalled::Damaged(format!("blob {} is gone", blob.digest))),
-            Presence::WrongSize => {
-                return Ok(Recalled::Damaged(format!("blob {} has the wrong size", blob.digest)));
-            }
-        }
-    }
-    Ok(Recalled::Known(output))
+/// An action's key and what this store knows of it; `None` where an input isn't known.
+fn locally(id: ActionId, known: &Known<'_>, store: &Store) -> Result<Option<(Digest, Recalled)>, StoreError> {
+    let key = key::key(known.graph.get(id), known);
+    key.map(|key| Ok((key, recall(&key, store)?))).transpose()
 }
 
 /// The states found so far, as the key's walk asks for them.

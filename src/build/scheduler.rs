@@ -10,13 +10,18 @@ use std::time::{Duration, Instant};
 
 use super::critical_path::critical_path;
 use super::error::BuildError;
-use super::probe::{Recalled, State, recall};
+use super::probe::State;
+use super::recall::{elsewhere, recall};
 use super::upstream::Upstream;
 use super::{Workshop, fetch, files, image, index, pull, tar};
 use crate::action::key;
 use crate::action::record::{Output, Record};
 use crate::action::{Action, ActionGraph, ActionId, Archive, FileKind, Operation};
+use crate::base::error::BaseError;
+use crate::base::fetch::Reader;
+use crate::base::remote::RemoteBlob;
 use crate::event::{Event, Listener, Outcome, Step};
+use crate::store::StoreError;
 
 /// How a build is run.
 #[derive(Debug, Clone, Copy)]
@@ -278,13 +283,15 @@ impl Shared<'_> {
         let action = self.graph.get(id);
         let known = self.lock().keys[id.index()];
         let key = known.or_else(|| key::key(action, inputs)).expect("an action is ready when its inputs are built");
-        if let Recalled::Known(output) = recall(&key, self.shop.store)? {
+        let caches = (self.shop.store, self.shop.shared);
+        if let (Some(output), _) = elsewhere(recall(&key, self.shop.store)?, &key, action, inputs, caches)? {
             return Ok((output, Outcome::Cached, key));
         }
         self.listener.event(Event::Started(step.clone()));
+        bring(action, inputs, self.shop)?;
         let output = execute(action, inputs, self.shop)?;
         let components = key::components(action, inputs).expect("the key was made of the same inputs");
-        let record = Record { output, components };
+        let record = Record { output, components, shared: None };
         crate::store::Cache::put(self.shop.store.actions(), &key, &record.encode())?;
         Ok((record.output, Outcome::Ran, key))
     }
@@ -339,6 +346,23 @@ fn detail(output: &Output) -> String {
         Output::Layer(layer) => layer.blob.digest.to_string(),
         Output::Image(image) => image.manifest.digest.to_string(),
         Output::Index(index) => index.index.digest.to_string(),
+    }
+}
+
+/// Brings a large input into the store that only a shared cache has and that the action reads; where it can't be had it
+/// counts as lost, and what made it runs again.
+fn bring(action: &Action, inputs: &Upstream, shop: &Workshop<'_>) -> Result<(), BuildError> {
+    let (Operation::Tar(_), Some(Output::File(blob))) = (&action.operation, inputs.first()) else { return Ok(()) };
+    let Some(repository) = shop.shared.elsewhere(&blob.digest) else { return Ok(()) };
+    let reader = Reader { remote: shop.remote, store: shop.store };
+    let missing = reader.missing_blobs(&[RemoteBlob { repository, digest: blob.digest, size: blob.size }])?;
+    match reader.fetch_blobs(&missing) {
+        Ok(()) => Ok(()),
+        Err(BaseError::Store(error)) => Err(error.into()),
+        Err(error) => {
+            shop.shared.distrust(&blob.digest, &error.to_string());
+            Err(StoreError::Missing { digest: blob.digest }.into())
+        }
     }
 }
 

@@ -29,7 +29,13 @@ pub fn run(
         (Archive::Fetched(_), Some(output)) => (shop.store.blobs().path(&output.digest()), output.digest(), None),
         (Archive::Fetched(_), None) => unreachable!("an action runs when its inputs are built"),
     };
-    match watched(&path, expected, stamp, || make(label, action, &path, shop)) {
+    let attempt = |stamp| watched(&path, expected, stamp, || make(label, action, &path, shop));
+    // A link made or a mode set meanwhile leaves another stamp as well: the second time it is the content.
+    let made = match attempt(stamp) {
+        Watched::Other => attempt(None),
+        same => same,
+    };
+    match made {
         Watched::Same(made) => made,
         Watched::Other => Err(match &action.archive {
             Archive::Source(source) => BuildError::Changed { path: source.path.clone() },

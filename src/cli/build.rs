@@ -40,9 +40,9 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
 }
 
 fn build(project: Project, call: Option<Call>, store: &Store, cx: &mut Context) -> Result<(), CliError> {
-    let selected = project.select()?;
+    let selected = project.select(cx)?;
     let lowered = project.lower(&selected, store, cx)?;
-    let work = Work { project: &project, selected: &selected, lowered: &lowered, store };
+    let work = Work::new(&project, &selected, &lowered, store, cx)?;
     if cx.globals.dry_run {
         return dry_run::run(&work, cx);
     }
@@ -50,9 +50,11 @@ fn build(project: Project, call: Option<Call>, store: &Store, cx: &mut Context) 
     let (results, error) = work.build(cx, &*listener)?;
     listener.event(Event::Done(results.summary.clone()));
     drop(listener);
+    // What has to be written to a cache, or told, is so each time.
+    let quiet = selected.warnings == 0 && work.cache_to.is_none();
     let text = lines(&selected, &lowered, &results);
     cx.out.write_all(text.as_bytes())?;
-    if let (Some(call), true) = (call, error.is_none() && results.summary.ran == 0 && selected.warnings == 0) {
+    if let (Some(call), true) = (call, error.is_none() && results.summary.ran == 0 && quiet) {
         let answer = Answer { actions: results.summary.cached as u64, text };
         drop(selected);
         call.keep(project, results.outputs(), &answer, store)?;

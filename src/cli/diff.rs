@@ -51,9 +51,9 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
         return compare(args, &platform, None, &store, cx);
     }
     let project = project::open(&targets, cx)?;
-    let selected = project.select()?;
+    let selected = project.select(cx)?;
     let lowered = project.lower(&selected, &store, cx)?;
-    let work = Work { project: &project, selected: &selected, lowered: &lowered, store: &store };
+    let work = Work::new(&project, &selected, &lowered, &store, cx)?;
     if cx.globals.dry_run {
         return dry_run::run(&work, cx);
     }
@@ -84,6 +84,7 @@ fn compare(
         let away = images.iter().flat_map(|image| &image.elsewhere);
         inspector.finds(away.map(|blob| (blob.digest, blob.repository.clone())));
         inspector.stands_on(local.bases(store));
+        inspector.finds(local.work.shared.held().into_iter());
     }
     let old = args.a.subject(&inspector, platform, local)?;
     let new = args.b.subject(&inspector, platform, local)?;

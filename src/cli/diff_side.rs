@@ -8,7 +8,7 @@ use super::work::{Results, Work};
 use super::{images, patterns};
 use crate::action::Operation;
 use crate::action::record::Output;
-use crate::build::probe::{Recalled, recall};
+use crate::build::recall::{Recalled, recall};
 use crate::digest::{DiffId, Digest};
 use crate::effect::inspect::{InspectError, Inspector, Subject};
 use crate::exit::Exit;
@@ -126,7 +126,7 @@ impl Side {
 
 impl Local<'_> {
     fn output(&self, text: &str, before: bool) -> Result<Output, CliError> {
-        let Work { project, selected, lowered, store } = self.work;
+        let Work { project, selected, lowered, store, .. } = self.work;
         let pattern = project.patterns.iter().find(|pattern| pattern.text == text);
         let selection = pattern.and_then(|pattern| selected.graph.select(std::slice::from_ref(pattern)).ok());
         let target = match selection.as_ref().map(|selection| selection.targets.as_slice()) {

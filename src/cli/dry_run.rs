@@ -7,6 +7,7 @@ use super::error::CliError;
 use super::explanation::Explainer;
 use super::work::Work;
 use crate::build::probe::State;
+use crate::digest::Digest;
 
 /// Prints one line an action: `HIT`, `RUN` with the reason, or `WAIT` with what it waits for.
 pub fn run(work: &Work<'_>, cx: &mut Context) -> Result<(), CliError> {
@@ -20,11 +21,18 @@ pub fn run(work: &Work<'_>, cx: &mut Context) -> Result<(), CliError> {
     for id in ids {
         let action = graph.get(id);
         let (verdict, reason) = match &states[id.index()] {
-            State::Hit { output, .. } => ("HIT", output.digest().to_string()),
+            State::Hit { output, key } => ("HIT", hit(&output.digest(), key, work)),
             State::Run { .. } => ("RUN", explainer.reason(id)?.headline()),
             State::Waits => ("WAIT", explainer.reason(id)?.headline()),
         };
         writeln!(cx.out, "{verdict:<4} {} {}  {reason}", action.name(), action.operation.name())?;
     }
     Ok(())
+}
+
+fn hit(output: &Digest, key: &Digest, work: &Work<'_>) -> String {
+    match work.shared.origin(key) {
+        Some(cache) => format!("{output} (cache {cache})"),
+        None => output.to_string(),
+    }
 }

@@ -27,11 +27,11 @@ const SHOWN: usize = 10;
 /// Explains one target.
 pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let project = project::open(std::slice::from_ref(&args.label), cx)?;
-    let selected = project.select()?;
+    let selected = project.select(cx)?;
     let target = selected.only(&args.label, "explain")?;
     let store = project::open_store(cx)?;
     let lowered = project.lower(&selected, &store, cx)?;
-    let work = Work { project: &project, selected: &selected, lowered: &lowered, store: &store };
+    let work = Work::looking(&project, &selected, &lowered, &store, cx)?;
     let listener = cx.listener();
     let states = work.probe(&*listener)?;
     drop(listener);
@@ -56,6 +56,7 @@ impl Lines<'_> {
             State::Hit { key, output } => {
                 let mut lines = vec![format!("{} is up to date: {}", self.label(id), output.digest())];
                 lines.push(format!("  action key {}", key.hex()));
+                lines.extend(self.work.shared.origin(key).map(|cache| format!("  from the cache {cache}")));
                 let sources = source_keys(&self.work.lowered.graph);
                 lines.extend(sources[id.index()].map(|key| format!("  source key {}", key.hex())));
                 lines.extend(self.last(id)?);

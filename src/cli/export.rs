@@ -43,7 +43,7 @@ pub enum Format {
 /// Writes what the patterns name.
 pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let project = project::open(&args.patterns.patterns, cx)?;
-    let mut selected = project.select()?;
+    let mut selected = project.select(cx)?;
     images::only_images(&project, &mut selected, "exported")?;
     if args.to == "-" && cx.out.is_terminal() {
         return Err(
@@ -52,7 +52,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     }
     let store = project::open_store(cx)?;
     let lowered = project.lower(&selected, &store, cx)?;
-    let work = Work { project: &project, selected: &selected, lowered: &lowered, store: &store };
+    let work = Work::new(&project, &selected, &lowered, &store, cx)?;
     if cx.globals.dry_run {
         return dry_run::run(&work, cx);
     }
@@ -70,15 +70,15 @@ fn export(args: &Args, work: &Work<'_>, cx: &mut Context, listener: &dyn Listene
         // What was sent can't be taken back: look first.
         let (results, error) = work.build(cx, listener)?;
         error.map_or(Ok(()), Err)?;
-        images::was_damaged(&images::built(work, &results), work, listener)?;
+        images::was_damaged(&images::built(work, &results), work, cx, listener)?;
     }
     loop {
         let (results, error) = work.build(cx, listener)?;
         error.map_or(Ok(()), Err)?;
         let built = images::built(work, &results);
-        images::fetch_bases(&built, work, cx, listener)?;
-        let written = write(args, &built, work, &results, cx);
-        if written.is_err() && std::mem::take(&mut again) && images::was_damaged(&built, work, listener)? {
+        let fetched = images::fetch_bases(&built, work, cx, listener);
+        let written = fetched.and_then(|()| write(args, &built, work, &results, cx));
+        if written.is_err() && std::mem::take(&mut again) && images::was_damaged(&built, work, cx, listener)? {
             continue;
         }
         listener.event(Event::Done(results.summary.clone()));

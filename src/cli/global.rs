@@ -10,6 +10,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::environment::Environment;
 use super::error::CliError;
+use crate::reference::{ReferenceError, Repository};
 
 /// The flags as written on the command line.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -27,6 +28,12 @@ pub struct Flags {
     /// Where the store is kept; default: layerbuild in the XDG cache folder
     #[arg(long, value_name = "DIR", global = true)]
     cache_dir: Option<Utf8PathBuf>,
+    /// Repository with results of other machines; may be given several times
+    #[arg(long, value_name = "HOST[:PORT]/PATH", global = true)]
+    cache_from: Vec<Repository>,
+    /// Repository that results are written to, for other machines
+    #[arg(long, value_name = "HOST[:PORT]/PATH", global = true)]
+    cache_to: Option<Repository>,
     /// How many actions run at once; default: the number of cores
     #[arg(short = 'j', long, value_name = "N", global = true, value_parser = jobs)]
     jobs: Option<NonZeroUsize>,
@@ -118,6 +125,10 @@ pub struct Globals {
     pub registry: Option<String>,
     /// The store's folder, absolute. It need not exist.
     pub cache_dir: Utf8PathBuf,
+    /// Repositories that are asked, in this order, for results that the store lacks; none: the workspace's.
+    pub cache_from: Vec<Repository>,
+    /// The repository that results are written to; `None`: the workspace's.
+    pub cache_to: Option<Repository>,
     /// How many actions run at once.
     pub jobs: NonZeroUsize,
     /// Never use the network.
@@ -148,6 +159,11 @@ impl Flags {
             directory,
             profile: text(self.profile, env, "LAYERBUILD_PROFILE")?,
             registry: text(self.registry, env, "LAYERBUILD_REGISTRY")?,
+            cache_from: repositories(self.cache_from, env)?,
+            cache_to: match self.cache_to {
+                Some(repository) => Some(repository),
+                None => env.text("LAYERBUILD_CACHE_TO")?.map(|text| named("LAYERBUILD_CACHE_TO", text)).transpose()?,
+            },
             jobs: or_parsed(self.jobs, env, "LAYERBUILD_JOBS", "a number of at least 1")?.unwrap_or_else(cores),
             offline: self.offline || env.switch("LAYERBUILD_OFFLINE")?,
             keep_going: self.keep_going || env.switch("LAYERBUILD_KEEP_GOING")?,
@@ -167,6 +183,18 @@ fn text<T: for<'a> From<&'a str>>(flag: Option<T>, env: &Environment, name: &str
 
 fn or_parsed<T: FromStr>(flag: Option<T>, env: &Environment, name: &str, what: &str) -> Result<Option<T>, CliError> {
     if flag.is_some() { Ok(flag) } else { env.parsed(name, what) }
+}
+
+/// The variable has several with blanks between them.
+fn repositories(flags: Vec<Repository>, env: &Environment) -> Result<Vec<Repository>, CliError> {
+    let name = "LAYERBUILD_CACHE_FROM";
+    let texts = env.text(name)?.filter(|_| flags.is_empty()).unwrap_or_default().split_whitespace();
+    let more = texts.map(|text| named(name, text)).collect::<Result<Vec<_>, _>>()?;
+    Ok(flags.into_iter().chain(more).collect())
+}
+
+fn named(name: &str, text: &str) -> Result<Repository, CliError> {
+    text.parse().map_err(|error: ReferenceError| CliError::usage(format!("the variable {name}: {error}")))
 }
 
 fn jobs(text: &str) -> Result<NonZeroUsize, String> {
@@ -222,6 +250,8 @@ mod tests {
             ("LAYERBUILD_OFFLINE", "1"),
             ("LAYERBUILD_KEEP_GOING", "true"),
             ("LAYERBUILD_DRY_RUN", "yes"),
+            ("LAYERBUILD_CACHE_FROM", "a.example/one b.example/two"),
+            ("LAYERBUILD_CACHE_TO", "c.example/three"),
             ("LAYERBUILD_JSON", "on"),
             ("LAYERBUILD_QUIET", "1"),
             ("LAYERBUILD_COLOR", "never"),
@@ -233,6 +263,8 @@ mod tests {
             profile: Some("production".into()),
             registry: Some("r.example/p".into()),
             cache_dir: "/work/sub/cache".into(),
+            cache_from: vec!["a.example/one".parse().unwrap(), "b.example/two".parse().unwrap()],
+            cache_to: Some("c.example/three".parse().unwrap()),
             jobs: NonZeroUsize::new(3).unwrap(),
             offline: true,
             keep_going: true,

@@ -8,7 +8,7 @@ use super::error::CliError;
 use super::project::{Project, Selected};
 use super::remote::Remotes;
 use super::work::{Results, Work};
-use crate::action::record::{Blob, ImageOutput, Output};
+use crate::action::record::{Blob, ImageOutput, LayerOutput, Output};
 use crate::action::{ActionId, Operation};
 use crate::base::counted::Counted;
 use crate::base::fetch::Reader;
@@ -40,7 +40,7 @@ pub struct BuiltImage<'a> {
     pub is_index: bool,
     /// Its action.
     pub action: ActionId,
-    /// The layers of the pulled bases below it: the store may lack them.
+    /// The layers of the pulled bases below it, and its own that only a shared cache has: the store may lack them.
     pub elsewhere: Vec<RemoteBlob>,
 }
 
@@ -114,7 +114,8 @@ pub fn built<'a>(work: &'a Work<'_>, results: &'a Results) -> Vec<BuiltImage<'a>
     work.selected.targets.iter().filter_map(one).collect()
 }
 
-/// The layers of the pulled bases below an image or the images of an index; of a base whose manifest is damaged none.
+/// The layers of the pulled bases below an image or the images of an index, of a base whose manifest is damaged none;
+/// then those of our own that a shared cache has.
 fn elsewhere(action: ActionId, work: &Work<'_>, results: &Results) -> Vec<RemoteBlob> {
     let graph = &work.lowered.graph;
     let mut found = Vec::new();
@@ -125,10 +126,16 @@ fn elsewhere(action: ActionId, work: &Work<'_>, results: &Results) -> Vec<Remote
         let away = |Blob { digest, size }| RemoteBlob { repository: pull.repository.clone(), digest, size };
         found.extend(layers.map(away));
     }
+    found.extend(graph.layers_of(action).into_iter().filter_map(|layer| {
+        let Some(Output::Layer(LayerOutput { blob: Blob { digest, size }, .. })) = results.output(layer) else {
+            return None;
+        };
+        Some(RemoteBlob { repository: work.shared.elsewhere(digest)?, digest: *digest, size: *size })
+    }));
     found
 }
 
-/// Fetches the layers of pulled bases that the store lacks, for whoever needs the files.
+/// Fetches the layers that the store lacks, for whoever needs the files.
 pub fn fetch_bases(
     images: &[BuiltImage<'_>],
     work: &Work<'_>,
@@ -140,7 +147,7 @@ pub fn fetch_bases(
     images.iter().try_for_each(|image| fetch_layers(image.label, &image.elsewhere, &reader, listener))
 }
 
-/// Fetches those of some layers of a pulled base that the store lacks.
+/// Fetches those of some layers that the store lacks.
 pub fn fetch_layers(
     label: &Label,
     layers: &[RemoteBlob],
@@ -160,14 +167,20 @@ pub fn fetch_layers(
         listener.event(Event::Failed { step: step.clone() });
         return Err(CliError::from(error).of(label));
     }
-    let detail = format!("{} layers of its base", missing.len());
+    let detail = format!("{} layers", missing.len());
     listener.event(Event::Finished { step, outcome: Outcome::Ran, elapsed: begin.elapsed(), detail });
     Ok(())
 }
 
-/// Whether any blob of the images was damaged. Those are removed, so that building again makes them anew.
-pub fn was_damaged(images: &[BuiltImage<'_>], work: &Work<'_>, listener: &dyn Listener) -> Result<bool, CliError> {
-    let mut found = false;
+/// Whether any blob of the images was damaged, or can't be had from the shared cache that has it. Building again makes
+/// those anew.
+pub fn was_damaged(
+    images: &[BuiltImage<'_>],
+    work: &Work<'_>,
+    cx: &Context,
+    listener: &dyn Listener,
+) -> Result<bool, CliError> {
+    let mut found = was_lost(images, work, cx)?;
     for image in images {
         let index = image.is_index.then_some(image.top);
         let elsewhere = image.elsewhere.iter().map(|blob| blob.digest).collect();
@@ -175,6 +188,21 @@ pub fn was_damaged(images: &[BuiltImage<'_>], work: &Work<'_>, listener: &dyn Li
             found = true;
             let text = format!("{}: blob {digest} in the store was damaged; it is built again", image.label);
             listener.event(Event::Warning(text));
+        }
+    }
+    Ok(found)
+}
+
+/// Fetches the layers that only a shared cache has. Whether any could not be had: it is not looked for there again.
+fn was_lost(images: &[BuiltImage<'_>], work: &Work<'_>, cx: &Context) -> Result<bool, CliError> {
+    let remote = Remotes::new(work.project, cx)?;
+    let reader = Reader { remote: &remote, store: work.store };
+    let mut found = false;
+    let shared = images.iter().flat_map(|image| &image.elsewhere);
+    for blob in shared.filter(|blob| work.shared.elsewhere(&blob.digest).is_some()) {
+        if let Err(error) = reader.fetch_blobs(&reader.missing_blobs(std::slice::from_ref(blob))?) {
+            found = true;
+            work.shared.distrust(&blob.digest, &error.to_string());
         }
     }
     Ok(found)

@@ -143,7 +143,7 @@ fn next_steps(args: &Args, cx: &mut Context) -> Result<(), CliError> {
 const STEPS: [(&str, &str); 4] = [
     ("layerbuild //hello", "build the image; again: nothing to do"),
     ("layerbuild ls //hello", "what is in it"),
-    ("layerbuild export //hello --format docker-archive --to - | docker load", "hand it to Docker"),
+    ("layerbuild load //hello", "hand it to Docker or podman"),
     ("layerbuild push //hello", "publish it to the registry in layers.toml"),
 ];
 

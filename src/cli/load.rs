@@ -17,7 +17,7 @@ use crate::base::remote::RemoteBlob;
 use crate::digest::DiffId;
 use crate::effect::engine::{Engine, EngineError, Kind};
 use crate::effect::load::{Load, LoadError, load};
-use crate::event::{Event, Listener, Outcome, Step, Summary};
+use crate::event::{Event, Listener, Outcome, Step};
 
 /// Build images and put them into Docker or podman; prints one line `LABEL REFERENCE` a target
 #[derive(Debug, Clone, clap::Args)]
@@ -42,11 +42,11 @@ pub enum To {
 /// Loads what the patterns name.
 pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let project = project::open(&args.patterns.patterns, cx)?;
-    let mut selected = project.select()?;
+    let mut selected = project.select(cx)?;
     images::only_images(&project, &mut selected, "loaded")?;
     let store = project::open_store(cx)?;
     let lowered = project.lower(&selected, &store, cx)?;
-    let work = Work { project: &project, selected: &selected, lowered: &lowered, store: &store };
+    let work = Work::new(&project, &selected, &lowered, &store, cx)?;
     if cx.globals.dry_run {
         return dry_run::run(&work, cx);
     }
@@ -83,7 +83,7 @@ fn build_and_load(
         error.map_or(Ok(()), Err)?;
         let built = images::built(work, &results);
         match load_all(&built, work, &results, engine, cx, listener) {
-            Err(_) if std::mem::take(&mut again) && images::was_damaged(&built, work, listener)? => {}
+            Err(_) if std::mem::take(&mut again) && images::was_damaged(&built, work, cx, listener)? => {}
             lines => return lines,
         }
     }
@@ -110,7 +110,6 @@ fn load_all(
     let reader = Reader { remote: &remote, store: work.store };
     let sizes = images::uncompressed(built, work, results);
     let loading = Loading { work, engine, reader, sizes, listener };
-    let begin = Instant::now();
     let mut there = engine.layers();
     let mut lines = Vec::new();
     for (image, name) in built.iter().zip(images::names(built, work, cx)?) {
@@ -130,9 +129,7 @@ fn load_all(
         there.push(wanted.layers.iter().map(|layer| layer.diff_id).collect());
         lines.push(format!("{} {name}", image.label));
     }
-    let elapsed = results.summary.elapsed + begin.elapsed();
-    let built = results.summary.clone();
-    listener.event(Event::Done(Summary { verb: "loaded", ran: lines.len(), cached: 0, elapsed, ..built }));
+    listener.event(Event::Done(results.closing("loaded", lines.len(), 0)));
     Ok(lines)
 }
 

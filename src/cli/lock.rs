@@ -44,7 +44,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let all = ["//...".to_owned()];
     let texts = if args.patterns.is_empty() { &all[..] } else { &args.patterns };
     let project = project::open(texts, cx)?;
-    let selected = project.select()?;
+    let selected = project.select(cx)?;
     let defaults = project.defaults(cx)?;
     let job = Job {
         project: &project,

@@ -27,11 +27,11 @@ pub struct Args {
 /// Lists what the target holds.
 pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let project = project::open(std::slice::from_ref(&args.label), cx)?;
-    let selected = project.select()?;
+    let selected = project.select(cx)?;
     let target = selected.only(&args.label, "ls")?;
     let store = project::open_store(cx)?;
     let lowered = project.lower(&selected, &store, cx)?;
-    let work = Work { project: &project, selected: &selected, lowered: &lowered, store: &store };
+    let work = Work::new(&project, &selected, &lowered, &store, cx)?;
     if cx.globals.dry_run {
         return dry_run::run(&work, cx);
     }

@@ -34,6 +34,7 @@ pub mod registry;
 pub mod registry_ls;
 pub mod registry_serve;
 pub mod remote;
+pub mod shared;
 pub mod status;
 pub mod unchanged;
 pub mod work;

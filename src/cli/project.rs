@@ -8,6 +8,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::context::Context;
 use super::error::CliError;
+use crate::compression_level::Levels;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::exit::Exit;
 use crate::graph::{self, SelectError, TargetGraph, TargetId};
@@ -15,10 +16,10 @@ use crate::label::{Label, PackagePath};
 use crate::observed::Observed;
 use crate::oci::compress::{Compression, Format};
 use crate::pattern::{PatternError, TargetPattern};
-use crate::plan::lower::{Lowered, World, lower};
+use crate::plan::lower::{Lowered, World, lower, mistakes};
 use crate::reference::RegistryBase;
 use crate::rules::{self, Defaults};
-use crate::span::Sources;
+use crate::span::{Sources, Span};
 use crate::store::{OpenMode, Store, StoreError, Trust};
 use crate::ui::stream::Stream;
 use crate::workspace::globs::SourceTree;
@@ -126,21 +127,30 @@ impl Project {
     }
 
     /// The graph, and the targets that the patterns mean; wildcards pass over what the profile takes as published.
-    pub fn select(&self) -> Result<Selected<'_>, CliError> {
-        self.select_where(|target| !self.is_passed_over(&target.label))
+    pub fn select(&self, cx: &Context) -> Result<Selected<'_>, CliError> {
+        self.select_where(cx, |target| !self.is_passed_over(&target.label))
     }
 
     /// The same with the images that the profile takes as published and that are locked.
-    pub fn select_with_published(&self) -> Result<Selected<'_>, CliError> {
+    pub fn select_with_published(&self, cx: &Context) -> Result<Selected<'_>, CliError> {
         let Workspace { lock, settings, .. } = &self.workspace;
         let is_locked = |label: &Label| lock.image(label, settings.profile.as_deref()).is_some();
-        self.select_where(|target| target.published && is_locked(&target.label) || !self.is_passed_over(&target.label))
+        self.select_where(cx, |target| {
+            target.published && is_locked(&target.label) || !self.is_passed_over(&target.label)
+        })
     }
 
-    fn select_where(&self, stays: impl Fn(&Target) -> bool) -> Result<Selected<'_>, CliError> {
+    fn select_where(&self, cx: &Context, stays: impl Fn(&Target) -> bool) -> Result<Selected<'_>, CliError> {
         let (graph, found) = graph::build(&self.workspace);
         let mut errors: Vec<Diagnostic> = self.diagnostics.iter().chain(&found).cloned().collect();
         let selected = graph.select(&self.patterns);
+        if has_errors(&errors) {
+            let targets = match &selected {
+                Ok(selection) => graph.closure(selection.targets.iter().copied()),
+                Err(_) => graph.ids().collect(),
+            };
+            self.add_mistakes(&mut errors, &graph, &targets, cx);
+        }
         match selected {
             Ok(selection) if !has_errors(&errors) => {
                 errors.extend(selection.warnings);
@@ -166,6 +176,18 @@ impl Project {
                 Err(self.diagnosed(exit, &errors))
             }
         }
+    }
+
+    /// What the rules find wrong besides: nobody should have to mend one thing to be told of the next. Where there is no
+    /// store to hash sources for, or settings are wrong, the rules have to wait.
+    fn add_mistakes(&self, errors: &mut Vec<Diagnostic>, graph: &TargetGraph<'_>, targets: &[TargetId], cx: &Context) {
+        let told: HashSet<Span> = errors.iter().filter_map(place_of).collect();
+        let found = self.defaults(cx).and_then(|defaults| {
+            let store = open_store(cx)?;
+            self.in_world(&store, cx, |world| mistakes(graph, targets, &defaults, world))
+        });
+        let is_news = |mistake: &Diagnostic| place_of(mistake).is_none_or(|span| !told.contains(&span));
+        errors.extend(found.unwrap_or_default().into_iter().filter(is_news));
     }
 
     /// Shows warnings on stderr.
@@ -225,15 +247,19 @@ impl Project {
 
     /// The actions of the selected targets and all that they need.
     pub fn lower(&self, selected: &Selected<'_>, store: &Store, cx: &Context) -> Result<Lowered, CliError> {
+        let defaults = self.defaults(cx)?;
+        let lower = |world: &World<'_>| lower(&selected.graph, &selected.targets, &defaults, world);
+        self.in_world(store, cx, lower)?.map_err(|errors| self.diagnosed(Exit::Usage, &errors))
+    }
+
+    /// Does something that looks at sources; what was hashed for it is kept.
+    fn in_world<T>(&self, store: &Store, cx: &Context, work: impl FnOnce(&World<'_>) -> T) -> Result<T, CliError> {
         let trust = if cx.globals.hash_content { Trust::Nothing } else { Trust::Stat };
         let files = store.file_hashes(self.workspace.root.as_std_path(), trust)?;
         let tree = SourceTree::new(&self.workspace.root, vec![cx.globals.cache_dir.clone()], &self.observed);
-        let world = World { tree: &tree, files: &files, observed: &self.observed };
-        let defaults = self.defaults(cx)?;
-        let lowered = lower(&selected.graph, &selected.targets, &defaults, &world)
-            .map_err(|errors| self.diagnosed(Exit::Usage, &errors))?;
+        let done = work(&World { tree: &tree, files: &files, observed: &self.observed });
         files.save()?;
-        Ok(lowered)
+        Ok(done)
     }
 
     /// The workspace's root.
@@ -253,6 +279,10 @@ pub fn parsed_registry(text: &str) -> Result<RegistryBase, CliError> {
     text.parse().map_err(|error| CliError::usage(format!("`registry` of the workspace or profile: {error}")))
 }
 
+fn place_of(diagnostic: &Diagnostic) -> Option<Span> {
+    diagnostic.primary.as_ref().map(|place| place.span)
+}
+
 fn has_errors(diagnostics: &[Diagnostic]) -> bool {
     diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
 }
@@ -260,8 +290,8 @@ fn has_errors(diagnostics: &[Diagnostic]) -> bool {
 fn compression(settings: &Settings) -> Result<Compression, CliError> {
     let Some(written) = &settings.compression else { return Ok(Compression::default()) };
     let (format, chunks) = match written.format {
-        CompressionFormat::Gzip => (Format::Gzip { level: written.level.unwrap_or(6) }, true),
-        CompressionFormat::Zstd => (Format::Zstd { level: written.level.unwrap_or(3) }, false),
+        CompressionFormat::Gzip => (Format::Gzip { level: written.level.unwrap_or(Levels::gzip(true).usual) }, true),
+        CompressionFormat::Zstd => (Format::Zstd { level: written.level.unwrap_or(Levels::zstd().usual) }, false),
         CompressionFormat::None => (Format::None, false),
     };
     Compression::new(format, written.chunks.unwrap_or(chunks))

@@ -35,7 +35,7 @@ pub struct Args {
 /// Promotes what the patterns name.
 pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let project = project::open(&args.patterns.patterns, cx)?;
-    let mut selected = project.select()?;
+    let mut selected = project.select(cx)?;
     images::only_images(&project, &mut selected, "promoted")?;
     images::only_ours(&project, &mut selected)?;
     if args.from.is_some() && args.to.is_some() && cx.globals.registry.is_some() {

@@ -10,8 +10,8 @@ use super::published::Published;
 use super::work::Work;
 use super::{dry_run, project, registries};
 use crate::effect::push::{PushError, Pushable, push};
-use crate::event::{Event, Listener, Summary};
-use crate::reference::{RegistryBase, Tag};
+use crate::event::{Event, Listener};
+use crate::reference::{RegistryBase, RepositoryPath, Tag};
 use crate::registry::ClientConfig;
 
 /// Build images and publish them; prints one line `LABEL REFERENCE@DIGEST` a target
@@ -28,7 +28,7 @@ pub struct Args {
 /// Publishes what the patterns name.
 pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let project = project::open(&args.patterns.patterns, cx)?;
-    let mut selected = project.select()?;
+    let mut selected = project.select(cx)?;
     images::only_images(&project, &mut selected, "pushed")?;
     images::only_built(&project, &mut selected)?;
     let to = Destination {
@@ -41,7 +41,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     }
     let store = project::open_store(cx)?;
     let lowered = project.lower(&selected, &store, cx)?;
-    let work = Work { project: &project, selected: &selected, lowered: &lowered, store: &store };
+    let work = Work::new(&project, &selected, &lowered, &store, cx)?;
     if cx.globals.dry_run {
         dry_run::run(&work, cx)?;
         return to.announce(&work, cx);
@@ -74,6 +74,13 @@ impl Destination {
         Ok(())
     }
 
+    /// Where the images below are published, and the cache that was just written to.
+    fn mount_from(&self, image: &BuiltImage<'_>, work: &Work<'_>) -> Vec<RepositoryPath> {
+        let cache = work.cache_to.iter().filter(|cache| cache.registry == self.registry.registry);
+        let below = images::below(image.action, work, &self.registry);
+        below.into_iter().chain(cache.map(|cache| cache.path.clone())).collect()
+    }
+
     fn pushable(&self, image: &BuiltImage<'_>, work: &Work<'_>) -> Result<Pushable, CliError> {
         Ok(Pushable {
             label: image.label.to_string(),
@@ -81,7 +88,7 @@ impl Destination {
             index: image.is_index.then(|| (image.top, image.media_type.to_owned())),
             repository: images::repository(image.label, &self.registry)?,
             tags: self.tags.clone(),
-            mount_from: images::below(image.action, work, &self.registry),
+            mount_from: self.mount_from(image, work),
             origins: image.elsewhere.iter().map(|blob| (blob.digest, blob.repository.clone())).collect(),
         })
     }
@@ -91,7 +98,7 @@ type Outcome = (Vec<String>, Option<CliError>);
 
 /// Builds and pushes; where a blob of the store turns out damaged, both once more.
 fn publish(work: &Work<'_>, to: &Destination, cx: &Context, listener: &dyn Listener) -> Result<Outcome, CliError> {
-    let (mut again, start) = (true, std::time::Instant::now());
+    let mut again = true;
     loop {
         let (results, build_error) = work.build(cx, listener)?;
         let built = images::built(work, &results);
@@ -101,17 +108,11 @@ fn publish(work: &Work<'_>, to: &Destination, cx: &Context, listener: &dyn Liste
             Ok(pushed) => Published::new("pushed", labels.zip(pushed)),
             Err(error) => Published::failed(error.into()),
         };
-        if error.is_some() && std::mem::take(&mut again) && images::was_damaged(&built, work, listener)? {
+        if error.is_some() && std::mem::take(&mut again) && images::was_damaged(&built, work, cx, listener)? {
             continue;
         }
         let (ran, cached) = (lines.len() - unchanged, unchanged);
-        listener.event(Event::Done(Summary {
-            verb: "pushed",
-            ran,
-            cached,
-            elapsed: start.elapsed(),
-            ..results.summary
-        }));
+        listener.event(Event::Done(results.closing("pushed", ran, cached)));
         return Ok((lines, build_error.or(error)));
     }
 }

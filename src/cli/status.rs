@@ -45,14 +45,14 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let all = ["//...".to_owned()];
     let texts = if args.patterns.is_empty() { &all[..] } else { &args.patterns };
     let project = project::open(texts, cx)?;
-    let mut selected = project.select_with_published()?;
+    let mut selected = project.select_with_published(cx)?;
     images::only_images(&project, &mut selected, "published")?;
     images::only_ours(&project, &mut selected)?;
     let client = registries::client(cx, &project.workspace.settings.registries)?;
     let client = registries::without_mirrors(client, &project.registry(cx)?.registry);
     let store = project::open_store(cx)?;
     let lowered = project.lower(&selected, &store, cx)?;
-    let work = Work { project: &project, selected: &selected, lowered: &lowered, store: &store };
+    let work = Work::looking(&project, &selected, &lowered, &store, cx)?;
     let listener = cx.listener();
     let locals = locals(&work, &work.probe(&*listener)?, cx)?;
     let found = status(locals, &Puller::new(client)?, AT_ONCE);

@@ -31,7 +31,8 @@ impl Call {
         let began = SystemTime::now();
         let clock = Instant::now();
         let tells_all = cx.globals.json || cx.globals.verbosity == Verbosity::Verbose;
-        if cx.globals.hash_content || cx.globals.dry_run || tells_all {
+        let shares = cx.globals.cache_to.is_some();
+        if cx.globals.hash_content || cx.globals.dry_run || tells_all || shares {
             return None;
         }
         let root = find_root(cx.directory()).ok()?;

@@ -8,6 +8,7 @@ use super::error::CliError;
 use super::global::Verbosity;
 use super::project::{Project, Selected};
 use super::remote::Remotes;
+use super::shared::{self, Finished};
 use crate::action::ActionId;
 use crate::action::record::Output;
 use crate::build::error::BuildError;
@@ -20,6 +21,9 @@ use crate::event::{Event, Listener, Step, Summary};
 use crate::exit::Exit;
 use crate::graph::TargetId;
 use crate::plan::lower::Lowered;
+use crate::reason::reason;
+use crate::reference::Repository;
+use crate::shared::cache::SharedCache;
 use crate::store::Store;
 
 /// Results of a build, by target.
@@ -27,6 +31,7 @@ pub struct Results {
     outputs: Vec<Option<Output>>,
     /// How many actions ran, for verbs that say what they did.
     pub summary: Summary,
+    began: Instant,
 }
 
 impl Results {
@@ -38,6 +43,11 @@ impl Results {
     /// Everything that there is.
     pub fn outputs(&self) -> impl Iterator<Item = &Output> {
         self.outputs.iter().flatten()
+    }
+
+    /// The closing line of a verb that went on from here: with what it did, and with the time that all of it took.
+    pub fn closing(&self, verb: &'static str, ran: usize, cached: usize) -> Summary {
+        Summary { verb, ran, cached, elapsed: self.began.elapsed(), ..self.summary.clone() }
     }
 
     /// What a target gave.
@@ -56,12 +66,51 @@ pub struct Work<'a> {
     pub lowered: &'a Lowered,
     /// Where results are kept.
     pub store: &'a Store,
+    /// What other machines built.
+    pub shared: SharedCache<'a>,
+    /// Where results are written to, for other machines; `None`: nowhere.
+    pub cache_to: Option<Repository>,
+}
+
+impl<'a> Work<'a> {
+    /// The building of targets; in a dry run, nothing that other machines built is kept.
+    pub fn new(
+        project: &'a Project,
+        selected: &'a Selected<'a>,
+        lowered: &'a Lowered,
+        store: &'a Store,
+        cx: &Context,
+    ) -> Result<Work<'a>, CliError> {
+        Work::over(project, selected, (lowered, store), !cx.globals.dry_run, cx)
+    }
+
+    /// The same for a verb that builds nothing.
+    pub fn looking(
+        project: &'a Project,
+        selected: &'a Selected<'a>,
+        lowered: &'a Lowered,
+        store: &'a Store,
+        cx: &Context,
+    ) -> Result<Work<'a>, CliError> {
+        Work::over(project, selected, (lowered, store), false, cx)
+    }
+
+    fn over(
+        project: &'a Project,
+        selected: &'a Selected<'a>,
+        (lowered, store): (&'a Lowered, &'a Store),
+        keep: bool,
+        cx: &Context,
+    ) -> Result<Work<'a>, CliError> {
+        let (shared, cache_to) = (shared::open(project, store, keep, cx)?, shared::written_to(project, cx));
+        Ok(Work { project, selected, lowered, store, shared, cache_to })
+    }
 }
 
 impl Work<'_> {
     /// What is known before anything runs; damage is told.
     pub fn probe(&self, listener: &dyn Listener) -> Result<Vec<State>, CliError> {
-        let Probed { states, warnings } = probe::probe(&self.lowered.graph, self.store)?;
+        let Probed { states, warnings } = probe::probe(&self.lowered.graph, self.store, &self.shared)?;
         warnings.into_iter().for_each(|warning| listener.event(Event::Warning(warning)));
         tell_damage(self.store, listener);
         Ok(states)
@@ -79,10 +128,15 @@ impl Work<'_> {
             built = self.run(self.probe(listener)?, cx, listener)?;
         }
         self.note(&built)?;
+        if let Some(to) = &self.cache_to {
+            let (project, graph, shared) = (self.project, &self.lowered.graph, &self.shared);
+            Finished { project, graph, built: &built, store: self.store, shared }.write(to, cx, listener)?;
+        }
+        self.shared.take_warnings().into_iter().for_each(|warning| listener.event(Event::Warning(warning)));
         tell_damage(self.store, listener);
         let summary = self.summary(&built, actions, start);
         let error = self.failed(&built.failures);
-        Ok((Results { outputs: built.outputs, summary }, error))
+        Ok((Results { outputs: built.outputs, summary, began: start }, error))
     }
 
     fn tell_plan(&self, states: &[State], cx: &Context, listener: &dyn Listener) {
@@ -102,6 +156,7 @@ impl Work<'_> {
     /// Whether an action failed because of a damaged blob, which is gone then.
     fn remove_damaged(&self, failures: &[Failure]) -> Result<bool, CliError> {
         let damaged: Vec<_> = failures.iter().filter_map(|failure| failure.error.damaged()).collect();
+        damaged.iter().for_each(|digest| self.shared.distrust(digest, "it was damaged"));
         damaged.iter().try_for_each(|digest| self.store.blobs().remove_corrupt(digest))?;
         Ok(!damaged.is_empty())
     }
@@ -114,7 +169,8 @@ impl Work<'_> {
         let workers = workers.map_err(|error| CliError::environment(format!("cannot start threads: {error}")))?;
         let (remote, listings) = (Remotes::new(self.project, cx)?, Listings::default());
         let (root, store, offline) = (self.project.root(), self.store, cx.globals.offline);
-        let shop = Workshop { root, store, workers: &workers, listings: &listings, offline, remote: &remote };
+        let shared = &self.shared;
+        let shop = Workshop { root, store, workers: &workers, listings: &listings, offline, remote: &remote, shared };
         let options = scheduler::Options { jobs: cx.globals.jobs, keep_going: cx.globals.keep_going };
         let built = scheduler::run(&self.lowered.graph, states, options, &shop, listener);
         self.store.actions().flush()?;
@@ -182,10 +238,10 @@ impl Work<'_> {
 
 /// An error with its causes, each said once.
 fn chain(error: &BuildError) -> String {
-    let mut text = error.to_string();
+    let mut text = reason(error);
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
-        let cause_text = cause.to_string();
+        let cause_text = reason(cause);
         if !text.contains(&cause_text) {
             text = format!("{text}: {cause_text}");
         }

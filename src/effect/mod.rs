@@ -12,3 +12,4 @@ mod reporter;
 pub mod serve;
 #[cfg(test)]
 mod served;
+pub mod share;

@@ -10,6 +10,7 @@ use crate::oci::blob_source::{BlobSource, read_small};
 use crate::oci::descriptor::Descriptor;
 use crate::oci::index::Index;
 use crate::oci::manifest::{Manifest, ReadError, is_index};
+use crate::reason::reason;
 
 /// Blobs by digest, with their sizes in bytes.
 pub type Blobs = BTreeMap<Digest, u64>;
@@ -18,7 +19,7 @@ pub type Blobs = BTreeMap<Digest, u64>;
 #[derive(Debug, thiserror::Error)]
 pub enum ClosureError {
     /// It can't be read from the source.
-    #[error("{digest} can't be read: {source}")]
+    #[error("{digest} can't be read: {}", reason(source))]
     Read {
         /// The manifest or index.
         digest: Digest,

@@ -12,6 +12,7 @@ use libdeflater::{CompressionLvl, Compressor};
 use serde::{Deserialize, Serialize};
 use zstd::zstd_safe::CParameter;
 
+use crate::compression_level::{LevelError, Levels};
 use crate::oci::chunks;
 
 const LIBDEFLATE: &str = "libdeflater-1.26.1";
@@ -39,12 +40,12 @@ pub enum Format {
     None,
     /// RFC 1952.
     Gzip {
-        /// 1 to 12 in chunks, 1 to 9 as one stream.
+        /// One of [`Levels::gzip`].
         level: u8,
     },
     /// RFC 8878.
     Zstd {
-        /// 1 to 19: above, readers need more memory than they grant.
+        /// One of [`Levels::zstd`].
         level: u8,
     },
 }
@@ -54,16 +55,6 @@ pub enum Format {
 struct Choice {
     format: Format,
     chunks: bool,
-}
-
-/// A level that the format doesn't have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{format} has no level {level} {}: choose 1 to {max}", if *.chunks { "in chunks" } else { "as one stream" })]
-pub struct LevelError {
-    format: &'static str,
-    level: u8,
-    chunks: bool,
-    max: u8,
 }
 
 impl Default for Compression {
@@ -78,14 +69,11 @@ impl Compression {
 
     /// A format, in chunks or as one stream. Plain tar has no chunks: `chunks` means nothing there.
     pub fn new(format: Format, chunks: bool) -> Result<Compression, LevelError> {
-        let (name, level, max) = match format {
+        match format {
             Format::None => return Ok(Compression::NONE),
-            Format::Gzip { level } => ("gzip", level, if chunks { 12 } else { 9 }),
-            Format::Zstd { level } => ("zstd", level, 19),
+            Format::Gzip { level } => Levels::gzip(chunks).check(level.into())?,
+            Format::Zstd { level } => Levels::zstd().check(level.into())?,
         };
-        if !(1..=max).contains(&level) {
-            return Err(LevelError { format: name, level, chunks, max });
-        }
         Ok(Compression { format, chunks })
     }
 
@@ -390,8 +378,6 @@ mod tests {
         ] {
             assert!(Compression::new(format, chunks).is_err(), "{format:?}");
         }
-        let error = Compression::new(Format::Gzip { level: 10 }, false).unwrap_err();
-        assert_eq!(error.to_string(), "gzip has no level 10 as one stream: choose 1 to 9");
         let read = serde_json::from_str::<Compression>(r#"{"format":{"gzip":{"level":13}},"chunks":true}"#);
         assert!(read.is_err());
     }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
-use crate::digest::Digest;
+use crate::digest::{Digest, Hasher};
 use crate::file_stat::{FileStat, Stamp};
 use crate::oci::tree::Content;
 
@@ -102,21 +102,31 @@ impl Expected<'_> {
         buffer.resize(start + wanted + usize::from(part.end == self.size), 0);
         let read = read_at(&file, part.start, &mut buffer[start..], wanted).map_err(fail)?;
         buffer.truncate(start + wanted);
-        if read == wanted && self.is_same(&file, &buffer[start..], part).map_err(fail)? {
+        if read == wanted && self.is_same(&file, &mut buffer[start..], part).map_err(fail)? {
             return Ok(());
         }
         Err(ContentError::Changed { path: self.path.to_owned() })
     }
 
     /// After reading: whatever was written before or meanwhile has left another stamp.
-    fn is_same(&self, file: &File, bytes: &[u8], part: &Range<u64>) -> io::Result<bool> {
+    fn is_same(&self, file: &File, bytes: &mut [u8], part: &Range<u64>) -> io::Result<bool> {
         let whole = *part == (0..self.size);
         match self.stamp {
             Some(stamp) if FileStat::of(file)?.stamp == *stamp => Ok(true),
-            Some(_) if !whole => Ok(false),
+            Some(_) if !whole => self.read_again(file, bytes, part),
             None if !whole => Ok(true),
             _ => Ok(Digest::of(bytes) == *self.digest),
         }
+    }
+
+    /// A link made or a mode set leaves another stamp as well. Reads the part once more, with all of the file hashed beside it
+    /// while nothing changes.
+    fn read_again(&self, mut file: &File, bytes: &mut [u8], part: &Range<u64>) -> io::Result<bool> {
+        let before = FileStat::of(file)?;
+        let mut hasher = Hasher::new();
+        io::copy(&mut file, &mut hasher)?;
+        file.read_exact_at(bytes, part.start)?;
+        Ok(hasher.finish() == *self.digest && FileStat::of(file)? == before)
     }
 }
 
@@ -197,6 +207,9 @@ mod tests {
         std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         assert_eq!(read(&right).unwrap(), b"hello");
         assert!(matches!(read(&wrong), Err(ContentError::Changed { .. })));
+        assert!(part(&right).is_ok());
+        assert!(matches!(part(&wrong), Err(ContentError::Changed { .. })));
+        std::fs::write(&path, b"hallo").unwrap();
         assert!(matches!(part(&right), Err(ContentError::Changed { .. })));
     }
 

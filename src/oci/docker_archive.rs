@@ -16,6 +16,7 @@ use crate::oci::decompress::decompress;
 use crate::oci::descriptor::{Descriptor, Layer};
 use crate::oci::image::{Image, ImageError};
 use crate::oci::manifest::Manifest;
+use crate::reason::reason;
 
 /// An image to be loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +34,7 @@ pub struct Loadable {
 #[derive(Debug, thiserror::Error)]
 pub enum DockerArchiveError {
     /// A blob is missing, corrupt, or has another diff ID than its config says.
-    #[error("blob {digest} can't be copied: {source}")]
+    #[error("blob {digest} can't be copied: {}", reason(source))]
     Blob {
         /// Which.
         digest: Digest,
@@ -49,7 +50,7 @@ pub enum DockerArchiveError {
         source: ImageError,
     },
     /// The archive can't be written.
-    #[error("the archive can't be written: {0}")]
+    #[error("the archive can't be written: {}", reason(.0))]
     Write(#[from] io::Error),
 }
 

@@ -14,15 +14,16 @@ use crate::oci::listing::{Listed, Listing};
 use crate::oci::overlay::overlay;
 use crate::oci::tar_members::{FormatError, Members, RawMember};
 use crate::oci::tree::Kind;
+use crate::reason::reason;
 
 /// A layer that can't be listed.
 #[derive(Debug, thiserror::Error)]
 pub enum LayerListingError {
     /// The blob can't be read to its end, or not be decompressed.
-    #[error("it can't be read: {0}")]
+    #[error("it can't be read: {}", reason(.0))]
     Read(#[source] io::Error),
     /// The plain tar can't be put aside.
-    #[error("it can't be unpacked to disk: {0}")]
+    #[error("it can't be unpacked to disk: {}", reason(.0))]
     Spool(#[source] io::Error),
     /// It is another layer than the config says.
     #[error("uncompressed its digest is {found}, but the config says {expected}")]

@@ -19,6 +19,7 @@ use crate::oci::descriptor::Descriptor;
 use crate::oci::media_type::OCI_INDEX;
 use crate::oci::raw_json::{Object, array};
 use crate::platform::Platform;
+use crate::reason::reason;
 
 /// The annotation that names an image within a layout (image-spec, "Pre-Defined Annotation Keys").
 pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
@@ -55,7 +56,7 @@ pub enum LayoutError {
     #[error(transparent)]
     Closure(#[from] ClosureError),
     /// A blob can't be copied: missing, corrupt, or no room for it.
-    #[error("blob {digest} can't be copied: {source}")]
+    #[error("blob {digest} can't be copied: {}", reason(source))]
     Blob {
         /// Which.
         digest: Digest,
@@ -63,7 +64,7 @@ pub enum LayoutError {
         source: io::Error,
     },
     /// A file can't be read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {}", path.display(), reason(source))]
     Io {
         /// Which.
         path: PathBuf,

@@ -59,7 +59,7 @@ pub enum MemberError {
     #[error("has an absolute name")]
     Absolute,
     /// Its name holds `..` or a NUL byte.
-    #[error("has an unsafe name: {0}")]
+    #[error("{}", .0.problem())]
     Name(#[from] LayerPathError),
     /// Its name is empty, or it would put something else in the root directory's place.
     #[error("has no name")]

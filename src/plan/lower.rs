@@ -22,7 +22,7 @@ use crate::workspace::schema::{Purpose, RuleSchema};
 
 /// What stands at paths of the workspace, as git would see it.
 pub trait Identify: Sync {
-    /// For each path relative to the workspace's root; an error as a phrase.
+    /// For each path relative to the workspace's root; an error as a phrase that names the path.
     fn identify(&self, paths: &[Utf8PathBuf]) -> Vec<Result<rules::Source, String>>;
 }
 
@@ -80,6 +80,25 @@ pub fn lower(
     let actions = scene.extras.complete(actions);
     let unlocked: Vec<Diagnostic> = actions.iter().filter_map(|action| scene.unlocked(action)).collect();
     if unlocked.is_empty() { Ok(Lowered { graph: ActionGraph { actions }, of }) } else { Err(unlocked) }
+}
+
+/// What rules find wrong with targets of a graph that has mistakes already: of those that the loader found sound, each by
+/// itself. What is said of a label here, the graph has said better.
+pub fn mistakes(
+    graph: &TargetGraph<'_>,
+    targets: &[TargetId],
+    defaults: &Defaults,
+    world: &World<'_>,
+) -> Vec<Diagnostic> {
+    let of = vec![Some(ActionId(0)); graph.len()];
+    let scene = Scene { graph, of: &of, world, defaults, extras: Extras::after(0) };
+    // An index follows its images' bases, which may go in circles here.
+    let judged = |target: &&TargetId| {
+        let target = graph.target(**target);
+        target.valid && target.rule.purpose != Purpose::Index
+    };
+    let judged: Vec<TargetId> = targets.iter().filter(judged).copied().collect();
+    judged.par_iter().flat_map_iter(|target| scene.lower(*target).err().unwrap_or_default()).collect()
 }
 
 fn seen<'a>(target: &'a workspace::Target, directory: &'a Utf8Path, defaults: &'a Defaults) -> Target<'a> {

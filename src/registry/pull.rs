@@ -18,6 +18,7 @@ use super::listing;
 use super::manifest::{Found, Name, accepting, ask, url};
 use super::place::{at_first, permit};
 use super::session::{Notice, Request, Session};
+use super::upload;
 use crate::digest::Digest;
 use crate::reason::reason;
 use crate::reference::{Reference, Registry, Repository, RepositoryPath, Tag};
@@ -97,6 +98,20 @@ impl Puller {
         Ok(BlobReader::new(download, self.runtime.clone()))
     }
 
+    /// Whether a repository has a blob: one HEAD.
+    pub fn has(&self, repository: &Repository, blob: &BlobDescriptor) -> Result<bool, RegistryError> {
+        let wanted = format!("blob {} of {repository}", blob.digest);
+        let found = self.runtime.block_on(async {
+            let has = async |session: &Session<'_>, path: &RepositoryPath| has(session, path, *blob).await;
+            at_first(&self.shared, repository, wanted, &*self.notices, has).await
+        });
+        match found {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_missing() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// All tags of a repository, in the registry's order. A repository that is not there is an error.
     pub fn tags(&self, repository: &Repository) -> Result<Vec<String>, RegistryError> {
         self.runtime.block_on(async {
@@ -157,5 +172,14 @@ async fn head(session: &Session<'_>, path: &RepositoryPath, name: Name<'_>) -> R
     match session.retrying(async || ask(session, &request, name).await).await? {
         Found::Nothing => Err(RegistryError::Missing { request: request.line(), message: String::new() }),
         found => Ok(found),
+    }
+}
+
+/// That a blob is there; that it isn't is an error, so that the next place is asked.
+async fn has(session: &Session<'_>, path: &RepositoryPath, blob: BlobDescriptor) -> Result<(), RegistryError> {
+    let request = Request::reading(reqwest::Method::HEAD, session.url(path, &format!("blobs/{}", blob.digest)), path);
+    match session.retrying(async || upload::asked(session, &request, blob).await).await? {
+        true => Ok(()),
+        false => Err(RegistryError::Missing { request: request.line(), message: String::new() }),
     }
 }

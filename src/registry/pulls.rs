@@ -359,6 +359,22 @@ fn a_page_in_a_blobs_place_is_called_one() {
 }
 
 #[test]
+fn whether_a_blob_is_there_is_one_question_and_every_place_is_asked() {
+    let has = |config, address: &str| puller(config).has(&repository(address), &layer());
+    let other = Fake::start(|seen| match seen.line.split(' ').next() {
+        Some("HEAD") => Reply::new(200).with("docker-content-digest", Digest::of(b"other").to_string()),
+        _ => Reply::new(200),
+    });
+    let empty = Fake::start(|seen| Reply::new(if seen.line == "GET /v2/" { 200 } else { 404 }));
+    let full = Fake::start(|_| Reply::new(200).with("docker-content-digest", layer().digest.to_string()));
+    assert_eq!(has(config(), &full.address), Ok(true));
+    assert_eq!(full.count(&format!("HEAD /v2/a/b/blobs/{}", layer().digest)), 1);
+    assert_eq!((has(config(), &empty.address), has(config(), &other.address)), (Ok(false), Ok(false)));
+    assert_eq!(has(mirrored(&[&empty, &full]), "a.test"), Ok(true));
+    assert!(has(config(), &blobs(vec![Reply::new(403)]).address).is_err());
+}
+
+#[test]
 fn an_empty_blob_is_a_blob() {
     let fake = blobs(vec![Reply::new(200)]);
     let blob = BlobDescriptor { digest: Digest::of(b""), size: 0 };

@@ -45,7 +45,12 @@ fn question<'a>(session: &Session<'_>, path: &RepositoryPath, digest: Digest) ->
     Request::new(Method::HEAD, session.url(path, &format!("blobs/{digest}")), path)
 }
 
-async fn asked(session: &Session<'_>, request: &Request<'_>, blob: BlobDescriptor) -> Result<bool, RegistryError> {
+/// Asks whether a repository has a blob, once.
+pub(super) async fn asked(
+    session: &Session<'_>,
+    request: &Request<'_>,
+    blob: BlobDescriptor,
+) -> Result<bool, RegistryError> {
     let response = session.exchange(request).await?;
     match response.status() {
         // Something else than the blob, such as a proxy's page, is not the blob.

@@ -193,7 +193,7 @@ impl<'a> Draft<'a> {
             let by = if written.len() == 1 { written[0].span } else { whole };
             match (self.destination(file, &strip, by), source) {
                 (Some(path), Ok(source)) => self.put_source(path, file, source, by),
-                (_, Err(why)) => self.error(format!("cannot read {file}: {why}"), by, "named here", ""),
+                (_, Err(why)) => self.error(why, by, "named here", ""),
                 (None, Ok(_)) => {}
             }
         }

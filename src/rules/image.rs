@@ -145,7 +145,8 @@ fn absolute(text: Spanned<&str>, errors: &mut Vec<Diagnostic>) -> Option<String>
     if text.value.starts_with('/') {
         return Some(text.value.to_owned());
     }
-    errors.push(Diagnostic::error("a path in the image must be absolute").at(text.span, "does not begin with `/`"));
+    let mistake = Diagnostic::error("a path in the image must be absolute").at(text.span, "does not begin with `/`");
+    errors.push(mistake.help(format!("write `/{}`", text.value)));
     None
 }
 

@@ -101,7 +101,7 @@ pub trait Context: Sync {
     /// The files that globs name in a package; for each glob that fails, its position and why.
     fn glob(&self, directory: &Utf8Path, globs: &[Glob]) -> Result<Vec<Utf8PathBuf>, Vec<(usize, GlobError)>>;
 
-    /// What stands at paths relative to the workspace's root, links not followed; an error as a phrase.
+    /// What stands at paths relative to the workspace's root, links not followed; an error as a phrase that names the path.
     fn identify(&self, paths: &[Utf8PathBuf]) -> Vec<Result<Source, String>>;
 
     /// The action of a target of the graph; `None` only for a target that is itself in error.

@@ -1,6 +1,7 @@
 //! What several rules have in common: the attributes of every layer, and small readers.
 
 use super::Target;
+use crate::compression_level::{LevelError, Levels};
 use crate::diagnostic::Diagnostic;
 use crate::oci::compress::{Compression, Format};
 use crate::workspace::attributes::Attributes;
@@ -32,18 +33,16 @@ pub fn compression(target: &Target<'_>) -> Result<Compression, Diagnostic> {
     };
     let table = attributes.table("compression");
     let format = table.map_or(attributes.str("compression"), |table| table.str("format")).unwrap_or("gzip");
-    compression_of(format, table.as_ref())
-        .map_err(|message| Diagnostic::error(message).at(span, "this compression does not exist"))
+    let span = table.and_then(|table| table.span("level")).unwrap_or(span);
+    compression_of(format, table.as_ref()).map_err(|error| Diagnostic::error(error.to_string()).at(span, ""))
 }
 
-fn compression_of(format: &str, table: Option<&Attributes<'_>>) -> Result<Compression, String> {
-    let level = table.and_then(|table| table.integer("level"));
-    let level_or = |default: u8| u8::try_from(level.unwrap_or(default.into())).unwrap_or(u8::MAX);
-    let (format, chunks) = match format {
-        "zstd" => (Format::Zstd { level: level_or(3) }, false),
-        "none" => (Format::None, false),
-        _ => (Format::Gzip { level: level_or(6) }, true),
-    };
-    let chunks = table.and_then(|table| table.boolean("chunks")).unwrap_or(chunks);
-    Compression::new(format, chunks).map_err(|error| error.to_string())
+fn compression_of(format: &str, table: Option<&Attributes<'_>>) -> Result<Compression, LevelError> {
+    let chunks = |usual| table.and_then(|table| table.boolean("chunks")).unwrap_or(usual);
+    let level = |of: Levels| of.check(table.and_then(|table| table.integer("level")).unwrap_or(of.usual.into()));
+    match format {
+        "none" => Ok(Compression::NONE),
+        "zstd" => Compression::new(Format::Zstd { level: level(Levels::zstd())? }, chunks(false)),
+        _ => Compression::new(Format::Gzip { level: level(Levels::gzip(chunks(true)))? }, chunks(true)),
+    }
 }

@@ -64,7 +64,7 @@ fn source(target: &Target<'_>, src: Spanned<&str>, context: &dyn Context) -> Res
         Some(Ok(Source::Link(to))) => {
             Err(fail(format!("`{}` is a symbolic link to `{to}`", src.value)).help("name the archive itself"))
         }
-        Some(Err(why)) => Err(fail(format!("cannot read {}: {why}", src.value))),
+        Some(Err(why)) => Err(fail(why)),
         None => Err(fail(format!("`{}` does not exist", src.value))),
     }
 }

@@ -10,6 +10,7 @@ use rustix::io::Errno;
 
 use crate::digest::Digest;
 use crate::file_stat::Stamp;
+use crate::reason::reason;
 
 /// What a file is, as far as a digest of sources is concerned.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +59,7 @@ pub enum FileError {
     #[error("`{}` keeps changing while it is read", .0.display())]
     KeepsChanging(PathBuf),
     /// The system refuses to read it.
-    #[error("cannot read `{}`: {source}", path.display())]
+    #[error("cannot read `{}`: {}", path.display(), reason(source))]
     Unreadable {
         /// The path.
         path: PathBuf,

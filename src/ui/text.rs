@@ -78,6 +78,7 @@ pub fn named(step: &Step) -> String {
 pub fn present(what: &str) -> &'static str {
     match what {
         "push" => "pushing",
+        "share" => "sharing",
         "pull" | "fetch" => "fetching",
         "lock" => "locking",
         "export" => "exporting",
@@ -90,6 +91,7 @@ pub fn present(what: &str) -> &'static str {
 fn past(what: &str) -> &'static str {
     match what {
         "push" => "pushed",
+        "share" => "shared",
         "pull" | "fetch" => "fetched",
         "lock" => "locked",
         "export" => "exported",

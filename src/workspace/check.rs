@@ -112,14 +112,17 @@ impl Checker<'_> {
                 let attribute = self.top.unwrap_or_default();
                 self.found.labels.push(LabelUse { attribute, label, span, purposes });
             }
-            Err(error) => self.found.diagnostics.push(
-                Diagnostic::error(error.to_string())
-                    .at(span, "")
-                    .help("write `//package:name`, or `:name` for a target of this package"),
-            ),
+            Err(error) => {
+                let mistake = Diagnostic::error(error.to_string()).at(span, "");
+                let mistake = mistake.help("write `//package:name`, or `:name` for a target of this package");
+                let elsewhere = purposes.contains(&Purpose::Base).then_some(OF_A_REGISTRY);
+                self.found.diagnostics.push(elsewhere.into_iter().fold(mistake, Diagnostic::help));
+            }
         }
     }
 }
+
+const OF_A_REGISTRY: &str = "an image of a registry is a target too: declare it as `[pull.NAME]`, and write `:NAME`";
 
 fn unknown(entry: &Entry, attributes: &[Attribute], owner: Owner<'_>) -> Diagnostic {
     let names: Vec<&str> = attributes.iter().map(|attribute| attribute.name).collect();

@@ -43,7 +43,7 @@ pub enum GlobError {
     #[error("`{0}` matches no file")]
     Nothing(String),
     /// The file system refuses.
-    #[error("cannot read {path}: {why}")]
+    #[error("cannot read `{path}`: {why}")]
     Unreadable {
         /// The directory or file, relative to the workspace's root.
         path: Utf8PathBuf,

@@ -144,12 +144,13 @@ struct Reader {
 impl Reader {
     /// The mistakes, each with what to do.
     fn told(self, text: &str) -> Vec<Diagnostic> {
-        let help = if text.lines().any(|line| line.starts_with("<<<<<<<") || line.starts_with(">>>>>>>")) {
-            "a merge left both sides here: take either side whole, then run `layerbuild lock`"
+        // What a merge left is one mistake, whatever TOML makes of its lines.
+        let (help, most) = if text.lines().any(|line| line.starts_with("<<<<<<<") || line.starts_with(">>>>>>>")) {
+            ("a merge left both sides here: take either side whole, then run `layerbuild lock`", 1)
         } else {
-            "take the file from version control again, or remove it and run `layerbuild lock`"
+            ("take the file from version control again, or remove it and run `layerbuild lock`", usize::MAX)
         };
-        self.diagnostics.into_iter().map(|diagnostic| diagnostic.help(help)).collect()
+        self.diagnostics.into_iter().take(most).map(|diagnostic| diagnostic.help(help)).collect()
     }
 
     fn wrong(&mut self, span: Span, why: impl Into<String>) {

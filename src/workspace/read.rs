@@ -13,6 +13,7 @@ use super::schema::{Attribute, Type, optional, required};
 use super::settings::{Compression, CompressionFormat, DeployKind, Settings, SourceDateEpoch};
 use super::value::{Entry, Node, Table, Value};
 use super::version;
+use crate::compression_level::Levels;
 use crate::diagnostic::Diagnostic;
 use crate::label::{Label, PackagePath};
 use crate::pattern::TargetPattern;
@@ -37,6 +38,13 @@ const EPOCH: Attribute = optional(
     "the time stamp of files in layers, in seconds since 1970, or \"env\" for SOURCE_DATE_EPOCH; default: 0",
 );
 
+const CACHE_FROM: Attribute = optional(
+    "cache-from",
+    Type::List(&Type::String),
+    "repositories, HOST[:PORT]/PATH, that are asked for results of other machines; default: none",
+);
+const CACHE_TO: Attribute =
+    optional("cache-to", Type::String, "the repository, HOST[:PORT]/PATH, that results are written to; default: none");
 const FORMATS: &[&str] = &["gzip", "zstd", "none"];
 const COMPRESSION_KEYS: &[Attribute] = &[
     optional("format", Type::Enum(FORMATS), "the format; default: gzip"),
@@ -60,6 +68,8 @@ pub const WORKSPACE: &[Attribute] = &[
     PLATFORM,
     COMPRESSION,
     EPOCH,
+    CACHE_FROM,
+    CACHE_TO,
     registries::ALLOW_HOSTS,
 ];
 
@@ -73,6 +83,8 @@ pub const PROFILE: &[Attribute] = &[
     PLATFORM,
     COMPRESSION,
     EPOCH,
+    CACHE_FROM,
+    CACHE_TO,
     optional(
         "from-registry",
         Type::List(&Type::String),
@@ -205,6 +217,17 @@ impl Reader<'_> {
         self.settings.from_registry = patterns;
     }
 
+    fn caches(&mut self, attributes: &Attributes<'_>) {
+        if attributes.has("cache-from") {
+            let written = attributes.strings("cache-from");
+            let parsed = written.iter().filter_map(|text| self.parsed(text.span, text.value.parse())).collect();
+            self.settings.cache_from = parsed;
+        }
+        if let Some(to) = attributes.text("cache-to") {
+            self.settings.cache_to = self.parsed(to.span, to.value.parse());
+        }
+    }
+
     /// What `[workspace]` and profiles both set.
     fn plain(&mut self, attributes: &Attributes<'_>) {
         if let Some(registry) = attributes.text("registry") {
@@ -229,6 +252,7 @@ impl Reader<'_> {
         {
             self.settings.platform = parsed;
         }
+        self.caches(attributes);
         if let Some(value) = attributes.get("compression") {
             self.settings.compression = self.compression(value, attributes);
         }
@@ -251,8 +275,12 @@ impl Reader<'_> {
         let chunks = inner.and_then(|table| table.boolean("chunks"));
         let written = inner.and_then(|table| Some((table.integer("level")?, table.span("level")?)));
         let level = written.and_then(|(level, span)| {
-            let checked = check_level(level, format, chunks);
-            checked.map_err(|message| self.refuse(span, Err(message))).ok()
+            let levels = match format {
+                CompressionFormat::Gzip => Levels::gzip(chunks != Some(false)),
+                CompressionFormat::Zstd => Levels::zstd(),
+                CompressionFormat::None => return None,
+            };
+            self.parsed(span, levels.check(level))
         });
         Some(Compression { format, level, chunks })
     }
@@ -294,18 +322,6 @@ impl Reader<'_> {
     fn parsed<T, E: std::fmt::Display>(&mut self, span: Span, result: Result<T, E>) -> Option<T> {
         result.map_err(|error| self.diagnostics.push(Diagnostic::error(error.to_string()).at(span, ""))).ok()
     }
-}
-
-/// A level that the format has; of no format, any.
-fn check_level(level: i64, format: CompressionFormat, chunks: Option<bool>) -> Result<u8, String> {
-    let (most, what) = match format {
-        CompressionFormat::Gzip if chunks == Some(false) => (9, "gzip with `chunks = false`"),
-        CompressionFormat::Gzip => (12, "gzip"),
-        CompressionFormat::Zstd => (19, "zstd"),
-        CompressionFormat::None => (u8::MAX, "this format"),
-    };
-    let level = u8::try_from(level).ok().filter(|level| (1..=most).contains(level));
-    level.ok_or_else(|| format!("`level` goes from 1 to {most} for {what}"))
 }
 
 /// `HOST[:PORT][/PREFIX]`, as in the first part of a reference.
@@ -364,6 +380,17 @@ mod tests {
         assert_eq!(top.settings.deploy, DeployKind::Kubernetes);
         let zstd = Compression { format: CompressionFormat::Zstd, level: None, chunks: None };
         assert_eq!(top.settings.compression, Some(zstd));
+    }
+
+    #[test]
+    fn caches_are_repositories_and_a_profiles_stand_for_the_workspaces() {
+        let text = "[workspace]\nname = \"w\"\ncache-from = [\"a.example/x\"]\n[profile.ci]\ncache-from = [\"b.example/x\"]\n\
+                    cache-to = \"b.example/x\"\n[profile.bad]\ncache-from = [\"a.example\"]\ncache-to = \"b.example/x:1\"\n";
+        let (workspace, problems) = load(text, Some("ci"));
+        let (from, to) = (workspace.settings.cache_from, workspace.settings.cache_to);
+        assert_eq!(from, ["b.example/x".parse().unwrap()]);
+        assert_eq!(to, "b.example/x".parse().ok());
+        assert_eq!(problems.len(), 2, "{problems:?}");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::registries::Registries;
 use crate::label::{Label, PackagePath};
 use crate::pattern::TargetPattern;
 use crate::platform::Platform;
+use crate::reference::Repository;
 
 /// What holds for the whole workspace under the chosen profile.
 #[derive(Debug, Clone)]
@@ -40,6 +41,10 @@ pub struct Settings {
     pub profiles: Vec<String>,
     /// Targets that the profile takes as published; empty without a profile.
     pub from_registry: Vec<TargetPattern>,
+    /// Repositories that are asked, in this order, for results of other machines.
+    pub cache_from: Vec<Repository>,
+    /// The repository that results are written to; `None`: they are not shared.
+    pub cache_to: Option<Repository>,
     /// `[registry."HOST"]` and `allow-hosts`: how registries are reached.
     pub registries: Registries,
     /// `[vars]`: what `${vars.NAME}` stands for.
@@ -125,6 +130,8 @@ impl Default for Settings {
             profile: None,
             profiles: Vec::new(),
             from_registry: Vec::new(),
+            cache_from: Vec::new(),
+            cache_to: None,
             registries: Registries::default(),
             vars: BTreeMap::new(),
         }

@@ -309,11 +309,14 @@ fn what_may_not_be_read_or_written_is_named() {
     forbid("src/one", 0);
     let ran = nobody("//:a");
     assert_eq!(ran.code, 2, "{ran:?}");
-    assert!(ran.stderr.contains("cannot read src/one") && ran.stderr.contains("--> layers.toml:5:"), "{ran:?}");
+    assert!(
+        ran.stderr.contains("cannot read `src/one`: Permission denied\n") && ran.stderr.contains("--> layers.toml:5:"),
+        "{ran:?}"
+    );
     forbid("src/one", 0o644);
     forbid("src", 0);
     let ran = nobody("//:a");
-    assert!(ran.code == 2 && ran.stderr.contains("cannot read src"), "{ran:?}");
+    assert!(ran.code == 2 && ran.stderr.contains("cannot read `src`"), "{ran:?}");
     forbid("src", 0o755);
     forbid("layers.toml", 0);
     let ran = nobody("//:a");

@@ -9,7 +9,7 @@ use layerbuild::digest::Digest;
 use crate::space::{Space, digest};
 
 /// Serves one answer to whoever asks, until the test process ends; gives its address.
-fn serve(status: &str, body: &[u8], length: usize) -> String {
+pub fn serve(status: &str, body: &[u8], length: usize) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
     let mut answer = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n").into_bytes();
@@ -25,7 +25,8 @@ fn serve(status: &str, body: &[u8], length: usize) -> String {
     address
 }
 
-fn tar(content: &[u8]) -> Vec<u8> {
+/// An archive of one file.
+pub fn tar(content: &[u8]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_gnu();
     header.set_size(content.len() as u64);
@@ -35,7 +36,7 @@ fn tar(content: &[u8]) -> Vec<u8> {
 }
 
 /// A workspace with one archive from an address.
-fn space(address: &str, sha256: Digest) -> Space {
+pub fn space(address: &str, sha256: Digest) -> Space {
     let hex = sha256.to_string().replace("sha256:", "");
     Space::with(&format!("[tar.t]\nurl    = \"http://{address}/x.tar\"\nsha256 = \"{hex}\"\n"))
 }

@@ -1,13 +1,14 @@
 //! The main job on real input: a program on the Debian root file system, exported, loaded into Docker and run. The
 //! workspace is the repository's own, in a temporary place and with one more package.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use crate::platform::platform;
 use crate::readers::programs::docker;
 use crate::readers::sample::Workspace;
-use crate::support::{docker_engine, has, skip};
+use crate::support::{docker_engine, has};
 
 const BRONZE: &str = "registry.localhost/datakits/sqlserver-bronze:0.1.0";
 const CHECKED: &str = "registry.localhost/checked/bronze:0.1.0";
@@ -26,13 +27,31 @@ fn a_program_on_a_debian_root_file_system_runs_in_docker() {
     if !has(&["docker"]) || !docker_engine() {
         return;
     }
-    let Some(workspace) = workspace() else { return };
+    let Some(workspace) = platform() else { return };
+    workspace.write("images/checked/layers.toml", CHECKED_PACKAGE.as_bytes());
     load(&workspace, &["//datakits:sqlserver-bronze", "//checked:bronze"]);
     help_is_the_default_and_the_version_is_the_crates();
     missing_variables_are_named_and_complete_ones_accepted();
     the_base_is_a_debian_and_the_user_is_the_images();
     the_config_is_what_was_said_here_and_in_the_base();
     docker(&["rmi", "--force", BRONZE, CHECKED]).expect("images are removed");
+}
+
+#[test]
+fn the_demo_publishes_what_it_built_and_lets_go_of_its_registry() {
+    let Some(workspace) = platform() else { return };
+    workspace.write("tools/demo", include_bytes!("../../tools/demo"));
+    let folder = Path::new(env!("CARGO_BIN_EXE_layerbuild")).parent().expect("a folder");
+    let mut demo = Command::new("bash");
+    demo.arg(workspace.root().join("tools/demo")).arg(folder).env("LAYERBUILD_CACHE_DIR", workspace.beside("store"));
+    let shown = demo.output().expect("bash runs");
+    let (out, err) = (text(&shown.stdout), text(&shown.stderr));
+    assert!(shown.status.success(), "{out}{err}");
+    assert!(out.contains("→ sha256:") && out.contains("in step"), "{out}");
+    assert!(err.contains("1 pushed, 0 cached") && err.contains("0 built, 6 cached"), "{err}");
+    let address = out.split_once("LAYERBUILD_REGISTRY=localhost:").expect("an address").1;
+    let port = address.lines().next().and_then(|port| port.parse().ok()).expect("a port");
+    assert!(TcpStream::connect(("127.0.0.1", port)).is_err(), "the registry has ended");
 }
 
 fn help_is_the_default_and_the_version_is_the_crates() {
@@ -80,46 +99,6 @@ fn the_config_is_what_was_said_here_and_in_the_base() {
     assert_eq!(config["Labels"]["org.opencontainers.image.licenses"], "Apache-2.0");
     let path = "PATH=/opt/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
     assert!(config["Env"].as_array().expect("variables").iter().any(|variable| variable == path), "{config}");
-}
-
-/// The repository's packages with their inputs, and one more. `None` where the root file system was never made.
-fn workspace() -> Option<Workspace> {
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let debian = repository.join("images/base/debian.tar");
-    if !debian.is_file() {
-        skip("images/base/debian.tar is missing, run `make setup`");
-        return None;
-    }
-    let read = |path: &str| fs::read(repository.join(path)).expect("a file of the repository");
-    let workspace = Workspace::new(&String::from_utf8(read("layers.toml")).expect("text"));
-    for package in ["base", "platform", "datakits"] {
-        let file = format!("images/{package}/layers.toml");
-        workspace.write(&file, &read(&file));
-    }
-    workspace.write("images/checked/layers.toml", CHECKED_PACKAGE.as_bytes());
-    let tar = workspace.root().join("images/base/debian.tar");
-    if fs::hard_link(&debian, &tar).is_err() {
-        fs::copy(&debian, &tar).expect("a copy");
-    }
-    let program = workspace.root().join("images/datakits/sqlserver-bronze/bin/sqlserver-bronze");
-    fs::create_dir_all(program.parent().expect("a folder")).expect("a folder");
-    fs::copy(bronze(), program).expect("a copy");
-    Some(workspace)
-}
-
-/// The member crate's program, in the profile that this test is built in. The whole workspace is named so that cargo
-/// unites the dependencies' features as it did for the test, and has nothing else to compile.
-fn bronze() -> PathBuf {
-    let folder = Path::new(env!("CARGO_BIN_EXE_layerbuild")).parent().expect("a folder");
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(["build", "--quiet", "--locked", "--workspace", "--bin", "sqlserver-bronze", "--target-dir"]);
-    command.arg(folder.parent().expect("the target folder")).current_dir(env!("CARGO_MANIFEST_DIR"));
-    if folder.ends_with("release") {
-        command.arg("--release");
-    }
-    let output = command.output().expect("cargo runs");
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    folder.join("sqlserver-bronze")
 }
 
 /// `layerbuild export … --to - | docker load`

@@ -27,7 +27,7 @@ enum Verdict {
 }
 use Verdict::{Misreads, Reads, Refuses};
 
-/// Who takes what, by [`COMBINATIONS`], in the versions that Debian 12 has. README has this table too.
+/// Who takes what, by [`COMBINATIONS`], in the versions that Debian 12 has. docs/compression.md has this table too.
 const READERS: [(&str, [Verdict; 5]); 14] = [
     ("docker pull", [Reads, Reads, Refuses, Refuses, Reads]),
     ("docker load", [Reads, Reads, Reads, Reads, Reads]),

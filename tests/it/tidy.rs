@@ -10,7 +10,8 @@ use petgraph::algo::tarjan_scc;
 use petgraph::graphmap::DiGraphMap;
 
 /// The ground: small types that import nothing above them.
-const GROUND: [&str; 15] = [
+const GROUND: [&str; 16] = [
+    "compression_level",
     "diagnostic",
     "digest",
     "event",
@@ -29,7 +30,7 @@ const GROUND: [&str; 15] = [
 ];
 
 /// What each module above the ground may import besides the ground. ARCHITECTURE.md says why.
-const ABOVE: [(&str, &[&str]); 16] = [
+const ABOVE: [(&str, &[&str]); 17] = [
     ("store", &[]),
     ("oci", &[]),
     ("query", &[]),
@@ -41,8 +42,9 @@ const ABOVE: [(&str, &[&str]); 16] = [
     ("rules", &["workspace", "action", "oci"]),
     ("plan", &["graph", "rules", "workspace", "action", "store", "oci"]),
     ("base", &["oci", "store"]),
-    ("build", &["action", "base", "store", "oci"]),
-    ("effect", &["action", "store", "oci", "registry"]),
+    ("shared", &["action", "oci", "store"]),
+    ("build", &["action", "base", "shared", "store", "oci"]),
+    ("effect", &["action", "shared", "store", "oci", "registry"]),
     ("status", &["registry"]),
     ("lock", &["base", "oci", "store", "workspace"]),
     (
@@ -59,6 +61,7 @@ const ABOVE: [(&str, &[&str]); 16] = [
             "rules",
             "plan",
             "base",
+            "shared",
             "build",
             "effect",
             "lock",
@@ -337,6 +340,38 @@ fn function_lengths(source: &Source) -> Vec<usize> {
         lengths.extend(end.map(|end| end + 1));
     }
     lengths
+}
+
+/// What every Debian has.
+const ESSENTIAL: [&str; 3] = ["bash", "setpriv", "tar"];
+
+/// A test skips loudly where a program is missing, and fails so in CI: a fresh machine must get them all.
+#[test]
+fn setup_installs_every_program_that_tests_ask_for() {
+    let setup = fs::read_to_string(root().join("tools/setup")).expect("tools/setup");
+    let installed: BTreeSet<&str> = setup
+        .lines()
+        .map(|line| line.split_once("=\"").map_or(line, |(_, rest)| rest))
+        .filter_map(|line| line.trim_end_matches('"').split_once(' ').map(|(program, _)| program))
+        .chain(ESSENTIAL)
+        .collect();
+    let mut missing = Vec::new();
+    let mut asked = 0;
+    for path in rust_files(&root().join("tests/it")) {
+        let text = fs::read_to_string(&path).expect("a source file");
+        // Taken apart, so that this line is none of them.
+        for list in text.split(concat!("has(", "&[")).skip(1) {
+            for program in list.split(']').next().unwrap_or_default().split(',') {
+                asked += 1;
+                let program = program.trim().trim_matches('"');
+                if !program.is_empty() && !installed.contains(program) {
+                    missing.push(format!("{}: {program}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(asked > 10, "what tests ask for went unseen");
+    none(&missing, "programs that tools/setup doesn't install");
 }
 
 #[test]
