@@ -99,7 +99,7 @@ async fn first(
     retry: &RetryPolicy,
     notices: &dyn Fn(Notice),
 ) -> Result<Reached, RegistryError> {
-    let mut tried = Vec::new();
+    let (mut tried, mut broken) = (Vec::new(), None);
     for Candidate { registry: found, base } in candidates {
         let address = address(&base);
         let (transport, credentials) = (shared.transport.clone(), shared.credentials.clone());
@@ -111,12 +111,22 @@ async fn first(
             credentials,
         ));
         let reached = Reached { written: registry.clone(), registry: found, base, auth };
-        match reached.clone().session(shared, retry, notices).retrying_ping().await? {
-            None => return Ok(reached),
-            Some(cause) => tried.push(Tried { address, cause }),
+        match reached.clone().session(shared, retry, notices).retrying_ping().await {
+            Ok(None) => return Ok(reached),
+            Ok(Some(cause)) => tried.push(Tried { address, cause }),
+            // Something listens that is no web server, or the connection broke.
+            Err(error) => match &error {
+                RegistryError::Broken { cause, .. } | RegistryError::TooSlow { cause, .. } => {
+                    tried.push(Tried { address, cause: cause.clone() });
+                    broken = Some(error);
+                }
+                _ => return Err(error),
+            },
         }
     }
-    Err(RegistryError::Unreachable { registry: registry.clone(), tried })
+    let unreachable = RegistryError::Unreachable { registry: registry.clone(), tried };
+    // Who was given one attempt only may do better in the next.
+    Err(broken.filter(|_| retry.delays.is_empty()).unwrap_or(unreachable))
 }
 
 /// The addresses of a registry, in the order in which they are tried. A registry on this machine that is written
@@ -154,17 +164,14 @@ fn address(base: &Url) -> String {
 impl Session<'_> {
     /// Asks whether a registry is there; why not, where none is.
     async fn retrying_ping(&self) -> Result<Option<String>, RegistryError> {
-        match self.retrying(async || self.ping().await).await {
-            // Servers that want a certificate of ours close the connection, and not all say why.
-            Err(RegistryError::Broken { cause, .. } | RegistryError::TooSlow { cause, .. })
-                if self.base.scheme() == "https" =>
-            {
-                Ok(Some(format!("{cause}; if it wants a certificate of yours, name it as `client-cert`")))
-            }
-            // Something listens that is no web server.
-            Err(RegistryError::Broken { cause, .. } | RegistryError::TooSlow { cause, .. }) => Ok(Some(cause)),
-            answer => answer,
+        let mut answer = self.retrying(async || self.ping().await).await;
+        // Servers that want a certificate of ours close the connection, and not all say why.
+        if let Err(RegistryError::Broken { cause, .. } | RegistryError::TooSlow { cause, .. }) = &mut answer
+            && self.base.scheme() == "https"
+        {
+            cause.push_str("; if it wants a certificate of yours, name it as `client-cert`");
         }
+        answer
     }
 
     async fn ping(&self) -> Result<Option<String>, RegistryError> {
