@@ -3,6 +3,7 @@
 //! `scheduler` decides when, one file per kind of action does it. Takes a plan's states, gives outputs and failures.
 
 mod critical_path;
+pub mod debs;
 pub mod error;
 pub mod fetch;
 pub mod files;
@@ -20,6 +21,7 @@ use camino::Utf8Path;
 use rayon::ThreadPool;
 
 use crate::base::remote::Remote;
+use crate::packages::debian::machine::Machine;
 use crate::store::Store;
 
 /// What running actions takes.
@@ -37,4 +39,6 @@ pub struct Workshop<'a> {
     pub offline: bool,
     /// Where bases come from that others hold.
     pub remote: &'a dyn Remote,
+    /// Where Debian packages come from.
+    pub machine: &'a Machine,
 }

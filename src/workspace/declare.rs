@@ -17,8 +17,8 @@ use crate::span::Span;
 
 /// Tables that are no rules; all but the first are for the workspace's file or for later versions.
 const PACKAGE_TABLE: &str = "package";
-const ROOT_TABLES: [&str; 4] = ["workspace", "profile", "registry", "vars"];
-const LATER_TABLES: [&str; 2] = ["apt", "external"];
+const ROOT_TABLES: [&str; 5] = ["workspace", "profile", "registry", "apt", "vars"];
+const LATER_TABLES: [&str; 1] = ["external"];
 
 /// Declares a package's targets. Of a file whose syntax is wrong somewhere, the targets around these places are named
 /// but not judged.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::apt::AptSource;
 use super::registries::Registries;
 use crate::label::{Label, PackagePath};
 use crate::pattern::TargetPattern;
@@ -42,6 +43,8 @@ pub struct Settings {
     pub from_registry: Vec<TargetPattern>,
     /// `[registry."HOST"]` and `allow-hosts`: how registries are reached.
     pub registries: Registries,
+    /// `[apt.NAME]`: where Debian packages come from, beside the machine's own archives.
+    pub apt: BTreeMap<String, AptSource>,
     /// `[vars]`: what `${vars.NAME}` stands for.
     pub vars: BTreeMap<String, String>,
 }
@@ -126,6 +129,7 @@ impl Default for Settings {
             profiles: Vec::new(),
             from_registry: Vec::new(),
             registries: Registries::default(),
+            apt: BTreeMap::new(),
             vars: BTreeMap::new(),
         }
     }
