@@ -43,7 +43,11 @@ impl<'a> Debs<'a> {
             }
         }
         sources.sort_by(|a: &Source, b: &Source| a.label.cmp(&b.label));
-        if errors.is_empty() { Ok(Debs { project, sources, update }) } else { Err(project.diagnosed(Exit::Usage, &errors)) }
+        if errors.is_empty() {
+            Ok(Debs { project, sources, update })
+        } else {
+            Err(project.diagnosed(Exit::Usage, &errors))
+        }
     }
 
     fn file(&self) -> &LockFile {
@@ -86,7 +90,14 @@ impl<'a> Debs<'a> {
     }
 
     /// Looks up what is stale, or everything with `--update`; puts it into the file and the report.
-    pub fn write(&self, gone: &[Label], file: &mut LockFile, report: &mut Report, cx: &Context, listener: &dyn Listener) {
+    pub fn write(
+        &self,
+        gone: &[Label],
+        file: &mut LockFile,
+        report: &mut Report,
+        cx: &Context,
+        listener: &dyn Listener,
+    ) {
         for label in gone {
             file.debs.remove(label);
             report.line(format!("{label} dropped"));
