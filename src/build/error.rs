@@ -1,6 +1,7 @@
 //! Why an action failed.
 
-use super::debs::{Collision, DebError};
+use super::debs::deb::DebError;
+use super::debs::root::Collision;
 use crate::base::error::BaseError;
 use crate::digest::Digest;
 use crate::oci::image::ImageError;

@@ -200,6 +200,7 @@ fn lower(target: &Target<'_>, context: &dyn Context) -> Result<Operation, Vec<Di
     let compression = shared::compression(target).map_err(|error| errors.push(error)).ok();
     let locked = source.judge(context.locked_debs(target.label), &platform).map_err(|error| errors.push(error)).ok();
     let (Some(compression), Some(locked), true) = (compression, locked, errors.is_empty()) else { return Err(errors) };
+    without_base_passwd(target, &users, locked, &platform)?;
     let packages = locked.platforms.iter().map(|(platform, debs)| (platform.clone(), debs.iter().map(deb).collect()));
     Ok(Operation::Debs(Box::new(DebsLayer {
         platform,
@@ -210,6 +211,23 @@ fn lower(target: &Target<'_>, context: &dyn Context) -> Result<Operation, Vec<Di
         compression,
         mtime: target.defaults.epoch,
     })))
+}
+
+/// Accounts stand behind those of base-passwd: without it they would go nowhere.
+fn without_base_passwd(
+    target: &Target<'_>,
+    users: &[DebUser],
+    locked: &LockedDebs,
+    platform: &Platform,
+) -> Result<(), Vec<Diagnostic>> {
+    let mut debs = locked.platforms.get(platform).into_iter().flatten();
+    if users.is_empty() || debs.any(|deb| deb.name == "base-passwd") {
+        return Ok(());
+    }
+    let span = target.attributes.span("users").unwrap_or(target.span);
+    let diagnostic =
+        Diagnostic::error("`users` without base-passwd").at(span, "there is no /etc/passwd to put these in");
+    Err(vec![diagnostic.help("say `essential = true`, or add \"base-passwd\" to `packages`")])
 }
 
 fn deb(locked: &LockedDeb) -> Deb {

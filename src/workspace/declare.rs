@@ -358,14 +358,14 @@ mod tests {
     fn what_stands_in_the_wrong_file_or_form_is_named() {
         expect(
             &mistakes(
-                "x = 1\nfiles = 2\n[workspace]\nname = \"y\"\n[profile.a]\n[apt]\n[package]\nz = 1\n[[image.b]]\n[image]\nc = 3\n",
+                "x = 1\nfiles = 2\n[workspace]\nname = \"y\"\n[profile.a]\n[external]\n[package]\nz = 1\n[[image.b]]\n[image]\nc = 3\n",
             ),
             &[
                 &["`x` stands outside of any target", "p/layers.toml:1:1"],
                 &["`files` is a rule, and a target of it needs a name", "write `[files.NAME]`"],
                 &["`[workspace]` stands only in the workspace's own layers.toml", "p/layers.toml:3:2", ".gitignore"],
                 &["`[profile]` stands only in the workspace's own layers.toml"],
-                &["`[apt]` is not supported by this version"],
+                &["`[external]` is not supported by this version"],
                 &["unknown key `z`", "p/layers.toml:8:1"],
                 &["a target is written `[image.b]`", "p/layers.toml:9:9"],
                 &["`image` is a rule, and a target of it needs a name", "p/layers.toml:11:1"],

@@ -5,20 +5,17 @@
 
 mod alternatives;
 mod database;
-mod deb;
+pub mod deb;
 mod new;
-mod root;
+pub mod root;
 mod scripts;
 mod setup;
-
-pub use deb::DebError;
-pub use root::Collision;
 
 use std::path::Path;
 
 use rayon::prelude::*;
 
-use self::deb::Deb;
+use self::deb::{Deb, DebError};
 use super::error::BuildError;
 use super::{Workshop, fetch, layer};
 use crate::action::record::Output;

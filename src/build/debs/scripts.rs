@@ -3,30 +3,40 @@
 //! What debhelper generates, alternatives, and frames of `case` and `if` are known; any other command is not.
 
 /// Packages whose effects `setup` makes, or that a root file system does without.
-const COVERED: [&str; 24] = [
+const COVERED: [&str; 34] = [
     "apt",
     "base-files",
     "base-passwd",
     "bash",
     "ca-certificates",
+    "coreutils",
     "dash",
     "debconf",
+    "debian-archive-keyring",
     "debianutils",
     "dpkg",
+    "init-system-helpers",
     "krb5-config",
     "libc-bin",
     "libc6",
+    "libgcrypt20",
+    "libgssapi-krb5-2",
     "libpam-modules",
     "libpam-runtime",
     "libpam0g",
     "login",
     "openssl",
     "passwd",
-    "perl-base",
     "perl",
+    "perl-base",
+    "python3",
     "python3-minimal",
+    "python3.11",
     "python3.11-minimal",
+    "readline-common",
     "tzdata",
+    "usr-is-merged",
+    "usrmerge",
     "util-linux",
 ];
 
@@ -90,7 +100,7 @@ fn is_known(line: &str) -> bool {
     let frame = line.is_empty()
         || line.starts_with('#')
         || line.ends_with(')') && !line.contains(' ')
-        || [";;", "}", "{"].contains(&first);
+        || [";;", "}", "{"].iter().any(|frame| line.starts_with(frame));
     let assignment = first
         .split_once('=')
         .is_some_and(|(name, _)| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'));

@@ -62,6 +62,7 @@ fn copies(tree: &mut Tree, mtime: u64) {
         ("usr/share/base-files/info.dir", "usr/share/info/dir"),
         ("usr/share/base-files/nsswitch.conf", "etc/nsswitch.conf"),
         ("usr/share/libc-bin/nsswitch.conf", "etc/nsswitch.conf"),
+        ("usr/share/readline/inputrc", "etc/inputrc"),
         ("usr/share/kerberos-configs/krb5.conf.template", "etc/krb5.conf"),
     ] {
         if let Some(bytes) = new::read(tree, from).filter(|_| !new::has(tree, to)) {
