@@ -166,6 +166,9 @@ fn requests_that_cannot_be_met_and_packages_that_collide_are_told() {
     let chain = "broken 1 → needs → needs 1 → lib (>= 3)";
     assert!(unmet.code == 2, "{unmet:?}");
     assert!(unmet.stderr.contains("needs 1 → lib (>= 3): lib (>= 3) is not met by lib 2.0-1"), "{chain}\n{unmet:?}");
+    let users = space(&archive, "", "packages = [\"lib\"]\nusers = { a = { uid = 7 } }\n");
+    assert_eq!(users.layerbuild("lock").code, 0);
+    assert!(users.layerbuild("//:root").stderr.contains("`users` without base-passwd"));
     let unknown = lock("packages = [\"tooll\"]\n");
     assert!(
         unknown.stderr.contains("no package `tooll`") && unknown.stderr.contains("did you mean `tool`?"),
