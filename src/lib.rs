@@ -43,6 +43,7 @@ pub mod status;
 pub mod store;
 
 pub mod oci;
+pub mod packages;
 
 pub mod registry;
 

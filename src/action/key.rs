@@ -12,7 +12,8 @@ use serde_json::Value;
 
 use super::record::Component;
 use super::{
-    Action, ActionId, Archive, FileEntry, FileKind, FilesLayer, ImageAction, IndexAction, Operation, TarLayer,
+    Action, ActionId, Archive, DebsLayer, FileEntry, FileKind, FilesLayer, ImageAction, IndexAction, Operation,
+    TarLayer,
 };
 use crate::digest::{Digest, Hasher};
 use crate::oci::canonical;
@@ -119,6 +120,7 @@ fn walk(operation: &Operation, inputs: &dyn Inputs, sink: &mut dyn Sink) -> Opti
             }
         }
         Operation::Index(action) => index(action, inputs, sink)?,
+        Operation::Debs(layer) => debs(layer, sink),
     }
     Some(())
 }
@@ -163,6 +165,29 @@ fn tar(layer: &TarLayer, inputs: &dyn Inputs, sink: &mut dyn Sink) -> Option<()>
     };
     sink.field(format_args!("archive"), format_args!("{digest}"), &|| Some(origin.clone()));
     Some(())
+}
+
+/// Changes when packages are laid out otherwise, or what is declared of their scripts does.
+const DEBS: &str = "1";
+
+fn debs(layer: &DebsLayer, sink: &mut dyn Sink) {
+    sink.plain("operation", format_args!("debs {DEBS}"));
+    sink.plain("format", format_args!("{}", tar_write::FORMAT));
+    sink.plain("compression", format_args!("{}", layer.compression.identity()));
+    sink.plain("mtime", format_args!("{}", layer.mtime));
+    sink.plain("essential", format_args!("{}", layer.essential));
+    sink.plain("merged-usr", format_args!("{}", layer.merged_usr));
+    for user in &layer.users {
+        let (name, uid, gid) = (&user.name, user.uid, user.gid);
+        sink.plain(&format!("user {name}"), format_args!("{uid}:{gid} {:?} {:?}", user.home, user.shell));
+    }
+    if layer.packages().is_none() {
+        sink.plain("packages", format_args!("not locked for {}", layer.platform));
+    }
+    for deb in layer.packages().unwrap_or_default() {
+        let (version, architecture, digest) = (&deb.version, &deb.architecture, deb.digest);
+        sink.plain(&format!("package {}", deb.name), format_args!("{version} {architecture} {digest}"));
+    }
 }
 
 fn image(image: &ImageAction, inputs: &dyn Inputs, sink: &mut dyn Sink) -> Option<()> {

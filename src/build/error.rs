@@ -1,5 +1,7 @@
 //! Why an action failed.
 
+use super::debs::deb::DebError;
+use super::debs::root::Collision;
 use crate::base::error::BaseError;
 use crate::digest::Digest;
 use crate::oci::image::ImageError;
@@ -72,6 +74,27 @@ pub enum BuildError {
         /// What there is.
         locked: Vec<String>,
     },
+    /// A package can't be had under any address.
+    #[error("cannot fetch {name}: {}", tried.join("; "))]
+    NoDeb {
+        /// The package.
+        name: String,
+        /// The addresses, each with why.
+        tried: Vec<String>,
+        /// Whether every address answered that it has no such file.
+        dropped: bool,
+    },
+    /// A package can't be taken apart.
+    #[error("{name} {source}")]
+    Deb {
+        /// The package.
+        name: String,
+        /// Why.
+        source: DebError,
+    },
+    /// Packages bring the same paths.
+    #[error("packages collide: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Collisions(Vec<Collision>),
     /// A pulled base can't be had.
     #[error(transparent)]
     Base(#[from] BaseError),
@@ -90,6 +113,7 @@ impl BuildError {
             self,
             BuildError::Store(_)
                 | BuildError::Fetch { .. }
+                | BuildError::NoDeb { .. }
                 | BuildError::Offline { .. }
                 | BuildError::Layer(LayerError::Write(_))
                 | BuildError::Tar(TarError::Unpack(UnpackError::Write { .. }))
@@ -111,6 +135,10 @@ impl BuildError {
         let text = match self {
             BuildError::Base(error) => return error.hint(),
             BuildError::NotLocked { .. } => "add it to `platforms` of the pull, then run `layerbuild lock`",
+            BuildError::NoDeb { dropped: true, .. } => {
+                "the archive has dropped it: run `layerbuild lock --update` on the target"
+            }
+            BuildError::Collisions(_) => "leave one of the packages out, or put it in `exclude`",
             BuildError::Offline { .. } => "run once without --offline",
             BuildError::OtherContent { .. } => "if the new content is meant, change `sha256`",
             BuildError::Changed { .. } | BuildError::Layer(LayerError::Content { .. }) => {

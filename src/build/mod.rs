@@ -3,6 +3,7 @@
 //! `scheduler` decides when, one file per kind of action does it. Takes a plan's states, gives outputs and failures.
 
 mod critical_path;
+pub mod debs;
 pub mod error;
 pub mod fetch;
 pub mod files;
@@ -21,6 +22,7 @@ use camino::Utf8Path;
 use rayon::ThreadPool;
 
 use crate::base::remote::Remote;
+use crate::packages::debian::machine::Machine;
 use crate::shared::cache::SharedCache;
 use crate::store::Store;
 
@@ -41,4 +43,6 @@ pub struct Workshop<'a> {
     pub remote: &'a dyn Remote,
     /// What other machines built.
     pub shared: &'a SharedCache<'a>,
+    /// Where Debian packages come from.
+    pub machine: &'a Machine,
 }

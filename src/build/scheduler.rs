@@ -13,7 +13,7 @@ use super::error::BuildError;
 use super::probe::State;
 use super::recall::{elsewhere, recall};
 use super::upstream::Upstream;
-use super::{Workshop, fetch, files, image, index, pull, tar};
+use super::{Workshop, debs, fetch, files, image, index, pull, tar};
 use crate::action::key;
 use crate::action::record::{Output, Record};
 use crate::action::{Action, ActionGraph, ActionId, Archive, FileKind, Operation};
@@ -228,7 +228,7 @@ fn weight(operation: &Operation) -> u64 {
             Archive::Source(source) => source.size,
             Archive::Fetched(_) => 0,
         },
-        Operation::Fetch(_) => u64::MAX,
+        Operation::Fetch(_) | Operation::Debs(_) => u64::MAX,
         Operation::Image(_) | Operation::Index(_) | Operation::Pull(_) => 0,
     }
 }
@@ -289,7 +289,7 @@ impl Shared<'_> {
         }
         self.listener.event(Event::Started(step.clone()));
         bring(action, inputs, self.shop)?;
-        let output = execute(action, inputs, self.shop)?;
+        let output = execute(action, inputs, self.shop, self.listener)?;
         let components = key::components(action, inputs).expect("the key was made of the same inputs");
         let record = Record { output, components, shared: None };
         crate::store::Cache::put(self.shop.store.actions(), &key, &record.encode())?;
@@ -366,7 +366,12 @@ fn bring(action: &Action, inputs: &Upstream, shop: &Workshop<'_>) -> Result<(), 
     }
 }
 
-fn execute(action: &Action, inputs: &Upstream, shop: &Workshop<'_>) -> Result<Output, BuildError> {
+fn execute(
+    action: &Action,
+    inputs: &Upstream,
+    shop: &Workshop<'_>,
+    listener: &dyn Listener,
+) -> Result<Output, BuildError> {
     match &action.operation {
         Operation::Files(layer) => files::run(&action.label, layer, shop),
         Operation::Tar(layer) => tar::run(&action.label, layer, inputs.first(), shop),
@@ -374,5 +379,6 @@ fn execute(action: &Action, inputs: &Upstream, shop: &Workshop<'_>) -> Result<Ou
         Operation::Image(image) => image::run(image, &inputs.parts(image), shop),
         Operation::Pull(pull) => pull::run(pull, shop),
         Operation::Index(index) => index::run(index, &inputs.images(), shop),
+        Operation::Debs(layer) => debs::run(&action.label, layer, shop, listener),
     }
 }

@@ -1,4 +1,4 @@
-//! `lock`: what bases are at this moment, written to layers.lock. The one verb that resolves a tag.
+//! `lock`: what bases and packages are at this moment, written to layers.lock. The one verb that resolves a tag or a package.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use super::context::Context;
 use super::error::CliError;
+use super::lock_debs::Debs;
 use super::lock_report::{Found, Report};
 use super::patterns;
 use super::project::{self, Project, Selected};
@@ -25,7 +26,7 @@ use crate::rules::pull::Source;
 use crate::workspace::lock_file::{FILE_NAME, LockFile, LockedImage};
 use crate::workspace::schema::Purpose;
 
-/// Write the digests of bases to layers.lock; prints one line `LABEL IMAGE OLD → NEW` for each that changed
+/// Write the digests of bases and packages to layers.lock; prints one line `LABEL IMAGE OLD → NEW` for each that changed
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// Whose bases: labels and patterns. Default: //..., and entries of targets that are gone are dropped
@@ -50,9 +51,10 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
         project: &project,
         defaults: &defaults,
         sources: sources(&project, &selected, &defaults)?,
+        debs: Debs::of(&project, &selected, &defaults, args.update)?,
         update: args.update,
     };
-    let gone = if is_everything(&project.patterns) { job.gone(&selected) } else { Vec::new() };
+    let gone = if is_everything(&project.patterns) { job.gone(&selected) } else { GoneEntries::default() };
     if args.check {
         return job.check(&gone, cx);
     }
@@ -84,10 +86,18 @@ fn is_everything(patterns: &[TargetPattern]) -> bool {
 /// An entry that nothing asks for: of a profile, or `None` for a pull.
 type Gone = (Option<String>, Label);
 
+/// Entries that nothing asks for.
+#[derive(Default)]
+struct GoneEntries {
+    images: Vec<Gone>,
+    debs: Vec<Label>,
+}
+
 struct Job<'a> {
     project: &'a Project,
     defaults: &'a Defaults,
     sources: Vec<Source>,
+    debs: Debs<'a>,
     update: bool,
 }
 
@@ -111,7 +121,7 @@ impl Job<'_> {
 
     /// Entries of targets that aren't there any more, and of profiles. A package that the profile takes as published may
     /// be absent, and keeps its entries.
-    fn gone(&self, selected: &Selected<'_>) -> Vec<Gone> {
+    fn gone(&self, selected: &Selected<'_>) -> GoneEntries {
         let settings = &self.project.workspace.settings;
         let is_pull = |label: &Label| {
             let target = selected.graph.id(label).map(|id| selected.graph.target(id));
@@ -128,21 +138,22 @@ impl Job<'_> {
         let of_profiles = profiles.flat_map(|(profile, images)| images.keys().map(move |label| (profile, label)));
         let left = of_profiles.filter(|(profile, label)| !stays(profile, label));
         let left = left.map(|(profile, label)| (Some(profile.clone()), label.clone()));
-        pulls.map(|label| (None, label.clone())).chain(left).collect()
+        let images = pulls.map(|label| (None, label.clone())).chain(left).collect();
+        GoneEntries { images, debs: self.debs.gone(selected) }
     }
 
     /// Fails where a build would, and where an entry is left over.
-    fn check(&self, gone: &[Gone], cx: &mut Context) -> Result<(), CliError> {
+    fn check(&self, gone: &GoneEntries, cx: &mut Context) -> Result<(), CliError> {
         let judged = self.sources.iter().flat_map(|source| {
             let platforms = source.wanted_platforms(self.defaults).into_iter();
             let judge = |platform| source.judge(self.before(source), &platform, self.defaults).err();
             platforms.filter_map(judge).take(1)
         });
-        let left = gone.iter().map(|(_, label)| {
+        let left = gone.images.iter().map(|(_, label)| {
             let diagnostic = Diagnostic::error(format!("{FILE_NAME} has an entry for {label}, which nothing asks for"));
             diagnostic.help("run `layerbuild lock` to drop it")
         });
-        let errors: Vec<Diagnostic> = judged.chain(left).collect();
+        let errors: Vec<Diagnostic> = judged.chain(left).chain(self.debs.check(&gone.debs)).collect();
         if !errors.is_empty() {
             return Err(self.project.diagnosed(Exit::Usage, &errors));
         }
@@ -157,19 +168,19 @@ impl Job<'_> {
     }
 
     /// What would be looked up.
-    fn announce(&self, gone: &[Gone], cx: &mut Context) -> Result<(), CliError> {
+    fn announce(&self, gone: &GoneEntries, cx: &mut Context) -> Result<(), CliError> {
         for source in &self.sources {
             let fresh = self.before(source).is_some_and(|before| lock::is_fresh(&self.wanted(source), before));
             let verdict = if fresh && !self.update { "HIT " } else { "LOCK" };
             writeln!(cx.out, "{verdict} {} {}", source.label, source.reference)?;
         }
-        for (_, label) in gone {
+        for (_, label) in &gone.images {
             writeln!(cx.out, "DROP {label}")?;
         }
-        Ok(())
+        self.debs.announce(&gone.debs, cx)
     }
 
-    fn write(&self, gone: &[Gone], cx: &mut Context) -> Result<(), CliError> {
+    fn write(&self, gone: &GoneEntries, cx: &mut Context) -> Result<(), CliError> {
         let store = project::open_store(cx)?;
         let remote = Remotes::new(self.project, cx)?;
         let reader = Reader { remote: &remote, store: &store };
@@ -177,11 +188,12 @@ impl Job<'_> {
         let found: Vec<Found<'_>> =
             self.sources.par_iter().map(|source| self.one(source, reader, &*listener, cx)).collect();
         found.iter().for_each(|found| found.tell(&*listener));
-        drop(listener);
-        store.finish()?;
         let mut file = self.file().clone();
         let mut report = Report::default();
-        for (profile, label) in gone {
+        self.debs.write(&gone.debs, &mut file, &mut report, cx, &*listener);
+        drop(listener);
+        store.finish()?;
+        for (profile, label) in &gone.images {
             let entries = match profile {
                 Some(profile) => file.profiles.entry(profile.clone()).or_default(),
                 None => &mut file.pulls,

@@ -78,10 +78,26 @@ impl Report {
         Some(now)
     }
 
+    /// Takes in a line of its own.
+    pub fn line(&mut self, line: String) {
+        self.lines.push(line);
+    }
+
+    /// Takes in an entry that stays.
+    pub fn keep(&mut self) {
+        self.kept += 1;
+    }
+
+    /// Takes in what failed; `environment`: the machine or the network is to blame.
+    pub fn fail(&mut self, diagnostic: Diagnostic, environment: bool) {
+        self.environment |= environment;
+        self.errors.push(diagnostic);
+    }
+
     fn failed(&mut self, source: &Source, error: &LockError) {
-        self.environment |= error.is_environment();
+        let environment = error.is_environment();
         let diagnostic = Diagnostic::error(format!("{} can't be locked: {error}", source.label)).at(source.span, "");
-        self.errors.push(error.hint().into_iter().fold(diagnostic, Diagnostic::help));
+        self.fail(error.hint().into_iter().fold(diagnostic, Diagnostic::help), environment);
     }
 
     /// Lines to stdout, hints to stderr; an error where anything failed.

@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::context::Context;
 use super::error::CliError;
 use super::global::Verbosity;
+use super::machine;
 use super::project::{Project, Selected};
 use super::remote::Remotes;
 use super::shared::{self, Finished};
@@ -169,8 +170,17 @@ impl Work<'_> {
         let workers = workers.map_err(|error| CliError::environment(format!("cannot start threads: {error}")))?;
         let (remote, listings) = (Remotes::new(self.project, cx)?, Listings::default());
         let (root, store, offline) = (self.project.root(), self.store, cx.globals.offline);
-        let shared = &self.shared;
-        let shop = Workshop { root, store, workers: &workers, listings: &listings, offline, remote: &remote, shared };
+        let (shared, machine) = (&self.shared, machine::of(self.project, cx));
+        let shop = Workshop {
+            root,
+            store,
+            workers: &workers,
+            listings: &listings,
+            offline,
+            remote: &remote,
+            shared,
+            machine: &machine,
+        };
         let options = scheduler::Options { jobs: cx.globals.jobs, keep_going: cx.globals.keep_going };
         let built = scheduler::run(&self.lowered.graph, states, options, &shop, listener);
         self.store.actions().flush()?;

@@ -3,6 +3,7 @@
 //! What is locked already and still asked for stays, unless it is to be moved forward. Knows nothing of targets but their
 //! labels, and does not write the file.
 
+pub mod debs;
 mod error;
 
 pub use error::LockError;

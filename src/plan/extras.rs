@@ -1,7 +1,8 @@
 //! Actions that stand beside those of targets: fetches, and images for other platforms than their own.
 //!
 //! Rules ask for them in parallel; [`Extras::complete`] puts them behind the targets' actions. A layer is the same on
-//! every platform, so a variant of an image shares its layers and has variants of the images below it.
+//! every platform but for one of packages, so a variant of an image shares its layers, and has variants of such and of the
+//! images below it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -103,9 +104,16 @@ impl Asked {
                     _ => false,
                 };
                 image.base = own.map(|base| if other(&base) { self.variant(first, base, platform) } else { base });
+                for layer in &mut image.layers {
+                    let own = self.own(first, *layer);
+                    if let Operation::Debs(debs) = &actions[own.index()].operation {
+                        *layer = if debs.platform == *platform { own } else { self.variant(first, own, platform) };
+                    }
+                }
                 image.spec.platform = platform.clone();
             }
             Operation::Pull(pull) => pull.platform = platform.clone(),
+            Operation::Debs(debs) => debs.platform = platform.clone(),
             _ => {}
         }
         action.variant = Some(platform.clone());

@@ -17,6 +17,7 @@ use crate::rules::{self, Context, Defaults, Target};
 use crate::workspace;
 use crate::workspace::attributes::Attributes;
 use crate::workspace::globs::{Glob, GlobError, SourceTree};
+use crate::workspace::lock_debs::LockedDebs;
 use crate::workspace::lock_file::LockedImage;
 use crate::workspace::schema::{Purpose, RuleSchema};
 
@@ -115,6 +116,12 @@ pub fn pulled(target: &workspace::Target, defaults: &Defaults) -> Result<Option<
     }
 }
 
+/// The Debian packages that a target asks for; `None` for one of another rule.
+pub fn debs(target: &workspace::Target, defaults: &Defaults) -> Result<Option<rules::debs::Source>, Vec<Diagnostic>> {
+    let is_debs = target.rule.name == rules::debs::RULE.schema.name;
+    is_debs.then(|| rules::debs::Source::of(&seen(target, Utf8Path::new(""), defaults))).transpose()
+}
+
 /// What rules see of the world.
 struct Scene<'a> {
     graph: &'a TargetGraph<'a>,
@@ -136,10 +143,14 @@ impl Scene<'_> {
 }
 
 impl Scene<'_> {
-    /// What is wrong with a pulled base that an index asks for on a platform for which it isn't locked.
+    /// What is wrong with a pulled base or packages that an index asks for on a platform for which it isn't locked.
     fn unlocked(&self, action: &Action) -> Option<Diagnostic> {
-        let Operation::Pull(pull) = &action.operation else { return None };
         let target = self.graph.target(self.graph.id(&action.label)?);
+        if let Operation::Debs(layer) = &action.operation {
+            let source = debs(target, self.defaults).ok().flatten()?;
+            return source.judge(self.locked_debs(&action.label), &layer.platform).err();
+        }
+        let Operation::Pull(pull) = &action.operation else { return None };
         let source = pulled(target, self.defaults).ok().flatten()?;
         source.judge(self.locked(&action.label), &pull.platform, self.defaults).err()
     }
@@ -175,6 +186,18 @@ impl Context for Scene<'_> {
         let workspace = self.graph.workspace();
         let published = self.graph.id(label).is_some_and(|id| self.graph.target(id).published);
         workspace.lock.image(label, workspace.settings.profile.as_deref().filter(|_| published))
+    }
+
+    fn locked_debs(&self, label: &Label) -> Option<&LockedDebs> {
+        self.graph.workspace().lock.debs.get(label)
+    }
+
+    fn layer(&self, label: &Label, platform: &Platform) -> Option<ActionId> {
+        let own = self.action(label)?;
+        let target = self.graph.target(self.graph.id(label)?);
+        // What is wrong with the layer itself is told where it is lowered.
+        let Ok(Some(source)) = debs(target, self.defaults) else { return Some(own) };
+        if source.own_platform(self.defaults) == *platform { Some(own) } else { self.variant(label, platform) }
     }
 
     fn written(&self, label: &Label) -> Option<(&'static RuleSchema, Attributes<'_>)> {

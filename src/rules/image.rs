@@ -99,7 +99,7 @@ fn lower(target: &Target<'_>, context: &dyn Context) -> Result<Operation, Vec<Di
         built(label, found)
     });
     let layers = target.attributes.labels("layers").into_iter().filter_map(|label| {
-        let found = Ok(context.action(&label.value));
+        let found = Ok(context.layer(&label.value, &spec.platform));
         built(label, found)
     });
     let layers = layers.collect();

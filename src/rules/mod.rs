@@ -2,6 +2,7 @@
 //!
 //! A rule sees one checked target and a [`Context`] that answers for the rest of the world; it reads no file itself.
 
+pub mod debs;
 pub mod files;
 pub mod image;
 pub mod index;
@@ -23,6 +24,7 @@ use crate::platform::Platform;
 use crate::span::Span;
 use crate::workspace::attributes::Attributes;
 use crate::workspace::globs::{Glob, GlobError};
+use crate::workspace::lock_debs::LockedDebs;
 use crate::workspace::lock_file::LockedImage;
 use crate::workspace::schema::RuleSchema;
 
@@ -35,7 +37,7 @@ pub struct Rule {
 }
 
 /// Every rule there is.
-pub static RULES: [&Rule; 5] = [&files::RULE, &tar::RULE, &image::RULE, &index::RULE, &pull::RULE];
+pub static RULES: [&Rule; 6] = [&files::RULE, &tar::RULE, &debs::RULE, &image::RULE, &index::RULE, &pull::RULE];
 
 /// The rule of a name; `None` for an unknown one.
 pub fn rule(name: &str) -> Option<&'static Rule> {
@@ -113,6 +115,13 @@ pub trait Context: Sync {
 
     /// What is locked of a target, by the profile where it takes the target as published; `None`: nothing.
     fn locked(&self, label: &Label) -> Option<&LockedImage>;
+
+    /// The packages that a `debs` target is locked to; `None`: none.
+    fn locked_debs(&self, label: &Label) -> Option<&LockedDebs>;
+
+    /// The action of a layer for an image of a platform: of packages those for it. `None` as of [`Context::action`].
+    fn layer(&self, label: &Label, platform: &Platform) -> Option<ActionId>;
+
     /// What is written of a target of the graph, and its rule; `None` for a label that names none.
     fn written(&self, label: &Label) -> Option<(&'static RuleSchema, Attributes<'_>)>;
 

@@ -17,8 +17,8 @@ use crate::span::Span;
 
 /// Tables that are no rules; all but the first are for the workspace's file or for later versions.
 const PACKAGE_TABLE: &str = "package";
-const ROOT_TABLES: [&str; 4] = ["workspace", "profile", "registry", "vars"];
-const LATER_TABLES: [&str; 2] = ["apt", "external"];
+const ROOT_TABLES: [&str; 5] = ["workspace", "profile", "registry", "apt", "vars"];
+const LATER_TABLES: [&str; 1] = ["external"];
 
 /// Declares a package's targets. Of a file whose syntax is wrong somewhere, the targets around these places are named
 /// but not judged.
@@ -358,14 +358,14 @@ mod tests {
     fn what_stands_in_the_wrong_file_or_form_is_named() {
         expect(
             &mistakes(
-                "x = 1\nfiles = 2\n[workspace]\nname = \"y\"\n[profile.a]\n[apt]\n[package]\nz = 1\n[[image.b]]\n[image]\nc = 3\n",
+                "x = 1\nfiles = 2\n[workspace]\nname = \"y\"\n[profile.a]\n[external]\n[package]\nz = 1\n[[image.b]]\n[image]\nc = 3\n",
             ),
             &[
                 &["`x` stands outside of any target", "p/layers.toml:1:1"],
                 &["`files` is a rule, and a target of it needs a name", "write `[files.NAME]`"],
                 &["`[workspace]` stands only in the workspace's own layers.toml", "p/layers.toml:3:2", ".gitignore"],
                 &["`[profile]` stands only in the workspace's own layers.toml"],
-                &["`[apt]` is not supported by this version"],
+                &["`[external]` is not supported by this version"],
                 &["unknown key `z`", "p/layers.toml:8:1"],
                 &["a target is written `[image.b]`", "p/layers.toml:9:9"],
                 &["`image` is a rule, and a target of it needs a name", "p/layers.toml:11:1"],

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::lock_debs::{LockedDebError, LockedDebs};
 use super::parse::{self, Parsed};
 use super::value::{Entry, Node, Table, Value};
 use crate::diagnostic::Diagnostic;
@@ -27,6 +28,8 @@ const HEADING: &str = "# Written by `layerbuild lock`. Commit it with the layers
 pub struct LockFile {
     /// By `pull` target.
     pub pulls: BTreeMap<Label, LockedImage>,
+    /// By `debs` target.
+    pub debs: BTreeMap<Label, LockedDebs>,
     /// By profile, then by target that the profile takes as published.
     pub profiles: BTreeMap<String, BTreeMap<Label, LockedImage>>,
 }
@@ -70,6 +73,9 @@ impl LockFile {
         for (label, image) in &self.pulls {
             image.write_to(&mut text, &format!("pull.{}", key(&label.to_string())));
         }
+        for (label, debs) in &self.debs {
+            debs.write_to(&mut text, &format!("debs.{}", key(&label.to_string())));
+        }
         for (profile, images) in &self.profiles {
             for (label, image) in images {
                 image.write_to(&mut text, &format!("profile.{}.{}", key(profile), key(&label.to_string())));
@@ -112,6 +118,20 @@ impl LockedImage {
                 let _ = write!(text, "\n  {},", quoted(line));
             }
             text.push_str(if outline.is_empty() { "]\n" } else { "\n]\n" });
+        }
+    }
+}
+
+impl LockedDebs {
+    fn write_to(&self, text: &mut String, name: &str) {
+        // Writing to a string can't fail.
+        let _ = write!(text, "\n[{name}]\nrequest = {}\n", quoted(&self.request));
+        for (platform, debs) in &self.platforms {
+            let _ = write!(text, "\n[{name}.{}]\npackages = [", key(&platform.to_string()));
+            for deb in debs {
+                let _ = write!(text, "\n  {},", quoted(&deb.to_string()));
+            }
+            text.push_str(if debs.is_empty() { "]\n" } else { "\n]\n" });
         }
     }
 }
@@ -163,6 +183,7 @@ impl Reader {
             match (entry.key.as_str(), entry.value.as_table()) {
                 ("version", _) => {}
                 ("pull", Some(images)) => lock.pulls = self.images(images),
+                ("debs", Some(debs)) => lock.debs = self.debs(debs),
                 ("profile", Some(profiles)) => {
                     for profile in &profiles.0 {
                         let images = self.table(profile).map(|images| self.images(images)).unwrap_or_default();
@@ -186,6 +207,40 @@ impl Reader {
             }
         }
         images
+    }
+
+    fn debs(&mut self, table: &Table) -> BTreeMap<Label, LockedDebs> {
+        let mut all = BTreeMap::new();
+        for entry in &table.0 {
+            match (Label::parse(&entry.key, &PackagePath::default()), self.table(entry)) {
+                (Ok(label), Some(table)) => all.extend(self.debs_of(entry, table).map(|debs| (label, debs))),
+                (Err(error), _) => self.wrong(entry.key_span, error.to_string()),
+                (Ok(_), None) => {}
+            }
+        }
+        all
+    }
+
+    fn debs_of(&mut self, entry: &Entry, table: &Table) -> Option<LockedDebs> {
+        let mut platforms = BTreeMap::new();
+        for inner in table.0.iter().filter(|inner| inner.key != "request") {
+            let platform = inner.key.parse::<Platform>();
+            let packages = self.table(inner).and_then(|table| table.get("packages"));
+            let lines = packages.and_then(Value::as_array).unwrap_or_default();
+            let mut debs = Vec::new();
+            for line in lines {
+                match line.as_str().map(str::parse) {
+                    Some(Ok(deb)) => debs.push(deb),
+                    Some(Err(error)) => self.wrong(line.span, LockedDebError::to_string(&error)),
+                    None => self.wrong(line.span, "a string is expected here"),
+                }
+            }
+            match platform {
+                Ok(platform) => _ = platforms.insert(platform, debs),
+                Err(error) => self.wrong(inner.key_span, error.to_string()),
+            }
+        }
+        Some(LockedDebs { request: self.text(entry, table, "request")?.to_owned(), platforms })
     }
 
     fn image(&mut self, entry: &Entry, table: &Table) -> Option<LockedImage> {
@@ -273,6 +328,18 @@ mod tests {
                 (label("//a:b.c"), image("h:5000/a/b")),
             ]
             .into(),
+            debs: [(
+                label("//base:debs"),
+                LockedDebs {
+                    request: "bash from system".into(),
+                    platforms: [(
+                        "linux/amd64".parse().unwrap(),
+                        vec![format!("bash 5 amd64 system pool/b.deb {} 7", "0".repeat(64)).parse().unwrap()],
+                    )]
+                    .into(),
+                },
+            )]
+            .into(),
             profiles: [("my profile".to_owned(), [(label("//p:x"), image("p/x:1"))].into())].into(),
         }
     }
@@ -294,6 +361,7 @@ mod tests {
     fn the_form_is_fixed() {
         let mut lock = locked();
         lock.profiles.clear();
+        lock.debs.clear();
         lock.pulls.retain(|label, _| &*label.name == "debian");
         let digest = |text: &str| Digest::of(text.as_bytes()).to_string();
         let parts = ["index", "manifest", "config", "listing"];
@@ -336,6 +404,7 @@ mod tests {
             (good.replace("[pull.\"//base:debian\"]", "[pull.\"base:debian:\"]"), "is not a label"),
             (good.replace("linux/arm/v7", "linux"), "is not a platform"),
             (good.replace("\nimage = ", "\nimages = "), "a platform"),
+            (good.replace("system pool", "pool"), "expected NAME VERSION"),
             (good.replace("[profile", "[profiles"), "nothing of this name is locked"),
             (good.replace("listing = ", "lister = "), "`listing` is missing"),
         ] {

@@ -3,6 +3,7 @@
 //! In order: `root` finds the file, `settings` reads what holds for all, `load` reads the packages that are wanted
 //! (`discover` finds them, `parse` reads, `declare` and `check` judge). `lock_file` is what was found outside.
 
+pub mod apt;
 pub mod attributes;
 pub mod check;
 mod declare;
@@ -12,6 +13,7 @@ mod duplicate;
 pub mod globs;
 pub mod ignored;
 mod load;
+pub mod lock_debs;
 pub mod lock_file;
 mod model;
 mod parse;

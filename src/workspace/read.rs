@@ -8,11 +8,11 @@ use camino::Utf8Path;
 use super::attributes::{Attributes, Spanned};
 use super::check::{self, Owner};
 use super::profile;
-use super::registries;
 use super::schema::{Attribute, Type, optional, required};
 use super::settings::{Compression, CompressionFormat, DeployKind, Settings, SourceDateEpoch};
 use super::value::{Entry, Node, Table, Value};
 use super::version;
+use super::{apt, registries};
 use crate::compression_level::Levels;
 use crate::diagnostic::Diagnostic;
 use crate::label::{Label, PackagePath};
@@ -100,7 +100,7 @@ pub fn wrong_version(root: &Table) -> Option<Diagnostic> {
     version::unmet(wanted, env!("CARGO_PKG_VERSION"))
 }
 
-/// Takes `[workspace]`, `[profile]`, `[registry]` and `[vars]` out of the root file's table and reads them. `folder` is the root, `top`
+/// Takes `[workspace]`, `[profile]`, `[registry]`, `[apt]` and `[vars]` out of the root file's table and reads them. `folder` is the root, `top`
 /// the place to complain at when `[workspace]` is missing.
 pub fn read(root: &mut Table, folder: &Utf8Path, profile: Option<&str>, top: Span) -> (Settings, Vec<Diagnostic>) {
     let mut reader = Reader { folder, settings: Settings::default(), diagnostics: Vec::new() };
@@ -119,6 +119,11 @@ pub fn read(root: &mut Table, folder: &Utf8Path, profile: Option<&str>, top: Spa
     if let Some(entry) = take(root, "registry") {
         let (hosts, mistakes) = registries::read(&entry, folder);
         reader.settings.registries.hosts = hosts;
+        reader.diagnostics.extend(mistakes);
+    }
+    if let Some(entry) = take(root, "apt") {
+        let (sources, mistakes) = apt::read(&entry, folder);
+        reader.settings.apt = sources;
         reader.diagnostics.extend(mistakes);
     }
     if let Some(entry) = take(root, "vars") {

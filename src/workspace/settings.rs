@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::apt::AptSource;
 use super::registries::Registries;
 use crate::label::{Label, PackagePath};
 use crate::pattern::TargetPattern;
@@ -47,6 +48,8 @@ pub struct Settings {
     pub cache_to: Option<Repository>,
     /// `[registry."HOST"]` and `allow-hosts`: how registries are reached.
     pub registries: Registries,
+    /// `[apt.NAME]`: where Debian packages come from, beside the machine's own archives.
+    pub apt: BTreeMap<String, AptSource>,
     /// `[vars]`: what `${vars.NAME}` stands for.
     pub vars: BTreeMap<String, String>,
 }
@@ -133,6 +136,7 @@ impl Default for Settings {
             cache_from: Vec::new(),
             cache_to: None,
             registries: Registries::default(),
+            apt: BTreeMap::new(),
             vars: BTreeMap::new(),
         }
     }

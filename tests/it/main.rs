@@ -5,6 +5,8 @@
 mod cases;
 mod completing;
 mod damage;
+mod debian;
+mod debian_archive;
 mod diffs;
 mod embedded;
 mod explained;

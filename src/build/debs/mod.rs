@@ -1,0 +1,93 @@
+//! Runs `debs`: locked packages as a layer, unpacked natively. No maintainer script is run.
+//!
+//! Fetched, opened, laid together (`root`), then what the scripts would have made (`setup`, `alternatives`), dpkg's database
+//! (`database`), and a word on scripts whose effect isn't declared (`scripts`). The order of the packages is their names'.
+
+mod alternatives;
+mod database;
+pub mod deb;
+mod new;
+pub mod root;
+mod scripts;
+mod setup;
+
+use std::path::Path;
+
+use rayon::prelude::*;
+
+use self::deb::{Deb, DebError};
+use super::error::BuildError;
+use super::{Workshop, fetch, layer};
+use crate::action::record::Output;
+use crate::action::{self, DebsLayer};
+use crate::event::{Event, Listener};
+use crate::label::Label;
+use crate::layer_path::LayerPath;
+use crate::oci::tree::Tree;
+use crate::store::StoreError;
+
+/// Makes the layer. `listener` is told once of scripts whose effect is not in it.
+pub fn run(
+    label: &Label,
+    action: &DebsLayer,
+    shop: &Workshop<'_>,
+    listener: &dyn Listener,
+) -> Result<Output, BuildError> {
+    let packages = action.packages().ok_or_else(|| BuildError::NotLocked {
+        platform: action.platform.clone(),
+        locked: action.locked.keys().map(ToString::to_string).collect(),
+    })?;
+    fetch::debs(packages, shop)?;
+    let spool = tempfile::tempdir_in(shop.store.path().join("tmp"));
+    let spool = spool.map_err(|error| StoreError::io("create", shop.store.path(), error))?;
+    let open = |package: &action::Deb| open(package, spool.path(), action.mtime, shop);
+    let mut debs = shop.workers.install(|| packages.par_iter().map(open).collect::<Result<Vec<Deb>, _>>())?;
+    debs.sort_by(|a, b| a.name.cmp(&b.name));
+    let tree = tree(&debs, action)?;
+    warn(label, &debs, listener);
+    layer::make(label, &tree, &action.compression, shop)
+}
+
+fn open(package: &action::Deb, spool: &Path, mtime: u64, shop: &Workshop<'_>) -> Result<Deb, BuildError> {
+    // Once more, as all that leaves the store: damage is found here, and the package fetched again.
+    shop.store.blobs().read_verified(&package.digest, package.size)?;
+    let path = shop.store.blobs().path(&package.digest);
+    let wrong = |source| BuildError::Deb { name: package.to_string(), source };
+    let deb = Deb::open(&path, spool, mtime).map_err(wrong)?;
+    if deb.name == package.name { Ok(deb) } else { Err(wrong(DebError::Format("it is another package"))) }
+}
+
+/// All that the layer holds.
+fn tree(debs: &[Deb], action: &DebsLayer) -> Result<Tree, BuildError> {
+    let mut tree =
+        root::merge(debs, action.merged_usr, action.essential, action.mtime).map_err(BuildError::Collisions)?;
+    setup::add(&mut tree, &action.users, action.mtime);
+    let scripts: Vec<String> = debs.iter().map(|deb| deb.member("postinst")).collect();
+    let merged = root::Merged::new(action.merged_usr);
+    let place = |path: &str| LayerPath::new(path).map(|path| merged.place(&path).to_string()).unwrap_or_default();
+    alternatives::add(&mut tree, scripts.iter().map(String::as_str), &place, action.mtime);
+    let unreadable = |source: std::io::Error| BuildError::Deb { name: "a package".into(), source: source.into() };
+    database::add(&mut tree, debs, action.essential, action.mtime).map_err(unreadable)?;
+    complete(&mut tree, action.mtime);
+    Ok(tree)
+}
+
+/// Parents of paths that were moved.
+fn complete(tree: &mut Tree, mtime: u64) {
+    let paths: Vec<LayerPath> = tree.entries.keys().cloned().collect();
+    for path in paths {
+        // A file in the place of a directory was a collision before.
+        let _ = tree.imply_parents(&path, mtime);
+    }
+}
+
+fn warn(label: &Label, debs: &[Deb], listener: &dyn Listener) {
+    let uncovered = debs.iter().filter(|deb| !scripts::is_covered(&deb.name, &deb.member("postinst")));
+    let names: Vec<&str> = uncovered.map(|deb| deb.name.as_str()).collect();
+    if !names.is_empty() {
+        let names = names.join(", ");
+        listener.event(Event::Warning(format!(
+            "{label}: postinst scripts are not run; declare what those of {names} would do, where it matters"
+        )));
+    }
+}
