@@ -344,8 +344,8 @@ fn function_lengths(source: &Source) -> Vec<usize> {
     lengths
 }
 
-/// What every Debian has.
-const ESSENTIAL: [&str; 3] = ["bash", "setpriv", "tar"];
+/// What every Debian with apt has.
+const ESSENTIAL: [&str; 5] = ["apt-get", "bash", "dpkg", "setpriv", "tar"];
 
 /// A test skips loudly where a program is missing, and fails so in CI: a fresh machine must get them all.
 #[test]
