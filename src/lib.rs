@@ -31,6 +31,7 @@ pub mod plan;
 pub mod base;
 
 pub mod build;
+pub mod sandbox;
 
 pub mod effect;
 

@@ -5,11 +5,14 @@
 
 pub mod key;
 pub mod record;
+mod run;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use camino::Utf8PathBuf;
+
+pub use run::{RunAction, RunBase, RunInput, RunSecret, SecretSource};
 
 use crate::digest::Digest;
 use crate::file_stat::Stamp;
@@ -155,6 +158,8 @@ pub enum Operation {
     Pull(Box<PullAction>),
     /// Makes an index of images.
     Index(IndexAction),
+    /// Runs commands over a root file system and makes a layer of what they changed.
+    Run(Box<RunAction>),
 }
 
 /// A layer's content by path.
@@ -305,6 +310,7 @@ impl Operation {
             Operation::Image(_) => "image",
             Operation::Pull(_) => "pull",
             Operation::Index(_) => "index",
+            Operation::Run(_) => "run",
         }
     }
 
@@ -318,6 +324,7 @@ impl Operation {
             },
             Operation::Image(image) => image.base.into_iter().chain(image.layers.iter().copied()).collect(),
             Operation::Index(index) => index.images.clone(),
+            Operation::Run(run) => run.upstream(),
         }
     }
 }

@@ -12,14 +12,21 @@ pub mod layer;
 pub mod listings;
 pub mod probe;
 pub mod pull;
+mod roots;
+pub mod run;
+mod run_base;
+mod run_mounts;
 pub mod scheduler;
 pub mod tar;
 mod upstream;
+
+use std::ffi::OsString;
 
 use camino::Utf8Path;
 use rayon::ThreadPool;
 
 use crate::base::remote::Remote;
+use crate::sandbox::host::Sandbox;
 use crate::store::Store;
 
 /// What running actions takes.
@@ -37,4 +44,8 @@ pub struct Workshop<'a> {
     pub offline: bool,
     /// Where bases come from that others hold.
     pub remote: &'a dyn Remote,
+    /// Where commands run.
+    pub sandbox: &'a Sandbox,
+    /// Variables, for secrets.
+    pub variable: &'a (dyn Fn(&str) -> Option<OsString> + Sync),
 }

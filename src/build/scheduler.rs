@@ -12,7 +12,7 @@ use super::critical_path::critical_path;
 use super::error::BuildError;
 use super::probe::{Recalled, State, recall};
 use super::upstream::Upstream;
-use super::{Workshop, fetch, files, image, index, pull, tar};
+use super::{Workshop, fetch, files, image, index, pull, run as run_commands, tar};
 use crate::action::key;
 use crate::action::record::{Output, Record};
 use crate::action::{Action, ActionGraph, ActionId, Archive, FileKind, Operation};
@@ -223,7 +223,7 @@ fn weight(operation: &Operation) -> u64 {
             Archive::Source(source) => source.size,
             Archive::Fetched(_) => 0,
         },
-        Operation::Fetch(_) => u64::MAX,
+        Operation::Fetch(_) | Operation::Run(_) => u64::MAX,
         Operation::Image(_) | Operation::Index(_) | Operation::Pull(_) => 0,
     }
 }
@@ -282,7 +282,8 @@ impl Shared<'_> {
             return Ok((output, Outcome::Cached, key));
         }
         self.listener.event(Event::Started(step.clone()));
-        let output = execute(action, inputs, self.shop)?;
+        let told = |line: &str| self.listener.event(Event::Printed { step: step.clone(), line: line.to_owned() });
+        let output = execute(action, inputs, self.shop, &told)?;
         let components = key::components(action, inputs).expect("the key was made of the same inputs");
         let record = Record { output, components };
         crate::store::Cache::put(self.shop.store.actions(), &key, &record.encode())?;
@@ -342,7 +343,12 @@ fn detail(output: &Output) -> String {
     }
 }
 
-fn execute(action: &Action, inputs: &Upstream, shop: &Workshop<'_>) -> Result<Output, BuildError> {
+fn execute(
+    action: &Action,
+    inputs: &Upstream,
+    shop: &Workshop<'_>,
+    told: &(dyn Fn(&str) + Sync),
+) -> Result<Output, BuildError> {
     match &action.operation {
         Operation::Files(layer) => files::run(&action.label, layer, shop),
         Operation::Tar(layer) => tar::run(&action.label, layer, inputs.first(), shop),
@@ -350,5 +356,6 @@ fn execute(action: &Action, inputs: &Upstream, shop: &Workshop<'_>) -> Result<Ou
         Operation::Image(image) => image::run(image, &inputs.parts(image), shop),
         Operation::Pull(pull) => pull::run(pull, shop),
         Operation::Index(index) => index::run(index, &inputs.images(), shop),
+        Operation::Run(run) => run_commands::run(&action.label, run, inputs, shop, told),
     }
 }

@@ -3,15 +3,17 @@
 use super::image;
 use crate::action::key::Inputs;
 use crate::action::record::{ImageOutput, Output};
-use crate::action::{ActionGraph, ActionId, ImageAction, Operation};
+use crate::action::{ActionGraph, ActionId, ImageAction, Operation, RunBase};
 use crate::digest::Digest;
 use crate::oci::listing::Listing;
+use crate::reference::Repository;
 
 /// The outputs that one action stands on: its inputs, and of an image all layers below it.
 pub struct Upstream {
     direct: Vec<(ActionId, String, Output)>,
     below: Vec<(String, Output)>,
     outline: Option<(String, Listing)>,
+    pulled: Option<Repository>,
 }
 
 impl Upstream {
@@ -32,7 +34,15 @@ impl Upstream {
             .map(|(_, label, output)| (label, output));
         let pulled = base.and_then(|base| graph.pulled_below(base));
         let outline = pulled.and_then(|(id, pull)| Some((graph.get(id).name(), pull.image()?.outline.clone())));
-        Upstream { direct, below: below.collect(), outline }
+        let run_over = match &action.operation {
+            Operation::Run(run) => match run.base {
+                RunBase::Image(image) => graph.pulled_below(image),
+                RunBase::Layers(_) => None,
+            },
+            _ => None,
+        };
+        let pulled = run_over.map(|(_, pull)| pull.repository.clone());
+        Upstream { direct, below: below.collect(), outline, pulled }
     }
 
     /// The first input's.
@@ -40,7 +50,13 @@ impl Upstream {
         self.direct.first().map(|(_, _, output)| output)
     }
 
-    fn output(&self, id: ActionId) -> Option<&Output> {
+    /// Where the layers of the pulled image below a run are, which the store may lack; `None` without one.
+    pub fn repository(&self) -> Option<&Repository> {
+        self.pulled.as_ref()
+    }
+
+    /// An input's.
+    pub fn output(&self, id: ActionId) -> Option<&Output> {
         self.direct.iter().find(|(input, ..)| *input == id).map(|(_, _, output)| output)
     }
 

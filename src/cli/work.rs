@@ -1,6 +1,7 @@
 //! Building, as every verb that needs results does it: probe, dry run or run, notes for `explain`, the closing line.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::time::Instant;
 
 use super::context::Context;
@@ -20,6 +21,7 @@ use crate::event::{Event, Listener, Step, Summary};
 use crate::exit::Exit;
 use crate::graph::TargetId;
 use crate::plan::lower::Lowered;
+use crate::sandbox::host::Sandbox;
 use crate::store::Store;
 
 /// Results of a build, by target.
@@ -114,7 +116,9 @@ impl Work<'_> {
         let workers = workers.map_err(|error| CliError::environment(format!("cannot start threads: {error}")))?;
         let (remote, listings) = (Remotes::new(self.project, cx)?, Listings::default());
         let (root, store, offline) = (self.project.root(), self.store, cx.globals.offline);
-        let shop = Workshop { root, store, workers: &workers, listings: &listings, offline, remote: &remote };
+        let (sandbox, variable) = (Sandbox::default(), |name: &str| cx.environment.get(name).map(OsStr::to_owned));
+        let (sandbox, variable, workers, remote) = (&sandbox, &variable, &workers, &remote);
+        let shop = Workshop { root, store, workers, listings: &listings, offline, remote, sandbox, variable };
         let options = scheduler::Options { jobs: cx.globals.jobs, keep_going: cx.globals.keep_going };
         let built = scheduler::run(&self.lowered.graph, states, options, &shop, listener);
         self.store.actions().flush()?;

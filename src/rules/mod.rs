@@ -6,6 +6,7 @@ pub mod files;
 pub mod image;
 pub mod index;
 pub mod pull;
+pub mod run;
 pub mod tar;
 
 mod mode;
@@ -36,7 +37,7 @@ pub struct Rule {
 }
 
 /// Every rule there is.
-pub static RULES: [&Rule; 5] = [&files::RULE, &tar::RULE, &image::RULE, &index::RULE, &pull::RULE];
+pub static RULES: [&Rule; 6] = [&files::RULE, &tar::RULE, &run::RULE, &image::RULE, &index::RULE, &pull::RULE];
 
 /// The rule of a name; `None` for an unknown one.
 pub fn rule(name: &str) -> Option<&'static Rule> {

@@ -29,7 +29,7 @@ const GROUND: [&str; 15] = [
 ];
 
 /// What each module above the ground may import besides the ground. ARCHITECTURE.md says why.
-const ABOVE: [(&str, &[&str]); 16] = [
+const ABOVE: [(&str, &[&str]); 17] = [
     ("store", &[]),
     ("oci", &[]),
     ("query", &[]),
@@ -41,7 +41,8 @@ const ABOVE: [(&str, &[&str]); 16] = [
     ("rules", &["workspace", "action", "oci"]),
     ("plan", &["graph", "rules", "workspace", "action", "store", "oci"]),
     ("base", &["oci", "store"]),
-    ("build", &["action", "base", "store", "oci"]),
+    ("sandbox", &["oci"]),
+    ("build", &["action", "base", "store", "oci", "sandbox"]),
     ("effect", &["action", "store", "oci", "registry"]),
     ("status", &["registry"]),
     ("lock", &["base", "oci", "store", "workspace"]),
@@ -60,6 +61,7 @@ const ABOVE: [(&str, &[&str]); 16] = [
             "plan",
             "base",
             "build",
+            "sandbox",
             "effect",
             "lock",
             "status",
