@@ -12,13 +12,13 @@ pub mod layer;
 pub mod listings;
 pub mod probe;
 pub mod pull;
-mod roots;
+pub mod roots;
 pub mod run;
 mod run_base;
 mod run_mounts;
 pub mod scheduler;
 pub mod tar;
-mod upstream;
+pub mod upstream;
 
 use std::ffi::OsString;
 

@@ -5,6 +5,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use super::Workshop;
 use super::error::BuildError;
@@ -57,9 +58,13 @@ pub fn clear(shop: &Workshop<'_>) -> Result<(), BuildError> {
     Ok(())
 }
 
+/// Of two steps that need the same layer, the second waits for it.
+static LAYING_OUT: Mutex<()> = Mutex::new(());
+
 /// The directory of a layer whose blob is in the store, or which lies there already.
 pub fn laid_out(layer: &Layer, shop: &Workshop<'_>) -> Result<PathBuf, BuildError> {
     let place = shop.store.roots().path(&layer.diff_id);
+    let _alone = LAYING_OUT.lock().unwrap_or_else(PoisonError::into_inner);
     if shop.store.roots().contains(&layer.diff_id) {
         return Ok(place);
     }

@@ -53,7 +53,6 @@ pub fn prepare(
         user: base.user(action),
         commands: action.commands.clone(),
         network: action.network,
-        interactive: false,
         lowers: base.lowers,
     })
 }

@@ -10,13 +10,14 @@ use super::global::Verbosity;
 use super::project::{Project, Selected};
 use super::remote::Remotes;
 use crate::action::ActionId;
-use crate::action::record::Output;
+use crate::action::record::{Blob, Output};
 use crate::build::error::BuildError;
 use crate::build::listings::Listings;
 use crate::build::probe::{self, State};
 use crate::build::scheduler::{self, Built, Failure};
 use crate::build::{Workshop, probe::Probed};
 use crate::diagnostic::Diagnostic;
+use crate::digest::Digest;
 use crate::event::{Event, Listener, Step, Summary};
 use crate::exit::Exit;
 use crate::graph::TargetId;
@@ -112,17 +113,38 @@ impl Work<'_> {
         if states.iter().all(|state| state.output().is_some()) {
             return Ok(done(states));
         }
+        let options = scheduler::Options { jobs: cx.globals.jobs, keep_going: cx.globals.keep_going };
+        let built =
+            self.in_shop(cx, |shop| Ok(scheduler::run(&self.lowered.graph, states, options, shop, listener)))?;
+        self.store.actions().flush()?;
+        Ok(built)
+    }
+
+    /// Does something with all that actions work with.
+    pub fn in_shop<T>(
+        &self,
+        cx: &Context,
+        work: impl FnOnce(&Workshop<'_>) -> Result<T, CliError>,
+    ) -> Result<T, CliError> {
         let workers = rayon::ThreadPoolBuilder::new().num_threads(cx.globals.jobs.get()).build();
         let workers = workers.map_err(|error| CliError::environment(format!("cannot start threads: {error}")))?;
         let (remote, listings) = (Remotes::new(self.project, cx)?, Listings::default());
         let (root, store, offline) = (self.project.root(), self.store, cx.globals.offline);
         let (sandbox, variable) = (Sandbox::default(), |name: &str| cx.environment.get(name).map(OsStr::to_owned));
         let (sandbox, variable, workers, remote) = (&sandbox, &variable, &workers, &remote);
-        let shop = Workshop { root, store, workers, listings: &listings, offline, remote, sandbox, variable };
-        let options = scheduler::Options { jobs: cx.globals.jobs, keep_going: cx.globals.keep_going };
-        let built = scheduler::run(&self.lowered.graph, states, options, &shop, listener);
-        self.store.actions().flush()?;
-        Ok(built)
+        work(&Workshop { root, store, workers, listings: &listings, offline, remote, sandbox, variable })
+    }
+
+    /// Builds what one action stands on, and not the action itself.
+    pub fn build_below(&self, id: ActionId, cx: &Context, listener: &dyn Listener) -> Result<Results, CliError> {
+        let (start, mut states) = (Instant::now(), self.probe(listener)?);
+        let nothing = Blob { digest: Digest::of(b""), size: 0 };
+        states[id.index()] = State::Hit { key: nothing.digest, output: Output::File(nothing) };
+        let actions = states.len();
+        let built = self.run(states, cx, listener)?;
+        self.failed(&built.failures).map_or(Ok(()), Err)?;
+        let summary = self.summary(&built, actions, start);
+        Ok(Results { outputs: built.outputs, summary })
     }
 
     /// Notes which action each target's last build was, for `explain`.

@@ -46,8 +46,6 @@ pub struct Run {
     pub commands: Vec<Vec<String>>,
     /// Use the host's network; else there is only a loopback device.
     pub network: bool,
-    /// The last command is a person's: it reads this process's own standard input.
-    pub interactive: bool,
 }
 
 /// A file or directory of the host that is seen inside.
