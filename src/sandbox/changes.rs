@@ -205,3 +205,130 @@ fn same_content(one: &Path, other: &Path) -> io::Result<bool> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::os::unix::net::UnixListener;
+
+    use globset::{Glob, GlobSetBuilder};
+    use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
+
+    use super::*;
+
+    /// A lower and an upper directory.
+    struct Pair(tempfile::TempDir);
+
+    impl Pair {
+        /// With these files below: path and content, a directory where the path ends with `/`.
+        fn over(lower: &[(&str, &str)]) -> Pair {
+            let pair = Pair(tempfile::tempdir().unwrap());
+            ["lower", "upper"].iter().for_each(|name| fs::create_dir(pair.0.path().join(name)).unwrap());
+            lower.iter().for_each(|(path, text)| pair.put("lower", path, text));
+            pair
+        }
+
+        fn at(&self, side: &str, path: &str) -> PathBuf {
+            self.0.path().join(side).join(path)
+        }
+
+        fn put(&self, side: &str, path: &str, text: &str) {
+            let at = self.at(side, path);
+            fs::create_dir_all(if path.ends_with('/') { &at } else { at.parent().unwrap() }).unwrap();
+            if !path.ends_with('/') {
+                fs::write(&at, text).unwrap();
+            }
+        }
+
+        fn write(self, path: &str, text: &str) -> Pair {
+            self.put("upper", path, text);
+            self
+        }
+
+        /// As an overlay notes that a name is gone.
+        fn delete(self, path: &str) -> Pair {
+            let at = self.at("upper", path);
+            fs::create_dir_all(at.parent().unwrap()).unwrap();
+            mknodat(CWD, &at, FileType::CharacterDevice, Mode::empty(), makedev(0, 0)).unwrap();
+            self
+        }
+
+        fn tree(&self, ignore: &[&str]) -> Result<Tree, ChangesError> {
+            let mut set = GlobSetBuilder::new();
+            ignore.iter().for_each(|glob| _ = set.add(Glob::new(glob).unwrap()));
+            changes(&self.at("upper", ""), &self.at("lower", ""), &set.build().unwrap(), 0)
+        }
+
+        fn paths(&self, ignore: &[&str]) -> Vec<String> {
+            self.tree(ignore).unwrap().entries.keys().map(ToString::to_string).collect()
+        }
+    }
+
+    #[test]
+    fn what_is_new_or_other_is_in_the_tree_and_what_came_out_as_it_was_is_not() {
+        let pair = Pair::over(&[("etc/same", "same"), ("etc/other", "one"), ("var/touched/", "")])
+            .write("etc/same", "same")
+            .write("etc/other", "two")
+            .write("etc/new", "new")
+            .write("var/touched/", "")
+            .write("srv/", "");
+        assert_eq!(pair.paths(&[]), ["/etc", "/etc/new", "/etc/other", "/srv"]);
+        let tree = pair.tree(&[]).unwrap();
+        let implied: Vec<bool> = tree.entries.values().map(|entry| entry.implied).collect();
+        assert_eq!(implied, [true, false, false, false], "only what was there before is implied");
+    }
+
+    #[test]
+    fn another_mode_is_a_change() {
+        let pair = Pair::over(&[("bin/tool", "x")]).write("bin/tool", "x");
+        assert!(pair.paths(&[]).is_empty());
+        fs::set_permissions(pair.at("upper", "bin/tool"), fs::Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(pair.paths(&[]), ["/bin", "/bin/tool"]);
+    }
+
+    #[test]
+    fn what_is_gone_is_a_whiteout_unless_it_was_never_there() {
+        let pair = Pair::over(&[("etc/a", "a")]).delete("etc/a").delete("etc/never");
+        assert_eq!(pair.paths(&[]), ["/etc", "/etc/.wh.a"]);
+    }
+
+    #[test]
+    fn a_directory_in_place_of_another_is_opaque_in_both_families_of_attributes() {
+        for name in [OPAQUE_ATTRIBUTE, OPAQUE_OF_ROOT] {
+            let pair = Pair::over(&[("etc/d/old", "old")]).write("etc/d/new", "new");
+            if xattrs::set(&pair.at("upper", "etc/d"), name, b"y").is_err() {
+                assert_eq!(name, OPAQUE_OF_ROOT, "only root sets this one");
+                continue;
+            }
+            assert_eq!(pair.paths(&[]), ["/etc", "/etc/d", "/etc/d/.wh..wh..opq", "/etc/d/new"], "{name}");
+            assert!(pair.tree(&[]).unwrap().entries.values().all(|entry| entry.xattrs.is_empty()), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_ignored_goes_with_all_below_it() {
+        let pair = Pair::over(&[]).write("var/log/apt/term.log", "x").write("etc/passwd-", "x").write("etc/x", "x");
+        assert_eq!(pair.paths(&["/var/log", "/etc/*-"]), ["/etc", "/etc/x", "/var"]);
+    }
+
+    #[test]
+    fn names_of_one_file_are_links_to_the_first_by_bytes() {
+        let pair = Pair::over(&[]).write("a/b", "text");
+        fs::hard_link(pair.at("upper", "a/b"), pair.at("upper", "a-b")).unwrap();
+        symlink("a/b", pair.at("upper", "link")).unwrap();
+        let tree = pair.tree(&[]).unwrap();
+        let kind = |path: &str| tree.entries[&LayerPath::new(path).unwrap()].kind.clone();
+        assert!(matches!(kind("/a-b"), EntryKind::File(_)));
+        assert_eq!(kind("/a/b"), EntryKind::HardLink(LayerPath::new("/a-b").unwrap()));
+        assert_eq!(kind("/link"), EntryKind::Symlink(b"a/b".to_vec()));
+    }
+
+    #[test]
+    fn a_socket_is_named_and_can_be_ignored() {
+        let pair = Pair::over(&[]).write("run/", "");
+        let _listener = UnixListener::bind(pair.at("upper", "run/s")).unwrap();
+        let error = pair.tree(&[]).unwrap_err().to_string();
+        assert!(error.contains("/run/s is a socket") && error.contains("`ignore`"), "{error}");
+        assert_eq!(pair.paths(&["/run/s"]), ["/run"]);
+    }
+}
