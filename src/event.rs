@@ -53,6 +53,13 @@ pub enum Event {
         /// Since the last event of this step.
         bytes: u64,
     },
+    /// A step's command printed a line; secrets are blotted out.
+    Printed {
+        /// What it belongs to.
+        step: Step,
+        /// Without its end.
+        line: String,
+    },
     /// Worth knowing; the command goes on.
     Warning(String),
     /// The command's work is over.

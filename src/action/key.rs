@@ -13,9 +13,10 @@ use serde_json::Value;
 use super::record::Component;
 use super::{
     Action, ActionId, Archive, DebsLayer, FileEntry, FileKind, FilesLayer, ImageAction, IndexAction, Operation,
-    TarLayer,
+    RunAction, RunBase, RunInput, TarLayer,
 };
 use crate::digest::{Digest, Hasher};
+use crate::layer_path::LayerPath;
 use crate::oci::canonical;
 use crate::oci::image_spec::ImageSpec;
 use crate::oci::tar_write;
@@ -121,6 +122,7 @@ fn walk(operation: &Operation, inputs: &dyn Inputs, sink: &mut dyn Sink) -> Opti
         }
         Operation::Index(action) => index(action, inputs, sink)?,
         Operation::Debs(layer) => debs(layer, sink),
+        Operation::Run(action) => run(action, inputs, sink)?,
     }
     Some(())
 }
@@ -131,11 +133,14 @@ fn files(layer: &FilesLayer, sink: &mut dyn Sink) {
     sink.plain("compression", format_args!("{}", layer.compression.identity()));
     sink.plain("mtime", format_args!("{}", layer.mtime));
     for (path, entry) in &layer.entries {
-        let origin = || match &entry.kind {
-            FileKind::Source(source) => Some(format!("file {}", source.path)),
-            _ => None,
-        };
-        sink.field(format_args!("entry {path}"), format_args!("{}", EntryText(entry)), &origin);
+        sink.field(format_args!("entry {path}"), format_args!("{}", EntryText(entry)), &|| origin(entry));
+    }
+}
+
+fn origin(entry: &FileEntry) -> Option<String> {
+    match &entry.kind {
+        FileKind::Source(source) => Some(format!("file {}", source.path)),
+        _ => None,
     }
 }
 
@@ -210,6 +215,62 @@ fn index(index: &IndexAction, inputs: &dyn Inputs, sink: &mut dyn Sink) -> Optio
     }
     for (name, value) in &index.annotations {
         sink.plain(&format!("annotation {name}"), format_args!("{value}"));
+    }
+    Some(())
+}
+
+/// Changes when a sandbox shows or gives something else than before.
+const SANDBOX: &str = "sandbox 1";
+
+/// Neither secrets' values nor the time limit.
+fn run(run: &RunAction, inputs: &dyn Inputs, sink: &mut dyn Sink) -> Option<()> {
+    sink.plain("operation", format_args!("run"));
+    sink.plain("sandbox", format_args!("{SANDBOX}"));
+    sink.plain("format", format_args!("{}", tar_write::FORMAT));
+    sink.plain("compression", format_args!("{}", run.compression.identity()));
+    sink.plain("mtime", format_args!("{}", run.mtime));
+    match &run.base {
+        RunBase::Image(image) => upstream("base", *image, inputs, sink)?,
+        RunBase::Layers(layers) => {
+            let layers = layers.iter().enumerate();
+            layers
+                .map(|(number, id)| upstream(&format!("base layer {}", number + 1), *id, inputs, sink))
+                .collect::<Option<()>>()?;
+        }
+    }
+    for (number, words) in run.commands.iter().enumerate() {
+        sink.plain(&format!("command {}", number + 1), format_args!("{words:?}"));
+    }
+    for (name, value) in &run.env {
+        sink.plain(&format!("env {name}"), format_args!("{value}"));
+    }
+    for (name, value) in [("user", &run.user), ("workdir", &run.workdir)] {
+        if let Some(value) = value {
+            sink.plain(name, format_args!("{value}"));
+        }
+    }
+    for (path, input) in &run.inputs {
+        run_input(path, input, inputs, sink)?;
+    }
+    for (path, name) in &run.caches {
+        sink.plain(&format!("cache {path}"), format_args!("{name}"));
+    }
+    for (path, secret) in &run.secrets {
+        sink.plain(&format!("secret {path}"), format_args!("{}", secret.name));
+    }
+    sink.plain("network", format_args!("{}", run.network));
+    for glob in &run.ignore {
+        sink.plain("ignore", format_args!("{glob}"));
+    }
+    Some(())
+}
+
+fn run_input(at: &LayerPath, input: &RunInput, inputs: &dyn Inputs, sink: &mut dyn Sink) -> Option<()> {
+    match input {
+        RunInput::Layer(layer) => upstream(&format!("input {at}"), *layer, inputs, sink)?,
+        RunInput::Files(entries) => entries.iter().for_each(|(path, entry)| {
+            sink.field(format_args!("input {at}{path}"), format_args!("{}", EntryText(entry)), &|| origin(entry));
+        }),
     }
     Some(())
 }

@@ -5,11 +5,14 @@
 
 pub mod key;
 pub mod record;
+mod run;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use camino::Utf8PathBuf;
+
+pub use run::{RunAction, RunBase, RunInput, RunSecret, SecretSource};
 
 use crate::digest::Digest;
 use crate::file_stat::Stamp;
@@ -157,6 +160,8 @@ pub enum Operation {
     Index(IndexAction),
     /// Makes a layer of Debian packages.
     Debs(Box<DebsLayer>),
+    /// Runs commands over a root file system and makes a layer of what they changed.
+    Run(Box<RunAction>),
 }
 
 /// A layer's content by path.
@@ -374,6 +379,7 @@ impl Operation {
             Operation::Pull(_) => "pull",
             Operation::Index(_) => "index",
             Operation::Debs(_) => "debs",
+            Operation::Run(_) => "run",
         }
     }
 
@@ -387,6 +393,7 @@ impl Operation {
             },
             Operation::Image(image) => image.base.into_iter().chain(image.layers.iter().copied()).collect(),
             Operation::Index(index) => index.images.clone(),
+            Operation::Run(run) => run.upstream(),
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::oci::image::ImageError;
 use crate::oci::layer::LayerError;
 use crate::oci::tar_read::TarError;
 use crate::oci::unpack::UnpackError;
+use crate::sandbox::error::SandboxError;
 use crate::store::StoreError;
 
 /// Why an action failed.
@@ -98,6 +99,36 @@ pub enum BuildError {
     /// A pulled base can't be had.
     #[error(transparent)]
     Base(#[from] BaseError),
+    /// A command of a run ended badly.
+    #[error("command {number} of {count}, {command}, {why}{}", shown(last_lines))]
+    Command {
+        /// The target, to tell how to get there.
+        label: crate::label::Label,
+        /// From 1.
+        number: usize,
+        /// How many there are.
+        count: usize,
+        /// As it is written.
+        command: String,
+        /// As a phrase.
+        why: String,
+        /// What was printed last, by this command and those before it.
+        last_lines: Vec<String>,
+    },
+    /// What commands left behind can't be a layer; one sentence each.
+    #[error("{}", .0.join("\n"))]
+    LeftBehind(Vec<String>),
+    /// A secret has no value.
+    #[error("the secret `{name}` has no value: {why}")]
+    Secret {
+        /// What it is called.
+        name: String,
+        /// As a phrase.
+        why: String,
+    },
+    /// Commands can't be run here.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -109,9 +140,13 @@ impl BuildError {
         if let BuildError::Base(error) = self {
             return error.is_environment();
         }
+        if let BuildError::Sandbox(error) = self {
+            return !matches!(error, SandboxError::TimedOut(_));
+        }
         matches!(
             self,
             BuildError::Store(_)
+                | BuildError::Secret { .. }
                 | BuildError::Fetch { .. }
                 | BuildError::NoDeb { .. }
                 | BuildError::Offline { .. }
@@ -134,6 +169,10 @@ impl BuildError {
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             BuildError::Base(error) => return error.hint(),
+            BuildError::Sandbox(error) => return error.hint(),
+            BuildError::Command { label, number, .. } => {
+                return Some(format!("`layerbuild shell {label} --at {number}` opens a shell where it began"));
+            }
             BuildError::NotLocked { .. } => "add it to `platforms` of the pull, then run `layerbuild lock`",
             BuildError::NoDeb { dropped: true, .. } => {
                 "the archive has dropped it: run `layerbuild lock --update` on the target"
@@ -148,4 +187,8 @@ impl BuildError {
         };
         Some(text.to_owned())
     }
+}
+
+fn shown(last_lines: &[String]) -> String {
+    last_lines.iter().map(|line| format!("\n  | {line}")).collect()
 }

@@ -14,15 +14,22 @@ pub mod listings;
 pub mod probe;
 pub mod pull;
 pub mod recall;
+pub mod roots;
+pub mod run;
+mod run_base;
+mod run_mounts;
 pub mod scheduler;
 pub mod tar;
-mod upstream;
+pub mod upstream;
+
+use std::ffi::OsString;
 
 use camino::Utf8Path;
 use rayon::ThreadPool;
 
 use crate::base::remote::Remote;
 use crate::packages::debian::machine::Machine;
+use crate::sandbox::host::Sandbox;
 use crate::shared::cache::SharedCache;
 use crate::store::Store;
 
@@ -45,4 +52,8 @@ pub struct Workshop<'a> {
     pub shared: &'a SharedCache<'a>,
     /// Where Debian packages come from.
     pub machine: &'a Machine,
+    /// Where commands run.
+    pub sandbox: &'a Sandbox,
+    /// Variables, for secrets.
+    pub variable: &'a (dyn Fn(&str) -> Option<OsString> + Sync),
 }

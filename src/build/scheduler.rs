@@ -13,7 +13,7 @@ use super::error::BuildError;
 use super::probe::State;
 use super::recall::{elsewhere, recall};
 use super::upstream::Upstream;
-use super::{Workshop, debs, fetch, files, image, index, pull, tar};
+use super::{Workshop, debs, fetch, files, image, index, pull, run as run_commands, tar};
 use crate::action::key;
 use crate::action::record::{Output, Record};
 use crate::action::{Action, ActionGraph, ActionId, Archive, FileKind, Operation};
@@ -228,7 +228,7 @@ fn weight(operation: &Operation) -> u64 {
             Archive::Source(source) => source.size,
             Archive::Fetched(_) => 0,
         },
-        Operation::Fetch(_) | Operation::Debs(_) => u64::MAX,
+        Operation::Fetch(_) | Operation::Debs(_) | Operation::Run(_) => u64::MAX,
         Operation::Image(_) | Operation::Index(_) | Operation::Pull(_) => 0,
     }
 }
@@ -289,7 +289,8 @@ impl Shared<'_> {
         }
         self.listener.event(Event::Started(step.clone()));
         bring(action, inputs, self.shop)?;
-        let output = execute(action, inputs, self.shop, self.listener)?;
+        let told = |line: &str| self.listener.event(Event::Printed { step: step.clone(), line: line.to_owned() });
+        let output = execute(action, inputs, self.shop, self.listener, &told)?;
         let components = key::components(action, inputs).expect("the key was made of the same inputs");
         let record = Record { output, components, shared: None };
         crate::store::Cache::put(self.shop.store.actions(), &key, &record.encode())?;
@@ -371,6 +372,7 @@ fn execute(
     inputs: &Upstream,
     shop: &Workshop<'_>,
     listener: &dyn Listener,
+    told: &(dyn Fn(&str) + Sync),
 ) -> Result<Output, BuildError> {
     match &action.operation {
         Operation::Files(layer) => files::run(&action.label, layer, shop),
@@ -380,5 +382,6 @@ fn execute(
         Operation::Pull(pull) => pull::run(pull, shop),
         Operation::Index(index) => index::run(index, &inputs.images(), shop),
         Operation::Debs(layer) => debs::run(&action.label, layer, shop, listener),
+        Operation::Run(run) => run_commands::run(&action.label, run, inputs, shop, told),
     }
 }

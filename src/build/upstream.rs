@@ -3,15 +3,17 @@
 use super::image;
 use crate::action::key::Inputs;
 use crate::action::record::{ImageOutput, Output};
-use crate::action::{ActionGraph, ActionId, ImageAction, Operation};
+use crate::action::{ActionGraph, ActionId, ImageAction, Operation, RunAction, RunBase};
 use crate::digest::Digest;
 use crate::oci::listing::Listing;
+use crate::reference::Repository;
 
 /// The outputs that one action stands on: its inputs, and of an image all layers below it.
 pub struct Upstream {
     direct: Vec<(ActionId, String, Output)>,
     below: Vec<(String, Output)>,
     outline: Option<(String, Listing)>,
+    pulled: Option<Repository>,
 }
 
 impl Upstream {
@@ -32,7 +34,22 @@ impl Upstream {
             .map(|(_, label, output)| (label, output));
         let pulled = base.and_then(|base| graph.pulled_below(base));
         let outline = pulled.and_then(|(id, pull)| Some((graph.get(id).name(), pull.image()?.outline.clone())));
-        Upstream { direct, below: below.collect(), outline }
+        let pulled = match &action.operation {
+            Operation::Run(run) => repository_below(run, graph),
+            _ => None,
+        };
+        Upstream { direct, below: below.collect(), outline, pulled }
+    }
+
+    /// What commands run over that are no action of the graph.
+    pub fn of_run<'a>(
+        run: &RunAction,
+        graph: &ActionGraph,
+        output: impl Fn(ActionId) -> Option<&'a Output>,
+    ) -> Upstream {
+        let known = |id: ActionId| Some((id, graph.get(id).name(), output(id)?.clone()));
+        let direct = run.upstream().into_iter().filter_map(known).collect();
+        Upstream { direct, below: Vec::new(), outline: None, pulled: repository_below(run, graph) }
     }
 
     /// The first input's.
@@ -40,7 +57,13 @@ impl Upstream {
         self.direct.first().map(|(_, _, output)| output)
     }
 
-    fn output(&self, id: ActionId) -> Option<&Output> {
+    /// Where the layers of the pulled image below a run are, which the store may lack; `None` without one.
+    pub fn repository(&self) -> Option<&Repository> {
+        self.pulled.as_ref()
+    }
+
+    /// An input's.
+    pub fn output(&self, id: ActionId) -> Option<&Output> {
         self.direct.iter().find(|(input, ..)| *input == id).map(|(_, _, output)| output)
     }
 
@@ -56,6 +79,14 @@ impl Upstream {
         let below = self.below.iter().filter_map(|(label, output)| layer(label, output)).collect();
         let outline = self.outline.as_ref().map(|(label, outline)| (&**label, outline));
         image::Parts { base, outline, below, own }
+    }
+}
+
+/// Where the layers of the pulled image are that commands run over.
+fn repository_below(run: &RunAction, graph: &ActionGraph) -> Option<Repository> {
+    match run.base {
+        RunBase::Image(image) => graph.pulled_below(image).map(|(_, pull)| pull.repository.clone()),
+        RunBase::Layers(_) => None,
     }
 }
 

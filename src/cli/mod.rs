@@ -37,6 +37,7 @@ pub mod registry_ls;
 pub mod registry_serve;
 pub mod remote;
 pub mod shared;
+pub mod shell;
 pub mod status;
 pub mod unchanged;
 pub mod work;
@@ -87,6 +88,7 @@ fn dispatch(verb: &Verb, context: &mut Context) -> Result<(), CliError> {
         Verb::Diff(args) => diff::run(args, context),
         Verb::Lock(args) => lock::run(args, context),
         Verb::Ls(args) => ls::run(args, context),
+        Verb::Shell(args) => shell::run(args, context),
         Verb::Status(args) => status::run(args, context),
         Verb::Explain(args) => explain::run(args, context),
         Verb::Query(args) => query::run(args, context),

@@ -9,7 +9,8 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use super::error::CliError;
 use super::global::{ColorChoice, Flags};
 use super::{
-    build, completions, diff, explain, export, init, load, lock, ls, patterns, promote, push, query, registry, status,
+    build, completions, diff, explain, export, init, load, lock, ls, patterns, promote, push, query, registry, shell,
+    status,
 };
 use crate::diagnostic::nearest;
 
@@ -48,6 +49,7 @@ pub enum Verb {
     Lock(lock::Args),
     Ls(ls::Args),
     Diff(Box<diff::Args>),
+    Shell(shell::Args),
     Status(status::Args),
     Explain(explain::Args),
     Query(query::Args),

@@ -1,6 +1,7 @@
 //! Building, as every verb that needs results does it: probe, dry run or run, notes for `explain`, the closing line.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::time::Instant;
 
 use super::context::Context;
@@ -11,19 +12,21 @@ use super::project::{Project, Selected};
 use super::remote::Remotes;
 use super::shared::{self, Finished};
 use crate::action::ActionId;
-use crate::action::record::Output;
+use crate::action::record::{Blob, Output};
 use crate::build::error::BuildError;
 use crate::build::listings::Listings;
 use crate::build::probe::{self, State};
 use crate::build::scheduler::{self, Built, Failure};
 use crate::build::{Workshop, probe::Probed};
 use crate::diagnostic::Diagnostic;
+use crate::digest::Digest;
 use crate::event::{Event, Listener, Step, Summary};
 use crate::exit::Exit;
 use crate::graph::TargetId;
 use crate::plan::lower::Lowered;
 use crate::reason::reason;
 use crate::reference::Repository;
+use crate::sandbox::host::Sandbox;
 use crate::shared::cache::SharedCache;
 use crate::store::Store;
 
@@ -166,12 +169,26 @@ impl Work<'_> {
         if states.iter().all(|state| state.output().is_some()) {
             return Ok(done(states));
         }
+        let options = scheduler::Options { jobs: cx.globals.jobs, keep_going: cx.globals.keep_going };
+        let built =
+            self.in_shop(cx, |shop| Ok(scheduler::run(&self.lowered.graph, states, options, shop, listener)))?;
+        self.store.actions().flush()?;
+        Ok(built)
+    }
+
+    /// Does something with all that actions work with.
+    pub fn in_shop<T>(
+        &self,
+        cx: &Context,
+        work: impl FnOnce(&Workshop<'_>) -> Result<T, CliError>,
+    ) -> Result<T, CliError> {
         let workers = rayon::ThreadPoolBuilder::new().num_threads(cx.globals.jobs.get()).build();
         let workers = workers.map_err(|error| CliError::environment(format!("cannot start threads: {error}")))?;
         let (remote, listings) = (Remotes::new(self.project, cx)?, Listings::default());
         let (root, store, offline) = (self.project.root(), self.store, cx.globals.offline);
+        let (sandbox, variable) = (Sandbox::default(), |name: &str| cx.environment.get(name).map(OsStr::to_owned));
         let (shared, machine) = (&self.shared, machine::of(self.project, cx));
-        let shop = Workshop {
+        work(&Workshop {
             root,
             store,
             workers: &workers,
@@ -180,11 +197,21 @@ impl Work<'_> {
             remote: &remote,
             shared,
             machine: &machine,
-        };
-        let options = scheduler::Options { jobs: cx.globals.jobs, keep_going: cx.globals.keep_going };
-        let built = scheduler::run(&self.lowered.graph, states, options, &shop, listener);
-        self.store.actions().flush()?;
-        Ok(built)
+            sandbox: &sandbox,
+            variable: &variable,
+        })
+    }
+
+    /// Builds what one action stands on, and not the action itself.
+    pub fn build_below(&self, id: ActionId, cx: &Context, listener: &dyn Listener) -> Result<Results, CliError> {
+        let (start, mut states) = (Instant::now(), self.probe(listener)?);
+        let nothing = Blob { digest: Digest::of(b""), size: 0 };
+        states[id.index()] = State::Hit { key: nothing.digest, output: Output::File(nothing) };
+        let actions = states.len();
+        let built = self.run(states, cx, listener)?;
+        self.failed(&built.failures).map_or(Ok(()), Err)?;
+        let summary = self.summary(&built, actions, start);
+        Ok(Results { outputs: built.outputs, summary, began: start })
     }
 
     /// Notes which action each target's last build was, for `explain`.

@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use rayon::prelude::*;
 
 use super::extras::Extras;
-use crate::action::{Action, ActionGraph, ActionId, Fetch, Operation};
+use crate::action::{Action, ActionGraph, ActionId, Fetch, Operation, RunBase};
 use crate::diagnostic::Diagnostic;
 use crate::graph::{TargetGraph, TargetId};
 use crate::label::Label;
@@ -79,8 +79,9 @@ pub fn lower(
         return Err(errors);
     }
     let actions = scene.extras.complete(actions);
-    let unlocked: Vec<Diagnostic> = actions.iter().filter_map(|action| scene.unlocked(action)).collect();
-    if unlocked.is_empty() { Ok(Lowered { graph: ActionGraph { actions }, of }) } else { Err(unlocked) }
+    let unlocked = actions.iter().filter_map(|action| scene.unlocked(action));
+    let wrong: Vec<Diagnostic> = unlocked.chain(scene.foreign_layers(&actions)).collect();
+    if wrong.is_empty() { Ok(Lowered { graph: ActionGraph { actions }, of }) } else { Err(wrong) }
 }
 
 /// What rules find wrong with targets of a graph that has mistakes already: of those that the loader found sound, each by
@@ -153,6 +154,41 @@ impl Scene<'_> {
         let Operation::Pull(pull) = &action.operation else { return None };
         let source = pulled(target, self.defaults).ok().flatten()?;
         source.judge(self.locked(&action.label), &pull.platform, self.defaults).err()
+    }
+}
+
+impl Scene<'_> {
+    /// Layers that commands made on one platform, in images for another.
+    fn foreign_layers(&self, actions: &[Action]) -> Vec<Diagnostic> {
+        let mut found = Vec::new();
+        for image in actions {
+            let Operation::Image(operation) = &image.operation else { continue };
+            for layer in operation.layers.iter().map(|id| &actions[id.index()]) {
+                let made_on = platform_of_commands(layer, actions);
+                let Some(platform) = made_on.filter(|platform| **platform != operation.spec.platform) else { continue };
+                let message = format!(
+                    "{} is made on {platform}, but {} is for {}",
+                    layer.label,
+                    image.name(),
+                    operation.spec.platform
+                );
+                let target = self.graph.id(&image.label).map(|id| self.graph.target(id).span);
+                let diagnostic = Diagnostic::error(message).help("give each platform a `run` and an image of its own");
+                found.push(target.into_iter().fold(diagnostic, |it, span| it.at(span, "this image")));
+            }
+        }
+        found
+    }
+}
+
+/// The platform on which a `run` runs; `None` for any other action, and over layers, which have none.
+fn platform_of_commands<'a>(action: &Action, actions: &'a [Action]) -> Option<&'a Platform> {
+    let Operation::Run(run) = &action.operation else { return None };
+    let RunBase::Image(base) = run.base else { return None };
+    match &actions[base.index()].operation {
+        Operation::Image(image) => Some(&image.spec.platform),
+        Operation::Pull(pull) => Some(&pull.platform),
+        _ => None,
     }
 }
 

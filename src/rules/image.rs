@@ -141,7 +141,8 @@ fn parsed<T: FromStr<Err: ToString>>(text: Spanned<&str>, errors: &mut Vec<Diagn
     text.value.parse().map_err(|error: T::Err| errors.push(Diagnostic::error(error.to_string()).at(text.span, ""))).ok()
 }
 
-fn absolute(text: Spanned<&str>, errors: &mut Vec<Diagnostic>) -> Option<String> {
+/// A path in the image.
+pub(super) fn absolute(text: Spanned<&str>, errors: &mut Vec<Diagnostic>) -> Option<String> {
     if text.value.starts_with('/') {
         return Some(text.value.to_owned());
     }
@@ -150,7 +151,8 @@ fn absolute(text: Spanned<&str>, errors: &mut Vec<Diagnostic>) -> Option<String>
     None
 }
 
-fn env(attributes: Attributes<'_>, errors: &mut Vec<Diagnostic>) -> Vec<(String, String)> {
+/// Variables.
+pub(super) fn env(attributes: Attributes<'_>, errors: &mut Vec<Diagnostic>) -> Vec<(String, String)> {
     let mut variables = Vec::new();
     for entry in attributes.map("env") {
         let name = entry.key;
@@ -208,7 +210,8 @@ fn healthcheck(table: Attributes<'_>, errors: &mut Vec<Diagnostic>) -> Healthche
     Healthcheck { test, interval, timeout, start_period, start_interval, retries }
 }
 
-fn duration(text: Spanned<&str>, errors: &mut Vec<Diagnostic>) -> Option<Duration> {
+/// A span of time.
+pub(super) fn duration(text: Spanned<&str>, errors: &mut Vec<Diagnostic>) -> Option<Duration> {
     let found = parse_duration(text.value);
     if found.is_none() {
         let message = format!("`{}` is not a duration", text.value);

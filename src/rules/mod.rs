@@ -7,6 +7,7 @@ pub mod files;
 pub mod image;
 pub mod index;
 pub mod pull;
+pub mod run;
 pub mod tar;
 
 mod mode;
@@ -37,7 +38,8 @@ pub struct Rule {
 }
 
 /// Every rule there is.
-pub static RULES: [&Rule; 6] = [&files::RULE, &tar::RULE, &debs::RULE, &image::RULE, &index::RULE, &pull::RULE];
+pub static RULES: [&Rule; 7] =
+    [&files::RULE, &tar::RULE, &debs::RULE, &run::RULE, &image::RULE, &index::RULE, &pull::RULE];
 
 /// The rule of a name; `None` for an unknown one.
 pub fn rule(name: &str) -> Option<&'static Rule> {

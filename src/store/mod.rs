@@ -10,6 +10,7 @@
 //! actions/<shard>  chunks/<shard>         actions.rs, chunks.rs: journals (journal.rs, shard.rs, record.rs)
 //! files/<hash>  last/<hash>  snapshots/…    file_hashes.rs, last.rs, snapshots.rs: sealed files of a workspace
 //! repositories/<path>/…                   repositories.rs, publishing.rs: what the embedded registry holds
+//! roots/  steps/  caches/                 roots.rs: layers as directories, folders of running steps, caches by name
 //! ```
 
 use std::path::Path;
@@ -31,6 +32,7 @@ mod partial;
 mod publishing;
 mod record;
 mod repositories;
+mod roots;
 mod shard;
 mod snapshots;
 mod stat_table;
@@ -48,6 +50,7 @@ pub use last::LastBuilds;
 pub use partial::PartialBlob;
 pub use publishing::Deletion;
 pub use repositories::{Held, Repositories};
+pub use roots::{Roots, StepFolder};
 pub use snapshots::{Kept, Snapshots};
 pub use verified::VerifiedReader;
 
@@ -70,6 +73,7 @@ pub struct Store {
     actions: ActionCache,
     chunks: ChunkIndex,
     repositories: Repositories,
+    roots: Roots,
 }
 
 impl Store {
@@ -89,7 +93,8 @@ impl Store {
         let actions = ActionCache::new(Arc::clone(&folder), Arc::clone(&blobs));
         let chunks = ChunkIndex::new(Arc::clone(&folder), Arc::clone(&blobs));
         let repositories = Repositories::new(Arc::clone(&folder), Arc::clone(&blobs));
-        Store { folder, blobs, actions, chunks, repositories }
+        let roots = Roots::new(Arc::clone(&folder));
+        Store { folder, blobs, actions, chunks, repositories, roots }
     }
 
     /// The cache folder, absolute.
@@ -115,6 +120,11 @@ impl Store {
     /// What the embedded registry holds.
     pub fn repositories(&self) -> &Repositories {
         &self.repositories
+    }
+
+    /// Layers laid out as directories.
+    pub fn roots(&self) -> &Roots {
+        &self.roots
     }
 
     /// The file hashes of the workspace with this root folder (absolute).

@@ -2,7 +2,7 @@
 //!
 //! `planned` {actions, cached} · `started` {label, what} · `finished` {label, what, outcome: "ran"|"cached", seconds,
 //! detail} · `failed` {label, what} · `skipped` {label, what, because_of} · `transferred` {label, what, bytes} ·
-//! `warning` {message} · `done` {verb, ran, cached, failed, skipped, seconds, critical_path: [{label, seconds}]}.
+//! `printed` {label, what, line} · `warning` {message} · `done` {verb, ran, cached, failed, skipped, seconds, critical_path: [{label, seconds}]}.
 //! Fields and events may be added; those that are here stay.
 
 use std::time::Duration;
@@ -47,6 +47,7 @@ pub fn object(event: &Event) -> Value {
         Event::Failed { step } => of_step("failed", step, json!({})),
         Event::Skipped { step, because_of } => of_step("skipped", step, json!({"because_of": because_of})),
         Event::Transferred { step, bytes } => of_step("transferred", step, json!({"bytes": bytes})),
+        Event::Printed { step, line } => of_step("printed", step, json!({"line": line})),
         Event::Warning(message) => json!({"event": "warning", "message": message}),
         Event::Done(summary) => of_summary(summary),
     }

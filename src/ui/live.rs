@@ -117,7 +117,7 @@ impl State {
                 let running = self.running.iter_mut().find(|running| running.step == *step);
                 running.into_iter().for_each(|running| running.bytes += bytes);
             }
-            Event::Known { .. } | Event::Warning(_) | Event::Done(_) => {}
+            Event::Known { .. } | Event::Printed { .. } | Event::Warning(_) | Event::Done(_) => {}
         }
     }
 

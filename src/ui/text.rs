@@ -28,7 +28,9 @@ pub fn line(event: &Event, style: Style, verbose: bool) -> Option<String> {
         }
         Event::Warning(message) => Some(warning(message, style)),
         Event::Done(summary) => Some(closing(summary)),
+        Event::Printed { step, line } if verbose => Some(format!("{} {line}", style.dim(format!("{} |", step.label)))),
         Event::Known { .. }
+        | Event::Printed { .. }
         | Event::Finished { .. }
         | Event::Planned { .. }
         | Event::Started(_)

@@ -133,6 +133,16 @@ impl<'a> MapEntry<'a> {
     pub fn table(&self) -> Option<Attributes<'a>> {
         Some(Attributes::new(self.value.as_table()?, self.package))
     }
+
+    /// The value, where it is a label.
+    pub fn label(&self) -> Option<Spanned<Label>> {
+        label(self.value, self.package)
+    }
+
+    /// The value as a list of strings; a lone string is a list of one.
+    pub fn strings(&self) -> Vec<Spanned<&'a str>> {
+        self.value.as_array().unwrap_or(std::slice::from_ref(self.value)).iter().filter_map(text).collect()
+    }
 }
 
 fn text(value: &Value) -> Option<Spanned<&str>> {

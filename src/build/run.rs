@@ -1,0 +1,96 @@
+//! Runs `run`: commands in a sandbox over their base; what they changed as a layer.
+
+use std::fs::File;
+
+use super::error::BuildError;
+use super::roots::{self, Scratch};
+use super::run_base::Base;
+use super::upstream::Upstream;
+use super::{Workshop, layer, run_mounts};
+use crate::action::RunAction;
+use crate::action::record::Output;
+use crate::label::Label;
+use crate::oci::tar_read::{TarOptions, read_archive};
+use crate::oci::tree::Tree;
+use crate::sandbox::task::{Answer, Collect, Run, Task};
+use crate::store::StoreError;
+
+/// Makes the layer. `told` gets each line that commands print.
+pub fn run(
+    label: &Label,
+    action: &RunAction,
+    inputs: &Upstream,
+    shop: &Workshop<'_>,
+    told: &(dyn Fn(&str) + Sync),
+) -> Result<Output, BuildError> {
+    roots::clear(shop)?;
+    let scratch = Scratch::new(shop)?;
+    let task = Task::Run(Box::new(prepare(action, inputs, &scratch, shop)?));
+    let ended = shop.sandbox.perform(&task, action.timeout, told)?;
+    judge(ended.answer, ended.last_lines, label, action)?;
+    let Task::Run(done) = task else { unreachable!("it was made above") };
+    let tree = changed(&done, action, &scratch, shop)?;
+    layer::make(label, &tree, &action.compression, shop)
+}
+
+/// All that a run needs, laid out: what a shell in it needs as well.
+pub fn prepare(
+    action: &RunAction,
+    inputs: &Upstream,
+    scratch: &Scratch<'_>,
+    shop: &Workshop<'_>,
+) -> Result<Run, BuildError> {
+    let base = Base::prepare(action, inputs, scratch, shop)?;
+    for folder in ["upper", "work", "root"] {
+        scratch.directory(folder)?;
+    }
+    Ok(Run {
+        scratch: scratch.path().to_owned(),
+        mounts: run_mounts::mounts(action, inputs, scratch, shop)?,
+        secrets: run_mounts::secrets(action, shop)?,
+        env: base.env(action)?,
+        workdir: base.workdir(action),
+        user: base.user(action),
+        commands: action.commands.clone(),
+        network: action.network,
+        lowers: base.lowers,
+    })
+}
+
+fn judge(answer: Answer, last_lines: Vec<String>, label: &Label, action: &RunAction) -> Result<(), BuildError> {
+    let (command, why) = match answer {
+        Answer::Done => return Ok(()),
+        Answer::Failed { command, status } => (command, format!("ended with {status}")),
+        Answer::NotStarted { command, why } => (command, format!("was not started: {why}")),
+        Answer::Unfit(why) => return Err(BuildError::LeftBehind(why)),
+        Answer::Refused { what, why, .. } => return Err(BuildError::LeftBehind(vec![format!("cannot {what}: {why}")])),
+    };
+    let words = action.commands.get(command).map(|words| said(words)).unwrap_or_default();
+    let (label, count) = (label.clone(), action.commands.len());
+    Err(BuildError::Command { label, number: command + 1, count, command: words, why, last_lines })
+}
+
+/// A command as it is written, a shell's by its text alone.
+fn said(words: &[String]) -> String {
+    match words {
+        [shell, flag, text] if shell == "/bin/sh" && flag == "-c" => format!("`{text}`"),
+        words => format!("`{}`", words.join(" ")),
+    }
+}
+
+fn changed(done: &Run, action: &RunAction, scratch: &Scratch<'_>, shop: &Workshop<'_>) -> Result<Tree, BuildError> {
+    let archive = scratch.path().join("changes.tar");
+    File::create(&archive).map_err(|error| StoreError::io("create", &archive, error))?;
+    let task = Task::Collect(Collect {
+        lowers: done.lowers.clone(),
+        scratch: done.scratch.clone(),
+        archive: archive.clone(),
+        ignore: action.ignore.clone(),
+        mtime: action.mtime,
+    });
+    match shop.sandbox.perform(&task, None, &|_| {})?.answer {
+        Answer::Done => Ok(read_archive(&archive, &archive, &TarOptions { mtime: action.mtime })?),
+        Answer::Unfit(why) => Err(BuildError::LeftBehind(why)),
+        other => Err(BuildError::LeftBehind(vec![format!("the changes cannot be read: {other:?}")])),
+    }
+}
