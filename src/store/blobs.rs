@@ -296,7 +296,7 @@ impl Write for BlobFile<'_> {
     }
 }
 
-/// A [`BlobFile`] that is hashed as it goes.
+/// A blob being written, hashed as it goes.
 pub struct BlobWriter<'a> {
     file: BlobFile<'a>,
     hasher: Hasher,

@@ -41,7 +41,7 @@ mod verified;
 mod version;
 
 pub use actions::{ActionCache, Cache, MemoryCache};
-pub use blobs::{BlobWriter, Blobs, Presence};
+pub use blobs::{BlobFile, BlobWriter, Blobs, Presence};
 pub use chunks::{ChunkIndex, ChunkPlace};
 pub use error::{StoreError, StoreWarning};
 pub use file_hashes::{FileHashes, Trust};
