@@ -107,4 +107,9 @@ pub struct Summary {
 pub trait Listener: Sync {
     /// Takes one event.
     fn event(&self, event: Event);
+
+    /// Whether people see each line that commands print: an error need not repeat the last ones.
+    fn shows_lines(&self) -> bool {
+        false
+    }
 }

@@ -25,6 +25,8 @@ pub mod graph;
 
 pub mod action;
 
+pub mod cargo;
+
 pub mod rules;
 
 pub mod plan;

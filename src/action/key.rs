@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use super::record::Component;
 use super::{
-    Action, ActionId, Archive, DebsLayer, FileEntry, FileKind, FilesLayer, ImageAction, IndexAction, Operation,
-    RunAction, RunBase, RunInput, TarLayer,
+    Action, ActionId, Archive, CargoAction, DebsLayer, ExecAction, FileEntry, FileKind, FilesLayer, ImageAction,
+    IndexAction, Operation, RunAction, RunBase, RunInput, TarLayer,
 };
 use crate::digest::{Digest, Hasher};
 use crate::layer_path::LayerPath;
@@ -123,6 +123,8 @@ fn walk(operation: &Operation, inputs: &dyn Inputs, sink: &mut dyn Sink) -> Opti
         Operation::Index(action) => index(action, inputs, sink)?,
         Operation::Debs(layer) => debs(layer, sink),
         Operation::Run(action) => run(action, inputs, sink)?,
+        Operation::Exec(action) => exec(action, inputs, sink)?,
+        Operation::Cargo(action) => cargo(action, inputs, sink)?,
     }
     Some(())
 }
@@ -222,15 +224,40 @@ fn index(index: &IndexAction, inputs: &dyn Inputs, sink: &mut dyn Sink) -> Optio
 /// Changes when a sandbox shows or gives something else than before.
 const SANDBOX: &str = "sandbox 1";
 
-/// Neither secrets' values nor the time limit.
 fn run(run: &RunAction, inputs: &dyn Inputs, sink: &mut dyn Sink) -> Option<()> {
     sink.plain("operation", format_args!("run"));
+    step(run, inputs, sink)
+}
+
+fn exec(exec: &ExecAction, inputs: &dyn Inputs, sink: &mut dyn Sink) -> Option<()> {
+    sink.plain("operation", format_args!("exec"));
+    step(&exec.step, inputs, sink)?;
+    for (to, from) in &exec.outputs {
+        sink.plain(&format!("output {to}"), format_args!("{from}"));
+    }
+    Some(())
+}
+
+/// Changes when programs are compiled otherwise.
+const CARGO: &str = "1";
+
+/// The lock file is among the files.
+fn cargo(cargo: &CargoAction, inputs: &dyn Inputs, sink: &mut dyn Sink) -> Option<()> {
+    sink.plain("operation", format_args!("cargo {CARGO}"));
+    sink.plain("compiler", format_args!("{}", cargo.compiler.trim_end().replace('\n', ", ")));
+    sink.plain("programs", format_args!("{:?} in {}", cargo.bins, cargo.dest));
+    step(&cargo.step, inputs, sink)
+}
+
+/// Neither secrets' values nor the time limit.
+fn step(run: &RunAction, inputs: &dyn Inputs, sink: &mut dyn Sink) -> Option<()> {
     sink.plain("sandbox", format_args!("{SANDBOX}"));
     sink.plain("format", format_args!("{}", tar_write::FORMAT));
     sink.plain("compression", format_args!("{}", run.compression.identity()));
     sink.plain("mtime", format_args!("{}", run.mtime));
     match &run.base {
         RunBase::Image(image) => upstream("base", *image, inputs, sink)?,
+        RunBase::Host => sink.plain("base", format_args!("the host: not portable")),
         RunBase::Layers(layers) => {
             let layers = layers.iter().enumerate();
             layers

@@ -3,6 +3,8 @@
 //! No behaviour but the key's walk, no paths of the host, no TOML. Rules make them, `plan` keys them,
 //! `build` runs them.
 
+pub mod cargo;
+mod exec;
 pub mod key;
 pub mod record;
 mod run;
@@ -12,6 +14,8 @@ use std::sync::Arc;
 
 use camino::Utf8PathBuf;
 
+pub use cargo::CargoAction;
+pub use exec::ExecAction;
 pub use run::{RunAction, RunBase, RunInput, RunSecret, SecretSource};
 
 use crate::digest::Digest;
@@ -162,6 +166,10 @@ pub enum Operation {
     Debs(Box<DebsLayer>),
     /// Runs commands over a root file system and makes a layer of what they changed.
     Run(Box<RunAction>),
+    /// Runs a command and makes a layer of its outputs.
+    Exec(Box<ExecAction>),
+    /// Compiles Rust programs and makes a layer of them.
+    Cargo(Box<CargoAction>),
 }
 
 /// A layer's content by path.
@@ -380,7 +388,14 @@ impl Operation {
             Operation::Index(_) => "index",
             Operation::Debs(_) => "debs",
             Operation::Run(_) => "run",
+            Operation::Exec(_) => "exec",
+            Operation::Cargo(_) => "cargo",
         }
+    }
+
+    /// Whether another machine would get the same from the same key.
+    pub fn is_portable(&self) -> bool {
+        !matches!(self, Operation::Exec(exec) if !exec.is_portable())
     }
 
     /// The actions whose outputs this one reads, in the order in which the key names them.
@@ -394,6 +409,8 @@ impl Operation {
             Operation::Image(image) => image.base.into_iter().chain(image.layers.iter().copied()).collect(),
             Operation::Index(index) => index.images.clone(),
             Operation::Run(run) => run.upstream(),
+            Operation::Exec(exec) => exec.step.upstream(),
+            Operation::Cargo(cargo) => cargo.step.upstream(),
         }
     }
 }

@@ -45,6 +45,8 @@ pub enum RunBase {
     Image(ActionId),
     /// Layers, the lowest first.
     Layers(Vec<ActionId>),
+    /// None: the host itself, without a sandbox. Of an [`ExecAction`](super::ExecAction) alone.
+    Host,
 }
 
 /// What is seen read-only at a path.
@@ -80,6 +82,7 @@ impl RunAction {
         let base = match &self.base {
             RunBase::Image(image) => std::slice::from_ref(image),
             RunBase::Layers(layers) => layers,
+            RunBase::Host => &[],
         };
         let inputs = self.inputs.values().filter_map(|input| match input {
             RunInput::Layer(layer) => Some(*layer),

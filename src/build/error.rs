@@ -3,6 +3,8 @@
 use super::debs::deb::DebError;
 use super::debs::root::Collision;
 use crate::base::error::BaseError;
+use crate::cargo::toolchain::ToolchainError;
+use crate::cargo::vendor::VendorError;
 use crate::digest::Digest;
 use crate::oci::image::ImageError;
 use crate::oci::layer::LayerError;
@@ -99,11 +101,11 @@ pub enum BuildError {
     /// A pulled base can't be had.
     #[error(transparent)]
     Base(#[from] BaseError),
-    /// A command of a run ended badly.
+    /// A command ended badly.
     #[error("command {number} of {count}, {command}, {why}{}", shown(last_lines))]
     Command {
-        /// The target, to tell how to get there.
-        label: crate::label::Label,
+        /// The target whose shell opens where it began; `None` where none can.
+        shell: Option<crate::label::Label>,
         /// From 1.
         number: usize,
         /// How many there are.
@@ -115,6 +117,30 @@ pub enum BuildError {
         /// What was printed last, by this command and those before it.
         last_lines: Vec<String>,
     },
+    /// Cargo ended badly.
+    #[error("cargo {why}{}", shown(lines))]
+    Cargo {
+        /// As a phrase.
+        why: String,
+        /// What it printed.
+        lines: Vec<String>,
+    },
+    /// The lock file does not say what cargo needs.
+    #[error("{} is stale: it lacks {}", folder.join("Cargo.lock"), needs.join(", "))]
+    StaleLock {
+        /// Where it stands, relative to the workspace's root.
+        folder: camino::Utf8PathBuf,
+        /// The packages that it lacks or has otherwise.
+        needs: Vec<String>,
+        /// What to do.
+        help: &'static str,
+    },
+    /// Crates can't be had.
+    #[error(transparent)]
+    Crates(#[from] VendorError),
+    /// There is no compiler.
+    #[error(transparent)]
+    Toolchain(#[from] ToolchainError),
     /// What commands left behind can't be a layer; one sentence each.
     #[error("{}", .0.join("\n"))]
     LeftBehind(Vec<String>),
@@ -147,6 +173,8 @@ impl BuildError {
             self,
             BuildError::Store(_)
                 | BuildError::Secret { .. }
+                | BuildError::Crates(_)
+                | BuildError::Toolchain(_)
                 | BuildError::Fetch { .. }
                 | BuildError::NoDeb { .. }
                 | BuildError::Offline { .. }
@@ -165,14 +193,26 @@ impl BuildError {
         }
     }
 
+    /// The same for whoever has seen already what commands printed.
+    #[must_use]
+    pub fn without_lines(mut self) -> BuildError {
+        if let BuildError::Command { last_lines: lines, .. } | BuildError::Cargo { lines, .. } = &mut self {
+            lines.clear();
+        }
+        self
+    }
+
     /// What to do; `None` where the message says it all.
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             BuildError::Base(error) => return error.hint(),
             BuildError::Sandbox(error) => return error.hint(),
-            BuildError::Command { label, number, .. } => {
+            BuildError::Command { shell, number, .. } => {
+                let label = shell.as_ref()?;
                 return Some(format!("`layerbuild shell {label} --at {number}` opens a shell where it began"));
             }
+            BuildError::StaleLock { help, .. } => help,
+            BuildError::Toolchain(error) => return Some(error.help.clone()),
             BuildError::NotLocked { .. } => "add it to `platforms` of the pull, then run `layerbuild lock`",
             BuildError::NoDeb { dropped: true, .. } => {
                 "the archive has dropped it: run `layerbuild lock --update` on the target"

@@ -2,9 +2,12 @@
 //!
 //! `scheduler` decides when, one file per kind of action does it. Takes a plan's states, gives outputs and failures.
 
+mod cargo;
 mod critical_path;
 pub mod debs;
 pub mod error;
+pub mod exec;
+mod exec_on_host;
 pub mod fetch;
 pub mod files;
 pub mod image;
@@ -28,6 +31,7 @@ use camino::Utf8Path;
 use rayon::ThreadPool;
 
 use crate::base::remote::Remote;
+use crate::cargo::toolchain::Toolchains;
 use crate::packages::debian::machine::Machine;
 use crate::sandbox::host::Sandbox;
 use crate::shared::cache::SharedCache;
@@ -52,6 +56,8 @@ pub struct Workshop<'a> {
     pub shared: &'a SharedCache<'a>,
     /// Where Debian packages come from.
     pub machine: &'a Machine,
+    /// What compiles Rust programs.
+    pub toolchains: &'a Toolchains,
     /// Where commands run.
     pub sandbox: &'a Sandbox,
     /// Variables, for secrets.

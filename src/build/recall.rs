@@ -71,7 +71,8 @@ pub fn elsewhere(
 /// Whether an output is one that the operation can have: of its kind, and what is known of it beforehand.
 fn fits(operation: &Operation, output: &Output) -> bool {
     match (operation, output) {
-        (Operation::Files(_) | Operation::Tar(_), Output::Layer(_)) => true,
+        (Operation::Exec(exec), Output::Layer(_)) => exec.is_portable(),
+        (Operation::Files(_) | Operation::Tar(_) | Operation::Cargo(_), Output::Layer(_)) => true,
         (Operation::Fetch(fetch), Output::File(blob)) => blob.digest == fetch.digest,
         (Operation::Pull(pull), Output::Image(image)) => {
             pull.image().is_some_and(|locked| locked.manifest == image.manifest.digest)

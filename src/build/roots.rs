@@ -2,14 +2,17 @@
 //!
 //! What lies there was held against the diff ID when it was unpacked.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use super::Workshop;
 use super::error::BuildError;
 use crate::digest::{Digest, Hasher};
+use crate::layer_path::LayerPath;
 use crate::oci::decompress::decompress;
 use crate::oci::descriptor::Layer;
 use crate::sandbox::task::{Answer, Task};
@@ -28,7 +31,7 @@ impl<'a> Scratch<'a> {
     }
 
     /// Where it is.
-    pub fn path(&self) -> &std::path::Path {
+    pub fn path(&self) -> &Path {
         &self.folder.path
     }
 
@@ -48,6 +51,11 @@ impl Drop for Scratch<'_> {
             let _ = self.shop.sandbox.perform(&task, None, &|_| {});
         }
     }
+}
+
+/// A path of the sandbox below a folder of the host.
+pub(super) fn below(folder: &Path, path: &LayerPath) -> PathBuf {
+    folder.join(OsStr::from_bytes(path.as_bytes()))
 }
 
 /// Removes what processes that were killed left behind.
@@ -85,7 +93,7 @@ pub fn laid_out(layer: &Layer, shop: &Workshop<'_>) -> Result<PathBuf, BuildErro
 }
 
 /// Writes a layer's plain tar; gives its digest.
-fn unpack(layer: &Layer, archive: &std::path::Path, shop: &Workshop<'_>) -> Result<Digest, BuildError> {
+pub(super) fn unpack(layer: &Layer, archive: &Path, shop: &Workshop<'_>) -> Result<Digest, BuildError> {
     let descriptor = &layer.descriptor;
     let blob = shop.store.blobs().open_verified(&descriptor.digest, descriptor.size)?;
     let unreadable = |error| StoreError::io("read", &shop.store.blobs().path(&descriptor.digest), error);

@@ -1,17 +1,19 @@
 //! Runs `run`: commands in a sandbox over their base; what they changed as a layer.
 
 use std::fs::File;
+use std::path::PathBuf;
 
 use super::error::BuildError;
 use super::roots::{self, Scratch};
 use super::run_base::Base;
 use super::upstream::Upstream;
 use super::{Workshop, layer, run_mounts};
-use crate::action::RunAction;
 use crate::action::record::Output;
+use crate::action::{RunAction, RunBase};
 use crate::label::Label;
 use crate::oci::tar_read::{TarOptions, read_archive};
 use crate::oci::tree::Tree;
+use crate::sandbox::host::Ended;
 use crate::sandbox::task::{Answer, Collect, Run, Task};
 use crate::store::StoreError;
 
@@ -27,7 +29,7 @@ pub fn run(
     let scratch = Scratch::new(shop)?;
     let task = Task::Run(Box::new(prepare(action, inputs, &scratch, shop)?));
     let ended = shop.sandbox.perform(&task, action.timeout, told)?;
-    judge(ended.answer, ended.last_lines, label, action)?;
+    judge(ended, label, action)?;
     let Task::Run(done) = task else { unreachable!("it was made above") };
     let tree = changed(&done, action, &scratch, shop)?;
     layer::make(label, &tree, &action.compression, shop)
@@ -40,7 +42,17 @@ pub fn prepare(
     scratch: &Scratch<'_>,
     shop: &Workshop<'_>,
 ) -> Result<Run, BuildError> {
-    let base = Base::prepare(action, inputs, scratch, shop)?;
+    prepare_over(Base::prepare(action, inputs, scratch, shop)?, action, inputs, scratch, shop)
+}
+
+/// The same over a base that was prepared.
+pub fn prepare_over(
+    base: Base,
+    action: &RunAction,
+    inputs: &Upstream,
+    scratch: &Scratch<'_>,
+    shop: &Workshop<'_>,
+) -> Result<Run, BuildError> {
     for folder in ["upper", "work", "root"] {
         scratch.directory(folder)?;
     }
@@ -50,6 +62,7 @@ pub fn prepare(
         secrets: run_mounts::secrets(action, shop)?,
         env: base.env(action)?,
         workdir: base.workdir(action),
+        folders: Vec::new(),
         user: base.user(action),
         commands: action.commands.clone(),
         network: action.network,
@@ -57,7 +70,9 @@ pub fn prepare(
     })
 }
 
-fn judge(answer: Answer, last_lines: Vec<String>, label: &Label, action: &RunAction) -> Result<(), BuildError> {
+/// What came of the commands of an action.
+pub(super) fn judge(ended: Ended, label: &Label, action: &RunAction) -> Result<(), BuildError> {
+    let Ended { answer, last_lines } = ended;
     let (command, why) = match answer {
         Answer::Done => return Ok(()),
         Answer::Failed { command, status } => (command, format!("ended with {status}")),
@@ -66,8 +81,9 @@ fn judge(answer: Answer, last_lines: Vec<String>, label: &Label, action: &RunAct
         Answer::Refused { what, why, .. } => return Err(BuildError::LeftBehind(vec![format!("cannot {what}: {why}")])),
     };
     let words = action.commands.get(command).map(|words| said(words)).unwrap_or_default();
-    let (label, count) = (label.clone(), action.commands.len());
-    Err(BuildError::Command { label, number: command + 1, count, command: words, why, last_lines })
+    let shell = (action.base != RunBase::Host).then(|| label.clone());
+    let count = action.commands.len();
+    Err(BuildError::Command { shell, number: command + 1, count, command: words, why, last_lines })
 }
 
 /// A command as it is written, a shell's by its text alone.
@@ -79,17 +95,24 @@ fn said(words: &[String]) -> String {
 }
 
 fn changed(done: &Run, action: &RunAction, scratch: &Scratch<'_>, shop: &Workshop<'_>) -> Result<Tree, BuildError> {
+    let Run { lowers, scratch: folder, .. } = done;
+    let (lowers, folder, ignore, mtime) = (lowers.clone(), folder.clone(), action.ignore.clone(), action.mtime);
+    read_back(mtime, scratch, shop, |archive| {
+        Task::Collect(Collect { lowers, scratch: folder, archive, ignore, mtime })
+    })
+}
+
+/// The tree that a task writes to an archive.
+pub(super) fn read_back(
+    mtime: u64,
+    scratch: &Scratch<'_>,
+    shop: &Workshop<'_>,
+    task: impl FnOnce(PathBuf) -> Task,
+) -> Result<Tree, BuildError> {
     let archive = scratch.path().join("changes.tar");
     File::create(&archive).map_err(|error| StoreError::io("create", &archive, error))?;
-    let task = Task::Collect(Collect {
-        lowers: done.lowers.clone(),
-        scratch: done.scratch.clone(),
-        archive: archive.clone(),
-        ignore: action.ignore.clone(),
-        mtime: action.mtime,
-    });
-    match shop.sandbox.perform(&task, None, &|_| {})?.answer {
-        Answer::Done => Ok(read_archive(&archive, &archive, &TarOptions { mtime: action.mtime })?),
+    match shop.sandbox.perform(&task(archive.clone()), None, &|_| {})?.answer {
+        Answer::Done => Ok(read_archive(&archive, &archive, &TarOptions { mtime })?),
         Answer::Unfit(why) => Err(BuildError::LeftBehind(why)),
         other => Err(BuildError::LeftBehind(vec![format!("the changes cannot be read: {other:?}")])),
     }

@@ -16,7 +16,7 @@ use crate::oci::manifest::{Config, Manifest, RunConfig};
 use crate::store::StoreError;
 
 /// Where programs are looked for, where neither base nor target says it.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(super) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// A base, ready to be run over.
 pub struct Base {
@@ -38,6 +38,7 @@ impl Base {
                 Some(Output::Image(image)) => of_image(image, shop)?,
                 _ => (Vec::new(), RunConfig::default()),
             },
+            RunBase::Host => (Vec::new(), RunConfig::default()),
             RunBase::Layers(ids) => {
                 (ids.iter().filter_map(|id| layer(inputs.output(*id)?)).collect(), RunConfig::default())
             }
@@ -53,6 +54,13 @@ impl Base {
             lowers.push(scratch.directory("nothing")?);
         }
         Ok(Base { lowers, config })
+    }
+
+    /// The same without what its config says: only where programs are looked for stays.
+    pub fn bare(mut self) -> Base {
+        self.config.env.retain(|entry| entry.starts_with("PATH="));
+        let config = RunConfig { env: self.config.env, ..RunConfig::default() };
+        Base { lowers: self.lowers, config }
     }
 
     /// The base's variables, those of the action over them.

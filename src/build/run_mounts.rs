@@ -6,14 +6,13 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
 use std::io;
-use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::Workshop;
 use super::error::BuildError;
-use super::roots::{Scratch, laid_out};
+use super::roots::{Scratch, below, laid_out};
 use super::run_base::layer;
 use super::upstream::Upstream;
 use crate::action::{FileEntry, FileKind, RunAction, RunInput, RunSecret, SecretSource, SourceFile};
@@ -64,14 +63,14 @@ fn names(network: bool, scratch: &Scratch<'_>) -> Result<Vec<Mount>, BuildError>
     Ok(vec![mount(hosts, "/etc/hosts")])
 }
 
-fn copied(
+pub(super) fn copied(
     entries: &BTreeMap<LayerPath, FileEntry>,
     into: &Path,
     mtime: u64,
     shop: &Workshop<'_>,
 ) -> Result<PathBuf, BuildError> {
     for (path, entry) in entries {
-        let at = into.join(std::ffi::OsStr::from_bytes(path.as_bytes()));
+        let at = below(into, path);
         let fail = |error| StoreError::io("write", &at, error);
         if let Some(parent) = at.parent() {
             fs::create_dir_all(parent).map_err(fail)?;
@@ -82,7 +81,8 @@ fn copied(
                 symlink(target, &at).map_err(fail)?;
                 continue;
             }
-            FileKind::Literal(_) | FileKind::Directory { .. } => continue,
+            FileKind::Literal(bytes) => fs::write(&at, bytes).map_err(fail)?,
+            FileKind::Directory { .. } => continue,
         }
         fs::set_permissions(&at, Permissions::from_mode(entry.mode)).map_err(fail)?;
         let time = SystemTime::UNIX_EPOCH + Duration::from_secs(mtime);

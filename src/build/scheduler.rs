@@ -13,7 +13,7 @@ use super::error::BuildError;
 use super::probe::State;
 use super::recall::{elsewhere, recall};
 use super::upstream::Upstream;
-use super::{Workshop, debs, fetch, files, image, index, pull, run as run_commands, tar};
+use super::{Workshop, cargo, debs, exec, fetch, files, image, index, pull, run as run_commands, tar};
 use crate::action::key;
 use crate::action::record::{Output, Record};
 use crate::action::{Action, ActionGraph, ActionId, Archive, FileKind, Operation};
@@ -228,7 +228,9 @@ fn weight(operation: &Operation) -> u64 {
             Archive::Source(source) => source.size,
             Archive::Fetched(_) => 0,
         },
-        Operation::Fetch(_) | Operation::Debs(_) | Operation::Run(_) => u64::MAX,
+        Operation::Fetch(_) | Operation::Debs(_) | Operation::Run(_) | Operation::Exec(_) | Operation::Cargo(_) => {
+            u64::MAX
+        }
         Operation::Image(_) | Operation::Index(_) | Operation::Pull(_) => 0,
     }
 }
@@ -318,6 +320,7 @@ impl Shared<'_> {
                 self.listener.event(Event::Finished { step, outcome, elapsed, detail });
             }
             Err(error) => {
+                let error = if self.listener.shows_lines() { error.without_lines() } else { error };
                 // Whoever called mends the store and builds once more: nothing has failed yet.
                 let lost = error.damaged().is_some();
                 let skipped = board.fail_one(id, error);
@@ -383,5 +386,7 @@ fn execute(
         Operation::Index(index) => index::run(index, &inputs.images(), shop),
         Operation::Debs(layer) => debs::run(&action.label, layer, shop, listener),
         Operation::Run(run) => run_commands::run(&action.label, run, inputs, shop, told),
+        Operation::Cargo(cargo) => cargo::run(&action.label, cargo, inputs, shop, told),
+        Operation::Exec(exec) => exec::run(&action.label, exec, inputs, shop, told),
     }
 }

@@ -36,6 +36,8 @@ impl Upstream {
         let outline = pulled.and_then(|(id, pull)| Some((graph.get(id).name(), pull.image()?.outline.clone())));
         let pulled = match &action.operation {
             Operation::Run(run) => repository_below(run, graph),
+            Operation::Exec(exec) => repository_below(&exec.step, graph),
+            Operation::Cargo(cargo) => repository_below(&cargo.step, graph),
             _ => None,
         };
         Upstream { direct, below: below.collect(), outline, pulled }
@@ -86,7 +88,7 @@ impl Upstream {
 fn repository_below(run: &RunAction, graph: &ActionGraph) -> Option<Repository> {
     match run.base {
         RunBase::Image(image) => graph.pulled_below(image).map(|(_, pull)| pull.repository.clone()),
-        RunBase::Layers(_) => None,
+        RunBase::Layers(_) | RunBase::Host => None,
     }
 }
 

@@ -38,7 +38,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let explainer = Explainer::new(&work, &states)?;
     let id = lowered.action(target).ok_or_else(|| CliError::new(Exit::Bug, "the target has no action"))?;
     let lines = Lines { explainer: &explainer, states: &states, work: &work };
-    for line in lines.of(id)? {
+    for line in lines.of(id)?.into_iter().chain(lines.not_portable(id)) {
         writeln!(cx.out, "{line}")?;
     }
     Ok(())
@@ -115,6 +115,14 @@ impl Lines<'_> {
         }
         lines.push(format!("root cause: {}", self.label(at)));
         Ok(lines)
+    }
+
+    /// What is said of an action that another machine would do otherwise.
+    fn not_portable(&self, id: ActionId) -> Option<String> {
+        let portable = self.work.lowered.graph.get(id).operation.is_portable();
+        (!portable).then(|| {
+            "not portable: it runs on this host (`build-base = \"host\"`), whose programs are not in its key".into()
+        })
     }
 
     fn label(&self, id: ActionId) -> String {

@@ -8,6 +8,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::context::Context;
 use super::error::CliError;
+use crate::cargo::toolchain::Toolchains;
 use crate::compression_level::Levels;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::exit::Exit;
@@ -36,6 +37,8 @@ pub struct Project {
     pub here: PackagePath,
     /// What was looked at so far.
     pub observed: Observed,
+    /// What compiles Rust programs.
+    pub toolchains: Toolchains,
     diagnostics: Vec<Diagnostic>,
     color: bool,
     err: Stream,
@@ -103,7 +106,9 @@ fn open_under(
     let here = opened.settings().package_at(cx.directory().strip_prefix(&root).unwrap_or(Utf8Path::new("")));
     let patterns = patterns(&here)?;
     let (workspace, diagnostics) = opened.load(&patterns);
-    Ok(Project { workspace, patterns, here, observed, diagnostics, color: cx.err_style().color, err: cx.err.clone() })
+    let toolchains = Toolchains::new(cx.environment.iter().collect());
+    let (color, err) = (cx.err_style().color, cx.err.clone());
+    Ok(Project { workspace, patterns, here, observed, toolchains, diagnostics, color, err })
 }
 
 /// Opens the store; says so when it has to wait for another process.
@@ -241,6 +246,7 @@ impl Project {
             registry: cx.globals.registry.as_ref().unwrap_or(&settings.registry).clone(),
             tag: settings.tag.clone(),
             profile: settings.profile.clone(),
+            build_base: settings.build_base.clone(),
             epoch: epoch(settings, cx)?,
         })
     }
@@ -257,7 +263,7 @@ impl Project {
         let trust = if cx.globals.hash_content { Trust::Nothing } else { Trust::Stat };
         let files = store.file_hashes(self.workspace.root.as_std_path(), trust)?;
         let tree = SourceTree::new(&self.workspace.root, vec![cx.globals.cache_dir.clone()], &self.observed);
-        let done = work(&World { tree: &tree, files: &files, observed: &self.observed });
+        let done = work(&World { tree: &tree, files: &files, toolchains: &self.toolchains, observed: &self.observed });
         files.save()?;
         Ok(done)
     }

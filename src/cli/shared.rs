@@ -127,8 +127,8 @@ pub struct Finished<'a> {
 impl Finished<'_> {
     /// Writes the records to a cache, but those that were found there. What fails is a warning.
     pub fn write(&self, to: &Repository, cx: &Context, listener: &dyn Listener) -> Result<(), CliError> {
-        for (key, output) in self.built.keys.iter().zip(&self.built.outputs) {
-            let (Some(key), Some(output)) = (key, output) else { continue };
+        for ((key, output), action) in self.built.keys.iter().zip(&self.built.outputs).zip(&self.graph.actions) {
+            let (Some(key), Some(output), true) = (key, output, action.operation.is_portable()) else { continue };
             if self.shared.origin(key) != Some(to) {
                 let record = Record { output: output.clone(), components: Vec::new(), shared: None };
                 self.shared.put(key, &record.encode())?;

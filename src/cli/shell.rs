@@ -1,4 +1,4 @@
-//! `shell`: a shell in the root file system of an image, or of a `run` as one of its commands sees it.
+//! `shell`: a shell in the root file system of an image, or of a `run` or `exec` as one of its commands sees it.
 //!
 //! What is done there is lost when it ends. Builds what stands below, and nothing else.
 
@@ -6,18 +6,18 @@ use super::context::Context;
 use super::error::CliError;
 use super::work::Work;
 use super::{patterns, project};
-use crate::action::{Action, ActionId, Operation, RunAction, RunBase};
+use crate::action::{Action, ActionId, ExecAction, Operation, RunAction, RunBase};
 use crate::build::roots::Scratch;
 use crate::build::upstream::Upstream;
-use crate::build::{Workshop, run as run_commands};
+use crate::build::{Workshop, exec as exec_command, run as run_commands};
 use crate::exit::Exit;
 use crate::oci::compress::{Compression, Format};
 use crate::sandbox::task::{Answer, Task};
 
-/// Open a shell in an image, or where a command of a `run` begins
+/// Open a shell in an image, or where a command of a `run` or `exec` begins
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// An image or a `run`
+    /// An image, a `run` or an `exec`
     #[arg(value_name = "LABEL", value_parser = patterns::read)]
     pub label: String,
     /// Run the commands before this one first, from 1 on; one more than there are: all of them
@@ -39,7 +39,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let id = lowered.action(target).ok_or_else(|| CliError::new(Exit::Bug, "the target has no action"))?;
     let action = opened(id, lowered.graph.get(id), args)?;
     let listener = cx.listener();
-    let results = match &action.base {
+    let results = match &action.step().base {
         RunBase::Image(image) if *image == id => {
             let (results, error) = work.build(cx, &*listener)?;
             error.map_or(Ok(results), Err)?
@@ -47,29 +47,55 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
         _ => work.build_below(id, cx, &*listener)?,
     };
     drop(listener);
-    let inputs = Upstream::of_run(&action, &lowered.graph, |id| results.output(id));
+    let inputs = Upstream::of_run(action.step(), &lowered.graph, |id| results.output(id));
     let answer = work.in_shop(cx, |shop| converse(&action, &inputs, shop, cx))?;
-    judge(answer, &action)
+    judge(answer, action.step())
+}
+
+/// What a shell is opened in.
+enum Opened {
+    Run(RunAction),
+    Exec(ExecAction),
+}
+
+impl Opened {
+    fn step(&self) -> &RunAction {
+        match self {
+            Opened::Run(run) => run,
+            Opened::Exec(exec) => &exec.step,
+        }
+    }
+
+    fn commands(&mut self) -> &mut Vec<Vec<String>> {
+        match self {
+            Opened::Run(run) => &mut run.commands,
+            Opened::Exec(exec) => &mut exec.step.commands,
+        }
+    }
 }
 
 /// The commands up to the shell.
-fn opened(id: ActionId, action: &Action, args: &Args) -> Result<RunAction, CliError> {
-    let mut run = match &action.operation {
-        Operation::Run(run) => (**run).clone(),
-        Operation::Image(_) | Operation::Pull(_) => over(id)?,
+fn opened(id: ActionId, action: &Action, args: &Args) -> Result<Opened, CliError> {
+    let mut opened = match &action.operation {
+        Operation::Run(run) => Opened::Run((**run).clone()),
+        Operation::Exec(exec) if exec.is_portable() => Opened::Exec((**exec).clone()),
+        Operation::Image(_) | Operation::Pull(_) => Opened::Run(over(id)?),
         other => {
-            let message =
-                format!("{} is of rule `{}`: a shell opens in an image or a `run`", action.label, other.name());
+            let message = format!(
+                "{} is of rule `{}`: a shell opens in an image, a `run` or an `exec` in its sandbox",
+                action.label,
+                other.name()
+            );
             return Err(CliError::usage(message));
         }
     };
-    let count = run.commands.len();
+    let count = opened.step().commands.len();
     if args.at == 0 || args.at > count + 1 {
         return Err(CliError::usage(format!("--at {}: {} has {count} commands", args.at, action.label)));
     }
-    run.commands.truncate(args.at - 1);
-    run.commands.push(["/bin/sh", "-c", SHELL].map(str::to_owned).to_vec());
-    Ok(run)
+    opened.commands().truncate(args.at - 1);
+    opened.commands().push(["/bin/sh", "-c", SHELL].map(str::to_owned).to_vec());
+    Ok(opened)
 }
 
 /// No commands over an image.
@@ -92,7 +118,7 @@ fn over(image: ActionId) -> Result<RunAction, CliError> {
     })
 }
 
-fn converse(action: &RunAction, inputs: &Upstream, shop: &Workshop<'_>, cx: &Context) -> Result<Answer, CliError> {
+fn converse(action: &Opened, inputs: &Upstream, shop: &Workshop<'_>, cx: &Context) -> Result<Answer, CliError> {
     let failed = |error: crate::build::error::BuildError| {
         let error = match error.is_environment() {
             true => (CliError::environment(error.to_string()), error.hint()),
@@ -101,7 +127,11 @@ fn converse(action: &RunAction, inputs: &Upstream, shop: &Workshop<'_>, cx: &Con
         error.1.into_iter().fold(error.0, CliError::hint)
     };
     let scratch = Scratch::new(shop).map_err(failed)?;
-    let mut run = run_commands::prepare(action, inputs, &scratch, shop).map_err(failed)?;
+    let prepared = match action {
+        Opened::Run(run) => run_commands::prepare(run, inputs, &scratch, shop),
+        Opened::Exec(exec) => exec_command::prepare(exec, inputs, &scratch, shop),
+    };
+    let mut run = prepared.map_err(failed)?;
     run.env.extend(cx.environment.text("TERM")?.map(|term| ("TERM".to_owned(), term.to_owned())));
     shop.sandbox.converse(&Task::Run(Box::new(run))).map_err(|error| failed(error.into()))
 }

@@ -85,6 +85,10 @@ fn key(patterns: &[String], root: &Utf8Path, cx: &Context) -> Option<Digest> {
     field(cx.globals.profile.as_deref().map_or("-", |_| "+"));
     field(cx.globals.profile.as_deref().unwrap_or_default());
     field(cx.environment.text("SOURCE_DATE_EPOCH").ok()?.unwrap_or_default());
+    // What decides which Rust toolchain counts, beside files.
+    for name in ["PATH", "HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN"] {
+        field(cx.environment.text(name).ok()?.unwrap_or_default());
+    }
     patterns.iter().for_each(|pattern| field(pattern));
     Some(hasher.finish())
 }

@@ -144,6 +144,7 @@ impl Work<'_> {
     }
 
     fn tell_plan(&self, states: &[State], cx: &Context, listener: &dyn Listener) {
+        self.warn_of_the_host(states, listener);
         let hits = states.iter().filter(|state| state.output().is_some()).count();
         listener.event(Event::Planned { actions: states.len(), cached: hits });
         if cx.globals.verbosity != Verbosity::Verbose && !cx.globals.json {
@@ -154,6 +155,17 @@ impl Work<'_> {
             let action = self.lowered.graph.get(id);
             let step = Step { label: action.name(), what: action.operation.name() };
             listener.event(Event::Known { step, detail: output.digest().to_string() });
+        }
+    }
+
+    /// One warning for all that will run without a sandbox.
+    fn warn_of_the_host(&self, states: &[State], listener: &dyn Listener) {
+        let graph = &self.lowered.graph;
+        let runs = |id: &ActionId| states[id.index()].output().is_none() && !graph.get(*id).operation.is_portable();
+        let labels: Vec<String> = graph.ids().filter(runs).map(|id| graph.get(id).name()).collect();
+        if !labels.is_empty() {
+            let text = "on this host and not in a sandbox: another machine may get something else";
+            listener.event(Event::Warning(format!("{} runs {text}", labels.join(", "))));
         }
     }
 
@@ -197,6 +209,7 @@ impl Work<'_> {
             remote: &remote,
             shared,
             machine: &machine,
+            toolchains: &self.project.toolchains,
             sandbox: &sandbox,
             variable: &variable,
         })

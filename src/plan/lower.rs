@@ -7,11 +7,13 @@ use rayon::prelude::*;
 
 use super::extras::Extras;
 use crate::action::{Action, ActionGraph, ActionId, Fetch, Operation, RunBase};
+use crate::cargo::toolchain::{ToolchainError, Toolchains};
 use crate::diagnostic::Diagnostic;
 use crate::graph::{TargetGraph, TargetId};
 use crate::label::Label;
 use crate::observed::Observed;
 use crate::platform::Platform;
+use crate::reason::reason;
 use crate::rules::pull::Source;
 use crate::rules::{self, Context, Defaults, Target};
 use crate::workspace;
@@ -33,6 +35,8 @@ pub struct World<'a> {
     pub tree: &'a SourceTree<'a>,
     /// Hashes files.
     pub files: &'a dyn Identify,
+    /// What compiles Rust programs.
+    pub toolchains: &'a Toolchains,
     /// Is told which files are read.
     pub observed: &'a Observed,
 }
@@ -181,9 +185,14 @@ impl Scene<'_> {
     }
 }
 
-/// The platform on which a `run` runs; `None` for any other action, and over layers, which have none.
+/// The platform on which commands run; `None` for any other action, and over layers, which have none.
 fn platform_of_commands<'a>(action: &Action, actions: &'a [Action]) -> Option<&'a Platform> {
-    let Operation::Run(run) = &action.operation else { return None };
+    let run = match &action.operation {
+        Operation::Run(run) => run,
+        Operation::Exec(exec) => &exec.step,
+        Operation::Cargo(cargo) => &cargo.step,
+        _ => return None,
+    };
     let RunBase::Image(base) = run.base else { return None };
     match &actions[base.index()].operation {
         Operation::Image(image) => Some(&image.spec.platform),
@@ -201,6 +210,25 @@ impl Context for Scene<'_> {
         let root = &self.graph.workspace().root;
         paths.iter().for_each(|path| self.world.observed.note(root.join(path)));
         self.world.files.identify(paths)
+    }
+
+    fn text(&self, path: &Utf8Path) -> Result<Option<String>, String> {
+        let full = self.graph.workspace().root.join(path);
+        self.world.observed.note(full.clone());
+        match std::fs::read_to_string(&full) {
+            Ok(_) if !self.world.tree.contains(path) => {
+                Err(format!("`{path}` leads out of the workspace through a symbolic link"))
+            }
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(format!("`{path}` can't be read: {}", reason(&error))),
+        }
+    }
+
+    fn compiler(&self, folder: &Utf8Path) -> Result<String, ToolchainError> {
+        let toolchain = self.world.toolchains.of(&self.graph.workspace().root.join(folder))?;
+        toolchain.observed.iter().for_each(|path| self.world.observed.note(path.clone()));
+        Ok(toolchain.version.clone())
     }
 
     fn action(&self, label: &Label) -> Option<ActionId> {

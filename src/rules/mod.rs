@@ -2,7 +2,9 @@
 //!
 //! A rule sees one checked target and a [`Context`] that answers for the rest of the world; it reads no file itself.
 
+pub mod cargo;
 pub mod debs;
+pub mod exec;
 pub mod files;
 pub mod image;
 pub mod index;
@@ -11,11 +13,13 @@ pub mod run;
 pub mod tar;
 
 mod mode;
+mod sandbox;
 mod shared;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::action::{ActionId, Fetch, Operation};
+use crate::cargo::toolchain::ToolchainError;
 use crate::diagnostic::Diagnostic;
 use crate::digest::Digest;
 use crate::file_stat::Stamp;
@@ -23,11 +27,12 @@ use crate::label::Label;
 use crate::oci::compress::Compression;
 use crate::platform::Platform;
 use crate::span::Span;
-use crate::workspace::attributes::Attributes;
+use crate::workspace::attributes::{Attributes, Spanned};
 use crate::workspace::globs::{Glob, GlobError};
 use crate::workspace::lock_debs::LockedDebs;
 use crate::workspace::lock_file::LockedImage;
 use crate::workspace::schema::RuleSchema;
+use crate::workspace::settings::BuildBase;
 
 /// A rule: its schema, and what a target of it stands for.
 pub struct Rule {
@@ -38,8 +43,17 @@ pub struct Rule {
 }
 
 /// Every rule there is.
-pub static RULES: [&Rule; 7] =
-    [&files::RULE, &tar::RULE, &debs::RULE, &run::RULE, &image::RULE, &index::RULE, &pull::RULE];
+pub static RULES: [&Rule; 9] = [
+    &files::RULE,
+    &tar::RULE,
+    &debs::RULE,
+    &run::RULE,
+    &exec::RULE,
+    &cargo::RULE,
+    &image::RULE,
+    &index::RULE,
+    &pull::RULE,
+];
 
 /// The rule of a name; `None` for an unknown one.
 pub fn rule(name: &str) -> Option<&'static Rule> {
@@ -78,6 +92,8 @@ pub struct Defaults {
     pub tag: String,
     /// The profile, for messages; `None` without one.
     pub profile: Option<String>,
+    /// What actions run over that name nothing else, and where that is written; `None`: nobody says.
+    pub build_base: Option<Spanned<BuildBase>>,
     /// Modification time of every entry and creation time of every image, in seconds since 1970.
     pub epoch: u64,
 }
@@ -107,6 +123,13 @@ pub trait Context: Sync {
 
     /// What stands at paths relative to the workspace's root, links not followed; an error as a phrase that names the path.
     fn identify(&self, paths: &[Utf8PathBuf]) -> Vec<Result<Source, String>>;
+
+    /// The text of a file at a path relative to the workspace's root; `None` where nothing is there, an error as a phrase
+    /// that names the path.
+    fn text(&self, path: &Utf8Path) -> Result<Option<String>, String>;
+
+    /// What the Rust compiler of this machine calls itself that counts in a folder relative to the workspace's root.
+    fn compiler(&self, folder: &Utf8Path) -> Result<String, ToolchainError>;
 
     /// The action of a target of the graph; `None` only for a target that is itself in error.
     fn action(&self, label: &Label) -> Option<ActionId>;

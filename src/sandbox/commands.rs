@@ -46,7 +46,9 @@ pub(super) fn run(run: &Run, terminal: Option<File>) -> Result<Answer, Answer> {
         Ok(user) => {
             fs.hand_over(run, &user)?;
             confine()?;
-            fs::create_dir_all(&run.workdir).tried(format!("make {}", run.workdir))?;
+            for folder in run.folders.iter().chain([&run.workdir]) {
+                fs::create_dir_all(folder).tried(format!("make {folder}"))?;
+            }
             all(run, &user, terminal)
         }
     };

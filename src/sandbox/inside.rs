@@ -16,9 +16,10 @@ use rustix::fs::Mode;
 use rustix::process::{Signal, set_parent_process_death_signal, umask};
 
 use super::changes::{ChangesError, changes};
+use super::outputs::outputs;
 use super::root_fs::{Tried as _, keep_to_ourselves, overlay};
-use super::task::{Answer, Collect, Task};
-use super::{commands, lay_out, namespaces};
+use super::task::{Answer, Collect, Gather, Task};
+use super::{commands, lay_out, namespaces, outside};
 use crate::oci::chunk_memory::NoMemory;
 use crate::oci::compress::{Compression, Format};
 use crate::oci::layer::write_layer;
@@ -38,6 +39,7 @@ pub fn enter(args: &[OsString]) -> Option<ExitCode> {
     }
     let ended = match role.to_str() {
         Some("inner") => inner(rest.first().map(OsString::as_os_str)),
+        Some(outside::ROLE) => outside::become_command(rest),
         _ => outer(role == NETWORK, rest.first().map(OsString::as_os_str)),
     };
     Some(if ended.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -73,6 +75,7 @@ fn inner(terminal: Option<&OsStr>) -> io::Result<()> {
         Task::Run(run) => commands::run(run, terminal),
         Task::LayOut { archive, into } => lay_out::lay_out(archive, into).map(|()| Answer::Done),
         Task::Collect(task) => collect(task).map(|()| Answer::Done),
+        Task::Gather(task) => gather(task).map(|()| Answer::Done),
         Task::Remove(paths) => paths.iter().try_for_each(|path| remove(path)).map(|()| Answer::Done),
     };
     answer(&answered.unwrap_or_else(|refused| refused))
@@ -108,7 +111,24 @@ fn collect(task: &Collect) -> Result<(), Answer> {
         ChangesError::Unfit(all) => Answer::Unfit(all),
         error => Answer::Unfit(vec![error.to_string()]),
     })?;
-    write(&tree, &task.archive).map_err(|error| Answer::Unfit(vec![error]))
+    let mut archive = opened(&task.archive)?;
+    write(&tree, &mut archive).map_err(|error| Answer::Unfit(vec![error]))
+}
+
+/// From within the root file system: a link in it leads nowhere but into it.
+fn gather(task: &Gather) -> Result<(), Answer> {
+    keep_to_ourselves()?;
+    let (mut archive, root) = (opened(&task.archive)?, task.scratch.join("root"));
+    let layers: Vec<_> = task.lowers.iter().cloned().chain([task.scratch.join("upper")]).collect();
+    overlay(&layers, None, &root)?;
+    rustix::process::chroot(&root).tried("enter the root file system")?;
+    rustix::process::chdir("/").tried("enter the root file system")?;
+    let tree = outputs(Path::new("/"), &task.places, task.mtime).map_err(Answer::Unfit)?;
+    write(&tree, &mut archive).map_err(|error| Answer::Unfit(vec![error]))
+}
+
+fn opened(archive: &Path) -> Result<File, Answer> {
+    File::options().write(true).open(archive).tried(format!("write {}", archive.display()))
 }
 
 /// `*` stops at `/`, as everywhere.
@@ -120,10 +140,9 @@ fn ignored(globs: &[String]) -> Result<GlobSet, globset::Error> {
     set.build()
 }
 
-fn write(tree: &crate::oci::tree::Tree, archive: &Path) -> Result<(), String> {
+fn write(tree: &crate::oci::tree::Tree, file: &mut File) -> Result<(), String> {
     let plain = Compression::new(Format::None, false).map_err(|error| error.to_string())?;
     let workers = rayon::ThreadPoolBuilder::new().num_threads(1).build().map_err(|error| error.to_string())?;
-    let mut file = File::options().write(true).open(archive).map_err(|error| error.to_string())?;
-    let written = write_layer(tree, &plain, &NoMemory, &workers, &mut file).map_err(|error| error.to_string());
+    let written = write_layer(tree, &plain, &NoMemory, &workers, file).map_err(|error| error.to_string());
     written.and_then(|_| file.flush().map_err(|error| error.to_string()))
 }

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::layer_path::LayerPath;
+
 /// Something to do inside.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Task {
@@ -21,6 +23,8 @@ pub enum Task {
     Run(Box<Run>),
     /// Writes what a run changed as a plain tar.
     Collect(Collect),
+    /// Writes what a run left at some places as a plain tar.
+    Gather(Gather),
     /// Removes files and directories with all that is in them; what isn't there is no error.
     Remove(Vec<PathBuf>),
 }
@@ -40,6 +44,8 @@ pub struct Run {
     pub env: Vec<(String, String)>,
     /// Where commands start, absolute; made where it is missing.
     pub workdir: String,
+    /// Directories that commands find, absolute; made where they are missing.
+    pub folders: Vec<String>,
     /// `user`, `uid`, `user:group` or `uid:gid`; empty: root.
     pub user: String,
     /// Each a program and its arguments, run in this order until one fails.
@@ -91,6 +97,30 @@ pub struct Collect {
     pub ignore: Vec<String>,
     /// Modification time of every entry, in seconds since 1970.
     pub mtime: u64,
+}
+
+/// What a run left at some places, as a tar.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Gather {
+    /// As in the run.
+    pub lowers: Vec<PathBuf>,
+    /// As in the run.
+    pub scratch: PathBuf,
+    /// The file that the tar is written to; it exists.
+    pub archive: PathBuf,
+    /// Where to look.
+    pub places: Vec<Place>,
+    /// Modification time of every entry, in seconds since 1970.
+    pub mtime: u64,
+}
+
+/// A file or directory that a run makes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Where the run makes it.
+    pub from: LayerPath,
+    /// Where it stands in the layer; the root for what is in a directory.
+    pub to: LayerPath,
 }
 
 /// How it went.

@@ -1,6 +1,6 @@
-//! Layers laid out as directories, by diff ID; folders for steps that run; caches by name.
+//! Layers laid out as directories, by diff ID; crates by what decides them; folders for steps that run; caches by name.
 //!
-//! `roots/sha256/ab/<hex>` is put in place whole and never changed. `steps/<name>` belongs to a process that holds
+//! `roots/sha256/ab/<hex>` and `vendor/sha256/ab/<hex>` are put in place whole and never changed. `steps/<name>` belongs to a process that holds
 //! `steps/<name>.lock`. What is in either may belong to users whom only a sandbox can act for: this file makes and renames
 //! the outermost folders and removes nothing but locks. The folders are closed to other users of the machine, since layers
 //! hold programs with setuid bits. Knows nothing of sandboxes.
@@ -18,7 +18,7 @@ use rustix::io::Errno;
 use super::error::StoreError;
 use super::folder::Folder;
 use super::lock::flock;
-use crate::digest::DiffId;
+use crate::digest::{DiffId, Digest};
 
 /// Directories of one store.
 #[derive(Debug)]
@@ -55,8 +55,22 @@ impl Roots {
     /// Puts a laid-out layer, a directory in a step's folder, in its place. `false`: another process was faster, and what
     /// was given is still where it was.
     pub fn adopt(&self, laid_out: &Path, layer: &DiffId) -> Result<bool, StoreError> {
-        let to = self.path(layer);
         closed(&self.folder.path.join("roots"))?;
+        self.put(laid_out, self.path(layer))
+    }
+
+    /// Where crates lie, once they do; `key`: of all that decides which they are.
+    pub fn vendored(&self, key: &Digest) -> PathBuf {
+        let hex = key.hex();
+        self.folder.path.join("vendor/sha256").join(&hex[..2]).join(hex)
+    }
+
+    /// Puts crates, a directory in a step's folder, in their place, as [`Roots::adopt`].
+    pub fn adopt_vendored(&self, crates: &Path, key: &Digest) -> Result<bool, StoreError> {
+        self.put(crates, self.vendored(key))
+    }
+
+    fn put(&self, laid_out: &Path, to: PathBuf) -> Result<bool, StoreError> {
         let parent = to.parent().unwrap_or(&self.folder.path);
         fs::create_dir_all(parent).map_err(|error| StoreError::io("create", parent, error))?;
         let synced = File::open(laid_out).and_then(|folder| Ok(rustix::fs::syncfs(folder)?));
@@ -118,6 +132,16 @@ impl Roots {
         fs::create_dir_all(&path).map_err(|error| StoreError::io("create", &path, error))?;
         Ok(path)
     }
+
+    /// The same for one step at a time: others wait for as long as the file is held.
+    pub fn cache_alone(&self, name: &str) -> Result<(PathBuf, File), StoreError> {
+        let path = self.cache(name)?;
+        let lock = self.folder.path.join("caches").join(format!(".{name}.lock"));
+        let fail = |error| StoreError::io("lock", &lock, error);
+        let held = File::options().read(true).append(true).create(true).open(&lock).map_err(fail)?;
+        flock(&held, FlockOperation::LockExclusive).map_err(|error| fail(error.into()))?;
+        Ok((path, held))
+    }
 }
 
 impl Drop for StepFolder {
@@ -138,7 +162,7 @@ fn closed(path: &Path) -> Result<(), StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digest::Digest;
+
     use crate::store::{OpenMode, Store};
 
     fn store() -> (tempfile::TempDir, Store) {

@@ -91,6 +91,10 @@ impl Listener for Live {
         // Not `println`: it fills lines with spaces up to the border, which whoever copies them would find.
         self.bar.suspend(|| self.to.line(&line));
     }
+
+    fn shows_lines(&self) -> bool {
+        self.verbose
+    }
 }
 
 impl Drop for Live {

@@ -26,6 +26,10 @@ impl Listener for Plain {
             self.to.line(&line);
         }
     }
+
+    fn shows_lines(&self) -> bool {
+        self.verbose
+    }
 }
 
 #[cfg(test)]

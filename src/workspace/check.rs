@@ -95,7 +95,7 @@ impl Checker<'_> {
             (Type::Table(attributes), Node::Table(table)) => {
                 self.table(table, attributes, Owner { name, span: value.span });
             }
-            (Type::Either(types), node) => match (types.iter().find(|ty| ty.fits(node)), node) {
+            (Type::Either(types), node) => match (chosen(types, node), node) {
                 (Some(Type::Enum(words)), Node::String(text)) if !words.contains(&text.as_str()) => {
                     self.found.diagnostics.push(not_one_of(value.span, text, words, name, ty));
                 }
@@ -119,6 +119,16 @@ impl Checker<'_> {
                 self.found.diagnostics.push(elsewhere.into_iter().fold(mistake, Diagnostic::help));
             }
         }
+    }
+}
+
+/// The first type that fits; an enumeration gives way to a later one where it lacks the word.
+fn chosen<'a>(types: &'a [Type], node: &Node) -> Option<&'a Type> {
+    let mut fitting = types.iter().filter(|ty| ty.fits(node));
+    let first = fitting.next()?;
+    match (first, node) {
+        (Type::Enum(words), Node::String(text)) if !words.contains(&text.as_str()) => fitting.next().or(Some(first)),
+        _ => Some(first),
     }
 }
 

@@ -16,7 +16,7 @@ use super::parse::{self, Parsed};
 use super::root::FILE_NAME;
 use super::schema::RuleSchema;
 use super::settings::Settings;
-use super::{declare, dollars, published, read};
+use super::{build_base, declare, dollars, published, read};
 use crate::diagnostic::Diagnostic;
 use crate::label::PackagePath;
 use crate::observed::Observed;
@@ -163,6 +163,7 @@ impl Opened<'_> {
             let rest = std::mem::take(&mut self.rest);
             let (mut package, diagnostics) = declare::declare(rest, PackagePath::default(), self.options.schemas);
             published::mark(&mut package, &self.settings);
+            build_base::imply(&mut package, &self.settings);
             needed.extend(needs(&package));
             read.packages.push(package);
             read.diagnostics.extend(diagnostics);
@@ -200,6 +201,7 @@ impl Opened<'_> {
         }
         let (mut package, diagnostics) = declare::declare(parsed, package, self.options.schemas);
         published::mark(&mut package, &self.settings);
+        build_base::imply(&mut package, &self.settings);
         FileRead { path, text: text.text.into(), needs: needs(&package), package, diagnostics }
     }
 }

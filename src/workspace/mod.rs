@@ -5,6 +5,7 @@
 
 pub mod apt;
 pub mod attributes;
+pub mod build_base;
 pub mod check;
 mod declare;
 mod discover;

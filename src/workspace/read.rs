@@ -9,7 +9,7 @@ use super::attributes::{Attributes, Spanned};
 use super::check::{self, Owner};
 use super::profile;
 use super::schema::{Attribute, Type, optional, required};
-use super::settings::{Compression, CompressionFormat, DeployKind, Settings, SourceDateEpoch};
+use super::settings::{BuildBase, Compression, CompressionFormat, DeployKind, Settings, SourceDateEpoch};
 use super::value::{Entry, Node, Table, Value};
 use super::version;
 use super::{apt, registries};
@@ -23,8 +23,11 @@ const REGISTRY: Attribute =
     optional("registry", Type::String, "HOST[:PORT][/PREFIX] that images are pushed to; default: registry.localhost");
 const TAG: Attribute = optional("tag", Type::String, "the tag that images are published under; default: latest");
 const TAGS: Attribute = optional("tags", Type::List(&Type::String), "more tags, beside `tag`; default: none");
-const BUILD_BASE: Attribute =
-    optional("build-base", Type::String, "the label of the root file system in which cargo and exec actions run");
+const BUILD_BASE: Attribute = optional(
+    "build-base",
+    Type::String,
+    "the label of the layer or image over which cargo and exec actions run, or \"host\"",
+);
 const PLATFORM: Attribute =
     optional("platform", Type::String, "what images run on unless they say otherwise; default: linux/amd64");
 const COMPRESSION: Attribute = optional(
@@ -249,8 +252,9 @@ impl Reader<'_> {
             self.settings.tags = tags.into_iter().map(|tag| tag.value.to_owned()).collect();
         }
         if let Some(base) = attributes.text("build-base") {
-            let label = Label::parse(base.value, &PackagePath::default());
-            self.settings.build_base = self.parsed(base.span, label);
+            let label = |text| Label::parse(text, &PackagePath::default()).map(BuildBase::Target);
+            let parsed = if base.value == BuildBase::HOST { Ok(BuildBase::Host) } else { label(base.value) };
+            self.settings.build_base = self.parsed(base.span, parsed).map(|value| Spanned { value, span: base.span });
         }
         if let Some(platform) = attributes.text("platform")
             && let Some(parsed) = self.parsed(platform.span, platform.value.parse())

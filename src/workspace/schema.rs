@@ -65,9 +65,13 @@ pub enum Type {
     Map(&'static Type),
     /// A table with fixed keys.
     Table(&'static [Attribute]),
-    /// Any of several types; the first that fits by kind of value is taken.
+    /// Any of several types; the first that fits by kind of value is taken, an enumeration only for its own words where
+    /// a later one fits too.
     Either(&'static [Type]),
 }
+
+/// The attribute that `[workspace] build-base` stands for where a target leaves it out: its rule's actions run over it.
+pub const BUILD_BASE: &str = "build-base";
 
 /// Shorthand for an attribute that may be left out.
 pub const fn optional(name: &'static str, ty: Type, doc: &'static str) -> Attribute {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::apt::AptSource;
+use super::attributes::Spanned;
 use super::registries::Registries;
 use crate::label::{Label, PackagePath};
 use crate::pattern::TargetPattern;
@@ -26,8 +27,8 @@ pub struct Settings {
     pub tag: String,
     /// More tags that they are published under, beside `tag`.
     pub tags: Vec<String>,
-    /// The layer or image in which `cargo` and `exec` actions run; `None` where the workspace has no such actions.
-    pub build_base: Option<Label>,
+    /// What `cargo` and `exec` actions run over unless they say otherwise, and where that is written; `None`: nobody says.
+    pub build_base: Option<Spanned<BuildBase>>,
     /// What images run on unless they say otherwise.
     pub platform: Platform,
     /// How layers are compressed; `None`: as layerbuild sees fit.
@@ -52,6 +53,20 @@ pub struct Settings {
     pub apt: BTreeMap<String, AptSource>,
     /// `[vars]`: what `${vars.NAME}` stands for.
     pub vars: BTreeMap<String, String>,
+}
+
+/// What actions run over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BuildBase {
+    /// A layer or image.
+    Target(Label),
+    /// The host itself.
+    Host,
+}
+
+impl BuildBase {
+    /// What stands for the host, where a label could stand.
+    pub const HOST: &str = "host";
 }
 
 /// How layers are compressed.

@@ -30,22 +30,23 @@ const GROUND: [&str; 16] = [
 ];
 
 /// What each module above the ground may import besides the ground. ARCHITECTURE.md says why.
-const ABOVE: [(&str, &[&str]); 19] = [
+const ABOVE: [(&str, &[&str]); 20] = [
     ("store", &[]),
     ("oci", &[]),
     ("packages", &[]),
+    ("cargo", &[]),
     ("query", &[]),
     ("ui", &[]),
     ("registry", &["oci"]),
     ("workspace", &[]),
     ("graph", &["workspace"]),
     ("action", &["oci"]),
-    ("rules", &["workspace", "action", "oci"]),
-    ("plan", &["graph", "rules", "workspace", "action", "store", "oci"]),
+    ("rules", &["workspace", "action", "cargo", "oci"]),
+    ("plan", &["cargo", "graph", "rules", "workspace", "action", "store", "oci"]),
     ("base", &["oci", "store"]),
     ("shared", &["action", "oci", "store"]),
     ("sandbox", &["oci"]),
-    ("build", &["action", "base", "packages", "sandbox", "shared", "store", "oci"]),
+    ("build", &["action", "base", "cargo", "packages", "sandbox", "shared", "store", "oci"]),
     ("effect", &["action", "shared", "store", "oci", "registry"]),
     ("status", &["registry"]),
     ("lock", &["base", "oci", "packages", "store", "workspace"]),
@@ -63,6 +64,7 @@ const ABOVE: [(&str, &[&str]); 19] = [
             "rules",
             "plan",
             "base",
+            "cargo",
             "shared",
             "build",
             "sandbox",

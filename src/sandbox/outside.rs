@@ -1,0 +1,97 @@
+//! A command on the host itself, without a sandbox: what `build-base = "host"` asks for.
+//!
+//! The program starts itself in between, to become the command: so the command dies with this process. Its whole process
+//! group is killed when its time is over, and when it ends.
+
+use std::ffi::OsString;
+use std::io::{self, Write as _};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group, set_parent_process_death_signal};
+
+use super::error::SandboxError;
+use super::host::Ended;
+use super::inside::MARK;
+use super::output;
+use super::task::Answer;
+
+/// The second argument of a program that becomes a command.
+pub(super) const ROLE: &str = "outside";
+
+/// A command and all that it is given.
+#[derive(Debug)]
+pub struct Outside<'a> {
+    /// The program and its arguments.
+    pub command: &'a [String],
+    /// The whole environment.
+    pub env: &'a [(String, String)],
+    /// Where it starts.
+    pub folder: &'a Path,
+}
+
+impl Outside<'_> {
+    /// Runs it. `program`: this very one; `limit`: how long it may take; `told` gets each line that it prints.
+    pub(super) fn perform(
+        &self,
+        program: &Path,
+        limit: Option<Duration>,
+        told: &(dyn Fn(&str) + Sync),
+    ) -> Result<Ended, SandboxError> {
+        let (reader, writer) = io::pipe().map_err(SandboxError::Start)?;
+        let copy = writer.try_clone().map_err(SandboxError::Start)?;
+        let mut command = Command::new(program);
+        command.args([MARK, ROLE]).args(self.command).env_clear().envs(self.env.iter().cloned());
+        command.current_dir(self.folder).process_group(0).stdin(Stdio::null()).stdout(writer).stderr(copy);
+        std::thread::scope(|scope| {
+            let output = scope.spawn(|| output::follow(reader, &[], &|line| told(line)));
+            let status = waited_for(command, limit);
+            let last_lines = output.join().unwrap_or_default();
+            Ok(Ended { answer: answer(status?), last_lines })
+        })
+    }
+}
+
+/// Starts a command and waits for its end, or for that of its time.
+fn waited_for(mut command: Command, limit: Option<Duration>) -> Result<ExitStatus, SandboxError> {
+    let mut child = command.spawn().map_err(SandboxError::Start)?;
+    drop(command);
+    let group = Pid::from_child(&child);
+    let (sender, receiver) = mpsc::channel();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(move || {
+            let status = child.wait();
+            let _ = sender.send(());
+            status
+        });
+        let over = limit.filter(|limit| receiver.recv_timeout(*limit) == Err(mpsc::RecvTimeoutError::Timeout));
+        if limit.is_none() {
+            let _ = receiver.recv();
+        }
+        // What it left running would go on writing, here or to its folder.
+        let _ = kill_process_group(group, Signal::KILL);
+        let status = waiting.join().map_err(|_| SandboxError::Killed)?.map_err(SandboxError::Start);
+        over.map_or(status, |limit| Err(SandboxError::TimedOut(limit)))
+    })
+}
+
+fn answer(status: ExitStatus) -> Answer {
+    match (status.code(), status.signal()) {
+        (Some(0), _) => Answer::Done,
+        (_, Some(signal)) => Answer::Failed { command: 0, status: format!("signal: {signal}") },
+        (code, None) => Answer::Failed { command: 0, status: format!("exit status: {}", code.unwrap_or_default()) },
+    }
+}
+
+/// Becomes a command; returns only where that fails, and then says so as a shell would.
+pub(super) fn become_command(words: &[OsString]) -> io::Result<()> {
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    let (program, arguments) = words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+    let error = Command::new(program).args(arguments).exec();
+    let text = format!("`{}` cannot be started: {error}\n", program.to_string_lossy());
+    io::stderr().write_all(text.as_bytes())?;
+    Err(error)
+}
