@@ -3,12 +3,14 @@
 #![expect(clippy::panic, reason = "a test ends with what it saw")]
 
 mod cases;
+mod compiling;
 mod completing;
 mod damage;
 mod debian;
 mod debian_archive;
 mod diffs;
 mod embedded;
+mod executing;
 mod explained;
 mod fetching;
 mod incremental;

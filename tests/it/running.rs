@@ -24,7 +24,7 @@ const BASE: &str = r#"
 "#;
 
 /// A workspace with a base and these targets; `None` where this machine can't run commands.
-fn workspace(targets: &str) -> Option<Sample> {
+pub fn workspace(targets: &str) -> Option<Sample> {
     if !has(&["ldd", "sh"]) || !namespaces() {
         return None;
     }
@@ -40,23 +40,23 @@ fn workspace(targets: &str) -> Option<Sample> {
     Some(sample)
 }
 
-fn namespaces() -> bool {
+pub fn namespaces() -> bool {
     let tried = Command::new("unshare").args(["--user", "--mount", "true"]).stderr(Stdio::null()).status();
     tried.is_ok_and(|status| status.success()) || skip("no user namespaces on this machine")
 }
 
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to.parent().expect("a parent")).expect("a folder");
     fs::copy(from, to).expect("a copy");
 }
 
-fn libraries(program: &Path) -> Vec<PathBuf> {
+pub fn libraries(program: &Path) -> Vec<PathBuf> {
     let output = Command::new("ldd").arg(program).output().expect("ldd runs");
     let text = String::from_utf8(output.stdout).expect("UTF-8");
     text.split_whitespace().filter(|word| word.starts_with('/')).map(PathBuf::from).collect()
 }
 
-fn failed(sample: &Sample, label: &str) -> Ended {
+pub fn failed(sample: &Sample, label: &str) -> Ended {
     let ended = Ended::of(sample.command(&["build", label]));
     assert_eq!(ended.code, Some(1), "{}", ended.err);
     ended
@@ -170,7 +170,7 @@ fn root_and_an_ordinary_user_get_the_same_digest() {
     // What belongs to the user's subordinate ids is removed with the folder, by root.
 }
 
-fn user_with_subordinate_ids() -> Option<(u32, u32)> {
+pub fn user_with_subordinate_ids() -> Option<(u32, u32)> {
     let lines = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let owners = |path: &str| {
         lines(path).lines().filter_map(|line| Some(line.split_once(':')?.0.to_owned())).collect::<Vec<_>>()
