@@ -34,7 +34,11 @@ const DEPENDENCIES: [&str; 5] =
 impl Manifest {
     /// Reads one; an error is what is wrong with the TOML.
     pub fn parse(text: &str) -> Result<Manifest, String> {
-        text.parse().map(Manifest).map_err(|error: toml::de::Error| error.to_string().trim_end().to_owned())
+        let line = |at: usize| text.get(..at).unwrap_or(text).lines().count().max(1);
+        text.parse().map(Manifest).map_err(|error: toml::de::Error| match error.span() {
+            Some(span) => format!("{} in line {}", error.message(), line(span.start)),
+            None => error.message().to_owned(),
+        })
     }
 
     fn table(&self, key: &str) -> Option<&Table> {

@@ -76,6 +76,9 @@ fn lower(target: &Target<'_>, context: &dyn Context) -> Result<Operation, Vec<Di
         return Err(draft.errors);
     };
     let bins = bins(&mut draft, &found);
+    if !draft.errors.is_empty() {
+        return Err(draft.errors);
+    }
     let compiler = context.compiler(&found.crates.root).map_err(|error| {
         let label = Diagnostic::error(error.message).at(target.span, "is compiled by the host's toolchain");
         draft.errors.push(label.help(error.help));
@@ -141,8 +144,9 @@ fn sources(draft: &mut Draft<'_>) -> Option<Found> {
     let path = within(&draft.target.directory.join(written.value));
     let folder = path.as_ref().filter(|path| path.file_name() == Some("Cargo.toml")).and_then(|path| path.parent());
     let Some(folder) = folder else {
+        let help = format!("write `{}/Cargo.toml`", written.value.trim_end_matches('/'));
         let label = "expected a path below the workspace's root";
-        draft.error(format!("`{}` is no Cargo.toml", written.value), written.span, label, "write `NAME/Cargo.toml`");
+        draft.error(format!("`{}` is no Cargo.toml", written.value), written.span, label, &help);
         return None;
     };
     let found = Crates::find(folder, &Manifests(draft.context));

@@ -104,7 +104,8 @@ fn linker(root: &Path) {
         let output = Command::new("gcc").arg(question).output().expect("gcc runs").stdout;
         PathBuf::from(String::from_utf8(output).expect("UTF-8").trim())
     };
-    let programs = [asked("-print-prog-name=collect2"), "/usr/bin/sh".into(), "/usr/bin/gcc".into(), "/usr/bin/ld".into()];
+    let programs =
+        [asked("-print-prog-name=collect2"), "/usr/bin/sh".into(), "/usr/bin/gcc".into(), "/usr/bin/ld".into()];
     for program in programs {
         put(&program);
         libraries(&real(&program)).iter().for_each(|library| {
@@ -116,7 +117,17 @@ fn linker(root: &Path) {
     named(Path::new("/usr/bin/cc"), root);
     let objects = ["Scrt1.o", "crt1.o", "crti.o", "crtn.o", "crtbegin.o", "crtbeginS.o", "crtend.o", "crtendS.o"];
     let archives = ["libgcc.a", "libgcc_s.so", "libgcc_eh.a", "libc.so", "libc_nonshared.a", "liblto_plugin.so"];
-    let shared = ["libgcc_s.so.1", "libc.so.6", "libm.so", "libm.so.6", "libmvec.so.1", "libpthread.a", "libdl.a", "librt.a", "libutil.a"];
+    let shared = [
+        "libgcc_s.so.1",
+        "libc.so.6",
+        "libm.so",
+        "libm.so.6",
+        "libmvec.so.1",
+        "libpthread.a",
+        "libdl.a",
+        "librt.a",
+        "libutil.a",
+    ];
     for name in objects.iter().chain(&archives).chain(&shared) {
         let path = asked(&format!("-print-file-name={name}"));
         if path.is_absolute() {
@@ -184,7 +195,11 @@ fn an_edit_is_compiled_whatever_its_size_and_nothing_else_counts() {
     sample.write("crates/other/src/lib.rs", "pub fn new() {}\n");
     sample.write("src/main.rs", "fn main() { println!(); }\n");
     sample.replace("Cargo.toml", "[profile.release]", "# a comment\n[profile.release]");
-    sample.replace("Cargo.toml", "members = [\"crates/*\"]", "members = [\"crates/greet\", \"crates/app\", \"crates/other\"]");
+    sample.replace(
+        "Cargo.toml",
+        "members = [\"crates/*\"]",
+        "members = [\"crates/greet\", \"crates/app\", \"crates/other\"]",
+    );
     let again = Ended::of(command(&sample, &["build", "//p:app"])).success();
     assert_eq!(again.counts().0, 0, "{}", again.err);
     sample.replace("Cargo.toml", "opt-level = 1", "opt-level = 2");
@@ -222,7 +237,11 @@ fn root_and_an_ordinary_user_get_the_same_program() {
     let mut command = Command::new("unshare");
     command.args(["--mount", "sh", "-c", script]).arg(toolchain()).arg(at("rust"));
     command.args(["setpriv", &format!("--reuid={uid}"), &format!("--regid={gid}"), "--clear-groups"]);
-    command.arg(program).arg("-C").arg(&sample.root).arg("--cache-dir").arg(at("other")).args(["--offline", "build", "//p:app"]);
+    command.arg(program).arg("-C").arg(&sample.root).arg("--cache-dir").arg(at("other")).args([
+        "--offline",
+        "build",
+        "//p:app",
+    ]);
     let path = format!("{}/bin:/usr/sbin:/usr/bin:/sbin:/bin", at("rust").display());
     command.env_clear().env("HOME", "/nowhere").env("PATH", path).env("CARGO_HOME", at("home"));
     let by_user = Ended::of(command).success();
@@ -276,7 +295,9 @@ fn another_compiler_is_noticed_by_a_build_with_nothing_to_do() {
     rustc(&format!("exec {}/bin/rustc \"$@\"", toolchain().display()));
     let is_kept = || {
         assert_eq!(build().code, Some(0));
-        tree(&sample.cache).iter().any(|(path, content)| path.to_string_lossy().contains("/snapshots/") && content.is_some())
+        tree(&sample.cache)
+            .iter()
+            .any(|(path, content)| path.to_string_lossy().contains("/snapshots/") && content.is_some())
     };
     assert!((0..200).any(|_| is_kept()), "no answer is ever kept");
     rustc("echo no toolchain here >&2; exit 1");

@@ -26,7 +26,16 @@ fn outputs_alone_become_the_layer_and_the_command_sees_nothing_else() {
     let paths: Vec<&str> = listed.lines().filter_map(|line| line.split_whitespace().nth(3)).collect();
     assert_eq!(
         paths,
-        ["/a", "/usr", "/usr/bin", "/usr/bin/tool", "/usr/share", "/usr/share/doc", "/usr/share/doc/a", "/usr/share/link"],
+        [
+            "/a",
+            "/usr",
+            "/usr/bin",
+            "/usr/bin/tool",
+            "/usr/share",
+            "/usr/share/doc",
+            "/usr/share/doc/a",
+            "/usr/share/link"
+        ],
         "{listed}"
     );
     assert!(listed.contains("-rwxr-xr-x  0:0") && listed.contains("19  /a") && !listed.contains("7:8"), "{listed}");
