@@ -2,6 +2,7 @@
 
 use super::debs::deb::DebError;
 use super::debs::root::Collision;
+use super::run_cause::Cause;
 use crate::base::error::BaseError;
 use crate::digest::Digest;
 use crate::oci::image::ImageError;
@@ -114,6 +115,8 @@ pub enum BuildError {
         why: String,
         /// What was printed last, by this command and those before it.
         last_lines: Vec<String>,
+        /// What is likely behind it; `None` where nothing speaks for anything.
+        cause: Option<Cause>,
     },
     /// What commands left behind can't be a layer; one sentence each.
     #[error("{}", .0.join("\n"))]
@@ -140,12 +143,11 @@ impl BuildError {
         if let BuildError::Base(error) = self {
             return error.is_environment();
         }
-        if let BuildError::Sandbox(error) = self {
-            return !matches!(error, SandboxError::TimedOut(_));
-        }
         matches!(
             self,
             BuildError::Store(_)
+                | BuildError::Sandbox(_)
+                | BuildError::Command { cause: Some(Cause::FullDisk), .. }
                 | BuildError::Secret { .. }
                 | BuildError::Fetch { .. }
                 | BuildError::NoDeb { .. }
@@ -170,8 +172,9 @@ impl BuildError {
         let text = match self {
             BuildError::Base(error) => return error.hint(),
             BuildError::Sandbox(error) => return error.hint(),
-            BuildError::Command { label, number, .. } => {
-                return Some(format!("`layerbuild shell {label} --at {number}` opens a shell where it began"));
+            BuildError::Command { label, number, cause, .. } => {
+                let likely = cause.map(|cause| format!("{}; ", cause.advice())).unwrap_or_default();
+                return Some(format!("{likely}`layerbuild shell {label} --at {number}` opens a shell where it began"));
             }
             BuildError::NotLocked { .. } => "add it to `platforms` of the pull, then run `layerbuild lock`",
             BuildError::NoDeb { dropped: true, .. } => {

@@ -1,17 +1,20 @@
 //! Runs `run`: commands in a sandbox over their base; what they changed as a layer.
 
 use std::fs::File;
+use std::path::Path;
 
 use super::error::BuildError;
 use super::roots::{self, Scratch};
 use super::run_base::Base;
+use super::run_cause::Cause;
 use super::upstream::Upstream;
-use super::{Workshop, layer, run_mounts};
+use super::{Workshop, layer, run_leaks, run_mounts};
 use crate::action::RunAction;
 use crate::action::record::Output;
 use crate::label::Label;
 use crate::oci::tar_read::{TarOptions, read_archive};
 use crate::oci::tree::Tree;
+use crate::sandbox::host::Ended;
 use crate::sandbox::task::{Answer, Collect, Run, Task};
 use crate::store::StoreError;
 
@@ -27,7 +30,7 @@ pub fn run(
     let scratch = Scratch::new(shop)?;
     let task = Task::Run(Box::new(prepare(action, inputs, &scratch, shop)?));
     let ended = shop.sandbox.perform(&task, action.timeout, told)?;
-    judge(ended.answer, ended.last_lines, label, action)?;
+    judge(ended, label, action, scratch.path())?;
     let Task::Run(done) = task else { unreachable!("it was made above") };
     let tree = changed(&done, action, &scratch, shop)?;
     layer::make(label, &tree, &action.compression, shop)
@@ -57,17 +60,31 @@ pub fn prepare(
     })
 }
 
-fn judge(answer: Answer, last_lines: Vec<String>, label: &Label, action: &RunAction) -> Result<(), BuildError> {
-    let (command, why) = match answer {
-        Answer::Done => return Ok(()),
+fn judge(ended: Ended, label: &Label, action: &RunAction, scratch: &Path) -> Result<(), BuildError> {
+    let (command, why) = match ended.answer {
+        Answer::Done | Answer::Begun { .. } => return Ok(()),
         Answer::Failed { command, status } => (command, format!("ended with {status}")),
+        Answer::TimedOut { command } => (command, too_long(action)),
         Answer::NotStarted { command, why } => (command, format!("was not started: {why}")),
         Answer::Unfit(why) => return Err(BuildError::LeftBehind(why)),
         Answer::Refused { what, why, .. } => return Err(BuildError::LeftBehind(vec![format!("cannot {what}: {why}")])),
     };
-    let words = action.commands.get(command).map(|words| said(words)).unwrap_or_default();
-    let (label, count) = (label.clone(), action.commands.len());
-    Err(BuildError::Command { label, number: command + 1, count, command: words, why, last_lines })
+    Err(BuildError::Command {
+        label: label.clone(),
+        number: command + 1,
+        count: action.commands.len(),
+        command: action.commands.get(command).map(|words| said(words)).unwrap_or_default(),
+        why,
+        cause: Cause::find(&ended.last_lines, action.network, scratch),
+        last_lines: ended.last_lines,
+    })
+}
+
+/// The time that a target gives its commands is that of all of them together.
+fn too_long(action: &RunAction) -> String {
+    let limit = action.timeout.unwrap_or_default().as_secs();
+    let all = if action.commands.len() > 1 { " for all commands" } else { "" };
+    format!("was killed: it took longer than the `timeout` of {limit}s{all}")
 }
 
 /// A command as it is written, a shell's by its text alone.
@@ -89,8 +106,11 @@ fn changed(done: &Run, action: &RunAction, scratch: &Scratch<'_>, shop: &Worksho
         mtime: action.mtime,
     });
     match shop.sandbox.perform(&task, None, &|_| {})?.answer {
-        Answer::Done => Ok(read_archive(&archive, &archive, &TarOptions { mtime: action.mtime })?),
-        Answer::Unfit(why) => Err(BuildError::LeftBehind(why)),
-        other => Err(BuildError::LeftBehind(vec![format!("the changes cannot be read: {other:?}")])),
+        Answer::Done => {}
+        Answer::Unfit(why) => return Err(BuildError::LeftBehind(why)),
+        other => return Err(BuildError::LeftBehind(vec![format!("the changes cannot be read: {other:?}")])),
     }
+    let tree = read_archive(&archive, &archive, &TarOptions { mtime: action.mtime })?;
+    run_leaks::check(&archive, &tree, &done.secrets)?;
+    Ok(tree)
 }
