@@ -165,12 +165,13 @@ impl Build<'_> {
         let ended = self.shop.sandbox.perform(&Task::Run(Box::new(run)), self.action.step.timeout, &hear)?;
         let heard = heard.into_inner().unwrap_or_else(PoisonError::into_inner);
         let why = match ended.answer {
-            Answer::Done => {
+            Answer::Done | Answer::Begun { .. } => {
                 self.check_lock(&self.lock(&self.action.lock)?)?;
                 return Ok(heard.programs);
             }
             Answer::Failed { status, .. } => format!("ended with {status}"),
             Answer::NotStarted { why, .. } => format!("was not started: {why}"),
+            Answer::TimedOut { .. } => run::too_long(&self.action.step),
             Answer::Unfit(why) => return Err(BuildError::LeftBehind(why)),
             Answer::Refused { what, why, .. } => {
                 return Err(BuildError::LeftBehind(vec![format!("cannot {what}: {why}")]));

@@ -2,6 +2,7 @@
 
 use super::debs::deb::DebError;
 use super::debs::root::Collision;
+use super::run_cause::Cause;
 use crate::base::error::BaseError;
 use crate::cargo::toolchain::ToolchainError;
 use crate::cargo::vendor::VendorError;
@@ -116,6 +117,8 @@ pub enum BuildError {
         why: String,
         /// What was printed last, by this command and those before it.
         last_lines: Vec<String>,
+        /// What is likely behind it; `None` where nothing speaks for anything.
+        cause: Option<Cause>,
     },
     /// Cargo ended badly.
     #[error("cargo {why}{}", shown(lines))]
@@ -166,12 +169,11 @@ impl BuildError {
         if let BuildError::Base(error) = self {
             return error.is_environment();
         }
-        if let BuildError::Sandbox(error) = self {
-            return !matches!(error, SandboxError::TimedOut(_));
-        }
         matches!(
             self,
             BuildError::Store(_)
+                | BuildError::Sandbox(_)
+                | BuildError::Command { cause: Some(Cause::FullDisk), .. }
                 | BuildError::Secret { .. }
                 | BuildError::Crates(_)
                 | BuildError::Toolchain(_)
@@ -207,9 +209,12 @@ impl BuildError {
         let text = match self {
             BuildError::Base(error) => return error.hint(),
             BuildError::Sandbox(error) => return error.hint(),
-            BuildError::Command { shell, number, .. } => {
-                let label = shell.as_ref()?;
-                return Some(format!("`layerbuild shell {label} --at {number}` opens a shell where it began"));
+            BuildError::Command { shell, number, cause, .. } => {
+                let likely = cause.map(|cause| cause.advice().to_owned());
+                let shell = shell.as_ref();
+                let shell = shell.map(|label| format!("`layerbuild shell {label} --at {number}` opens a shell where it began"));
+                let all: Vec<String> = likely.into_iter().chain(shell).collect();
+                return (!all.is_empty()).then(|| all.join("; "));
             }
             BuildError::StaleLock { help, .. } => help,
             BuildError::Toolchain(error) => return Some(error.help.clone()),

@@ -36,11 +36,13 @@ fn in_sandbox(
     shop: &Workshop<'_>,
     told: &(dyn Fn(&str) + Sync),
 ) -> Result<Tree, BuildError> {
-    let run = prepare(action, inputs, scratch, shop)?;
-    let (lowers, folder, mtime) = (run.lowers.clone(), run.scratch.clone(), action.step.mtime);
-    let ended = shop.sandbox.perform(&Task::Run(Box::new(run)), action.step.timeout, told)?;
-    run::judge(ended, label, &action.step)?;
-    run::read_back(mtime, scratch, shop, |archive| {
+    let task = Task::Run(Box::new(prepare(action, inputs, scratch, shop)?));
+    let ended = shop.sandbox.perform(&task, action.step.timeout, told)?;
+    run::judge(ended, label, &action.step, scratch.path())?;
+    let Task::Run(done) = task else { unreachable!("it was made above") };
+    let Run { lowers, scratch: folder, secrets, .. } = *done;
+    let mtime = action.step.mtime;
+    run::read_back(&secrets, mtime, scratch, shop, |archive| {
         Task::Gather(Gather { lowers, scratch: folder, archive, places: places(action), mtime })
     })
 }

@@ -49,7 +49,7 @@ pub fn run(
     let env = env(action, &folder, shop)?;
     let [command] = action.step.commands.as_slice() else { return Ok(Tree::default()) };
     let outside = Outside { command, env: &env, folder: &folder };
-    run::judge(shop.sandbox.outside(&outside, action.step.timeout, told)?, label, &action.step)?;
+    run::judge(shop.sandbox.outside(&outside, action.step.timeout, told)?, label, &action.step, scratch.path())?;
     outputs(&folder, places, action.step.mtime).map_err(BuildError::LeftBehind)
 }
 

@@ -20,6 +20,8 @@ pub mod recall;
 pub mod roots;
 pub mod run;
 mod run_base;
+pub mod run_cause;
+mod run_leaks;
 mod run_mounts;
 pub mod scheduler;
 pub mod tar;

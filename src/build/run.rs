@@ -1,20 +1,21 @@
 //! Runs `run`: commands in a sandbox over their base; what they changed as a layer.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::error::BuildError;
 use super::roots::{self, Scratch};
 use super::run_base::Base;
+use super::run_cause::Cause;
 use super::upstream::Upstream;
-use super::{Workshop, layer, run_mounts};
+use super::{Workshop, layer, run_leaks, run_mounts};
 use crate::action::record::Output;
 use crate::action::{RunAction, RunBase};
 use crate::label::Label;
 use crate::oci::tar_read::{TarOptions, read_archive};
 use crate::oci::tree::Tree;
 use crate::sandbox::host::Ended;
-use crate::sandbox::task::{Answer, Collect, Run, Task};
+use crate::sandbox::task::{Answer, Collect, Run, SecretFile, Task};
 use crate::store::StoreError;
 
 /// Makes the layer. `told` gets each line that commands print.
@@ -29,7 +30,7 @@ pub fn run(
     let scratch = Scratch::new(shop)?;
     let task = Task::Run(Box::new(prepare(action, inputs, &scratch, shop)?));
     let ended = shop.sandbox.perform(&task, action.timeout, told)?;
-    judge(ended, label, action)?;
+    judge(ended, label, action, scratch.path())?;
     let Task::Run(done) = task else { unreachable!("it was made above") };
     let tree = changed(&done, action, &scratch, shop)?;
     layer::make(label, &tree, &action.compression, shop)
@@ -70,20 +71,32 @@ pub fn prepare_over(
     })
 }
 
-/// What came of the commands of an action.
-pub(super) fn judge(ended: Ended, label: &Label, action: &RunAction) -> Result<(), BuildError> {
-    let Ended { answer, last_lines } = ended;
-    let (command, why) = match answer {
-        Answer::Done => return Ok(()),
+/// What came of the commands of an action. `scratch`: a folder of the store, for what a full disk would look like.
+pub(super) fn judge(ended: Ended, label: &Label, action: &RunAction, scratch: &Path) -> Result<(), BuildError> {
+    let (command, why) = match ended.answer {
+        Answer::Done | Answer::Begun { .. } => return Ok(()),
         Answer::Failed { command, status } => (command, format!("ended with {status}")),
+        Answer::TimedOut { command } => (command, too_long(action)),
         Answer::NotStarted { command, why } => (command, format!("was not started: {why}")),
         Answer::Unfit(why) => return Err(BuildError::LeftBehind(why)),
         Answer::Refused { what, why, .. } => return Err(BuildError::LeftBehind(vec![format!("cannot {what}: {why}")])),
     };
-    let words = action.commands.get(command).map(|words| said(words)).unwrap_or_default();
-    let shell = (action.base != RunBase::Host).then(|| label.clone());
-    let count = action.commands.len();
-    Err(BuildError::Command { shell, number: command + 1, count, command: words, why, last_lines })
+    Err(BuildError::Command {
+        shell: (action.base != RunBase::Host).then(|| label.clone()),
+        number: command + 1,
+        count: action.commands.len(),
+        command: action.commands.get(command).map(|words| said(words)).unwrap_or_default(),
+        why,
+        cause: Cause::find(&ended.last_lines, action.network || action.base == RunBase::Host, scratch),
+        last_lines: ended.last_lines,
+    })
+}
+
+/// The time that a target gives its commands is that of all of them together.
+pub(super) fn too_long(action: &RunAction) -> String {
+    let limit = action.timeout.unwrap_or_default().as_secs();
+    let all = if action.commands.len() > 1 { " for all commands" } else { "" };
+    format!("was killed: it took longer than the `timeout` of {limit}s{all}")
 }
 
 /// A command as it is written, a shell's by its text alone.
@@ -97,13 +110,14 @@ fn said(words: &[String]) -> String {
 fn changed(done: &Run, action: &RunAction, scratch: &Scratch<'_>, shop: &Workshop<'_>) -> Result<Tree, BuildError> {
     let Run { lowers, scratch: folder, .. } = done;
     let (lowers, folder, ignore, mtime) = (lowers.clone(), folder.clone(), action.ignore.clone(), action.mtime);
-    read_back(mtime, scratch, shop, |archive| {
+    read_back(&done.secrets, mtime, scratch, shop, |archive| {
         Task::Collect(Collect { lowers, scratch: folder, archive, ignore, mtime })
     })
 }
 
-/// The tree that a task writes to an archive.
+/// The tree that a task writes to an archive; an error where it holds one of the secrets.
 pub(super) fn read_back(
+    secrets: &[SecretFile],
     mtime: u64,
     scratch: &Scratch<'_>,
     shop: &Workshop<'_>,
@@ -112,8 +126,11 @@ pub(super) fn read_back(
     let archive = scratch.path().join("changes.tar");
     File::create(&archive).map_err(|error| StoreError::io("create", &archive, error))?;
     match shop.sandbox.perform(&task(archive.clone()), None, &|_| {})?.answer {
-        Answer::Done => Ok(read_archive(&archive, &archive, &TarOptions { mtime })?),
-        Answer::Unfit(why) => Err(BuildError::LeftBehind(why)),
-        other => Err(BuildError::LeftBehind(vec![format!("the changes cannot be read: {other:?}")])),
+        Answer::Done => {}
+        Answer::Unfit(why) => return Err(BuildError::LeftBehind(why)),
+        other => return Err(BuildError::LeftBehind(vec![format!("the changes cannot be read: {other:?}")])),
     }
+    let tree = read_archive(&archive, &archive, &TarOptions { mtime })?;
+    run_leaks::check(&archive, &tree, secrets)?;
+    Ok(tree)
 }

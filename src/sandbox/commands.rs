@@ -34,8 +34,8 @@ const ALLOWED: CapabilitySet = CapabilitySet::AUDIT_WRITE
     .union(CapabilitySet::SETUID)
     .union(CapabilitySet::SYS_CHROOT);
 
-/// Runs them all, or up to the first that fails. `terminal`: what the last one reads.
-pub(super) fn run(run: &Run, terminal: Option<File>) -> Result<Answer, Answer> {
+/// Runs them all, or up to the first that fails. `terminal`: what the last one reads; `begins` is told of each.
+pub(super) fn run(run: &Run, terminal: Option<File>, begins: &dyn Fn(usize)) -> Result<Answer, Answer> {
     let mut fs = RootFs::enter(run)?;
     rustix::system::sethostname(b"layerbuild").tried("set the host name")?;
     if !run.network {
@@ -49,7 +49,7 @@ pub(super) fn run(run: &Run, terminal: Option<File>) -> Result<Answer, Answer> {
             for folder in run.folders.iter().chain([&run.workdir]) {
                 fs::create_dir_all(folder).tried(format!("make {folder}"))?;
             }
-            all(run, &user, terminal)
+            all(run, &user, terminal, begins)
         }
     };
     fs.leave();
@@ -78,8 +78,9 @@ fn confine() -> Result<(), Answer> {
     Ok(())
 }
 
-fn all(run: &Run, user: &User, mut terminal: Option<File>) -> Answer {
+fn all(run: &Run, user: &User, mut terminal: Option<File>, begins: &dyn Fn(usize)) -> Answer {
     for (number, words) in run.commands.iter().enumerate() {
+        begins(number);
         let stdin = if number + 1 == run.commands.len() { terminal.take() } else { None };
         match one(run, user, words, stdin) {
             Ok(status) if status.success() => {}

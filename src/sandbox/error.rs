@@ -2,6 +2,8 @@
 
 use std::io;
 
+use rustix::io::Errno;
+
 /// Why a sandbox could not be used. What its commands did wrong is an [`Answer`](super::task::Answer).
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
@@ -24,9 +26,6 @@ pub enum SandboxError {
     /// It ended without an answer: it was killed.
     #[error("the sandbox was killed from outside")]
     Killed,
-    /// The time was over.
-    #[error("it took longer than its `timeout` of {}s and was killed", .0.as_secs())]
-    TimedOut(std::time::Duration),
 }
 
 impl SandboxError {
@@ -44,8 +43,25 @@ impl SandboxError {
     }
 }
 
-/// What the machine's settings say about a refusal; `read` gives a setting's text.
-pub(super) fn advice(read: impl Fn(&str) -> Option<String>) -> Option<String> {
+/// What was tried first of all, as a phrase.
+pub(super) const FIRST: &str = "make a user namespace";
+
+/// What to do about a refusal; `read` gives the text of one of the machine's settings.
+pub(super) fn advice(what: &str, errno: Errno, read: impl Fn(&str) -> Option<String>) -> Option<String> {
+    match errno {
+        Errno::NOSPC | Errno::DQUOT if what != FIRST => Some(FULL.to_owned()),
+        // The kernel says so where an id has no place in the namespace.
+        Errno::INVAL if what.starts_with("unpack ") => Some(OWNER.to_owned()),
+        Errno::PERM | Errno::ACCESS | Errno::NOSPC => switched_off(read),
+        _ => None,
+    }
+}
+
+pub(super) const FULL: &str = "free some space where the store is, or use another --cache-dir";
+const OWNER: &str = "its owner is beyond the ids that may be given away here: widen the range in /etc/subuid and \
+                     /etc/subgid, or that of the container in which layerbuild runs";
+
+fn switched_off(read: impl Fn(&str) -> Option<String>) -> Option<String> {
     let is = |path: &str, value: &str| read(path).is_some_and(|text| text.trim() == value);
     if is("/proc/sys/user/max_user_namespaces", "0") {
         return Some("user namespaces are switched off: sysctl user.max_user_namespaces=15000".to_owned());
@@ -68,11 +84,20 @@ mod tests {
     #[test]
     fn the_setting_that_stands_in_the_way_is_named() {
         let only = |name: &'static str, value: &'static str| {
-            advice(move |path| path.ends_with(name).then(|| format!("{value}\n"))).unwrap_or_default()
+            let read = move |path: &str| path.ends_with(name).then(|| format!("{value}\n"));
+            advice(FIRST, Errno::NOSPC, read).unwrap_or_default()
         };
         assert!(only("max_user_namespaces", "0").contains("user.max_user_namespaces"));
         assert!(only("unprivileged_userns_clone", "0").contains("kernel.unprivileged_userns_clone=1"));
         assert!(only("apparmor_restrict_unprivileged_userns", "1").contains("AppArmor"));
         assert_eq!(only("max_user_namespaces", "96365"), "");
+    }
+
+    #[test]
+    fn a_full_disk_and_an_owner_out_of_range_are_told_apart_from_settings() {
+        let of = |what: &str, errno| advice(what, errno, |_| Some("0".to_owned())).unwrap_or_default();
+        assert!(of("unpack /a", Errno::NOSPC).contains("free some space"));
+        assert!(of("unpack /a", Errno::INVAL).contains("/etc/subuid"));
+        assert_eq!(of("unpack /a", Errno::NOENT), "");
     }
 }

@@ -11,12 +11,15 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
+
 use super::error::{SandboxError, advice};
 use super::id_map::IdMap;
 use super::inside::{MARK, NETWORK, READY};
 use super::output;
 use super::outside::Outside;
 use super::task::{Answer, Task};
+use crate::reason::reason;
 
 /// Starts sandboxes.
 #[derive(Debug)]
@@ -108,7 +111,7 @@ fn start(
     let child = command.spawn().map_err(SandboxError::Start)?;
     drop(command);
     let started = Started(child);
-    let talk = Talk { stream: ours, end: limit.map(|limit| (Instant::now() + limit, limit)) };
+    let talk = Talk { stream: ours, end: limit.map(|limit| Instant::now() + limit) };
     let answer = talk.with(started.0.id(), task)?;
     match answer {
         Answer::Refused { what, why, errno } => Err(refused(what, why, errno)),
@@ -117,14 +120,12 @@ fn start(
 }
 
 fn refused(what: String, why: String, errno: Option<i32>) -> SandboxError {
-    let denied = [rustix::io::Errno::PERM, rustix::io::Errno::ACCESS, rustix::io::Errno::NOSPC];
     let read = |path: &str| fs::read_to_string(path).ok();
-    let hint =
-        errno.filter(|errno| denied.iter().any(|denied| denied.raw_os_error() == *errno)).and_then(|_| advice(read));
-    SandboxError::Refused { what, why, hint }
+    let hint = errno.and_then(|errno| advice(&what, Errno::from_raw_os_error(errno), read));
+    SandboxError::Refused { what, why: reason(&why), hint }
 }
 
-fn secrets(task: &Task) -> Vec<String> {
+fn secrets(task: &Task) -> Vec<Vec<u8>> {
     match task {
         Task::Run(run) => output::lines(run.secrets.iter().map(|secret| secret.content.0.as_slice())),
         _ => Vec::new(),
@@ -134,8 +135,8 @@ fn secrets(task: &Task) -> Vec<String> {
 /// The conversation with one sandbox.
 struct Talk {
     stream: UnixStream,
-    /// When it must be over, and how long that was.
-    end: Option<(Instant, Duration)>,
+    /// When it must be over.
+    end: Option<Instant>,
 }
 
 impl Talk {
@@ -152,22 +153,31 @@ impl Talk {
         // One byte to go on, for the outer process; the task, to its end, for the inner one.
         let sent = to.write_all(b"g").and_then(|()| to.write_all(&text)).and_then(|()| to.shutdown(Shutdown::Write));
         sent.map_err(|_| SandboxError::Killed)?;
-        parsed(&self.rest()?)
+        let (text, in_time) = self.rest()?;
+        match (parsed(text.lines().next_back().unwrap_or_default()), in_time) {
+            (Ok(Answer::Begun { command }), false) => Ok(Answer::TimedOut { command }),
+            (Err(_), false) => Ok(Answer::TimedOut { command: 0 }),
+            // It began something, and was heard of no more.
+            (Ok(Answer::Begun { .. }), true) => Err(SandboxError::Killed),
+            (answer, _) => answer,
+        }
     }
 
-    fn rest(&self) -> Result<String, SandboxError> {
+    /// All that it says, and whether it ended in time.
+    fn rest(&self) -> Result<(String, bool), SandboxError> {
         let mut text = Vec::new();
         let mut piece = [0; 4096];
+        let said = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
         loop {
-            if let Some((end, limit)) = self.end {
+            if let Some(end) = self.end {
                 let left = end.saturating_duration_since(Instant::now());
                 if left.is_zero() {
-                    return Err(SandboxError::TimedOut(limit));
+                    return Ok((said(&text), false));
                 }
                 self.stream.set_read_timeout(Some(left)).map_err(SandboxError::Start)?;
             }
             match (&self.stream).read(&mut piece) {
-                Ok(0) => return Ok(String::from_utf8_lossy(&text).into_owned()),
+                Ok(0) => return Ok((said(&text), true)),
                 Ok(count) => text.extend_from_slice(&piece[..count]),
                 Err(error)
                     if matches!(

@@ -6,7 +6,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
@@ -16,13 +16,14 @@ use rustix::fs::Mode;
 use rustix::process::{Signal, set_parent_process_death_signal, umask};
 
 use super::changes::{ChangesError, changes};
+use super::error::FIRST;
 use super::outputs::outputs;
 use super::root_fs::{Tried as _, keep_to_ourselves, overlay};
 use super::task::{Answer, Collect, Gather, Task};
 use super::{commands, lay_out, namespaces, outside};
 use crate::oci::chunk_memory::NoMemory;
 use crate::oci::compress::{Compression, Format};
-use crate::oci::layer::write_layer;
+use crate::oci::layer::{LayerError, write_layer};
 
 /// The first argument of a program that is a sandbox. No verb and no label can be written so.
 pub(super) const MARK: &str = "--inside-the-sandbox";
@@ -48,7 +49,7 @@ pub fn enter(args: &[OsString]) -> Option<ExitCode> {
 fn outer(network: bool, terminal: Option<&OsStr>) -> io::Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     umask(Mode::from_raw_mode(0o022));
-    if let Err(refused) = namespaces::leave(network).tried("make a user namespace") {
+    if let Err(refused) = namespaces::leave(network).tried(FIRST) {
         return answer(&refused);
     }
     set_parent_process_death_signal(Some(Signal::KILL))?; // forgotten where privileges change
@@ -57,8 +58,10 @@ fn outer(network: bool, terminal: Option<&OsStr>) -> io::Result<()> {
     if rustix::io::read(io::stdin().as_fd(), &mut go)? == 0 {
         return Ok(()); // nobody mapped its users
     }
-    // The groups of whoever called are none of the sandbox's.
-    rustix::thread::set_thread_groups(&[])?;
+    // The groups of whoever called are none of the sandbox's. Where a namespace around us forbids it, they lead nowhere.
+    if fs::read("/proc/self/setgroups").is_ok_and(|text| text.starts_with(b"allow")) {
+        rustix::thread::set_thread_groups(&[])?;
+    }
     let mut inner = Command::new("/proc/self/exe");
     inner.args([MARK, "inner"]).args(terminal).env_clear().stdin(Stdio::inherit());
     inner.status().map(drop)
@@ -72,7 +75,10 @@ fn inner(terminal: Option<&OsStr>) -> io::Result<()> {
     drop(text);
     let terminal = terminal.map(|number| File::open(Path::new("/proc/self/fd").join(number))).transpose()?;
     let answered = match &task {
-        Task::Run(run) => commands::run(run, terminal),
+        Task::Run(run) => commands::run(run, terminal, &|command| {
+            // Where nobody listens any more, this process has been killed.
+            let _ = answer(&Answer::Begun { command });
+        }),
         Task::LayOut { archive, into } => lay_out::lay_out(archive, into).map(|()| Answer::Done),
         Task::Collect(task) => collect(task).map(|()| Answer::Done),
         Task::Gather(task) => gather(task).map(|()| Answer::Done),
@@ -109,10 +115,9 @@ fn collect(task: &Collect) -> Result<(), Answer> {
     let ignore = ignored(&task.ignore).map_err(|error| Answer::Unfit(vec![error.to_string()]))?;
     let tree = changes(&task.scratch.join("upper"), &root, &ignore, task.mtime).map_err(|error| match error {
         ChangesError::Unfit(all) => Answer::Unfit(all),
-        error => Answer::Unfit(vec![error.to_string()]),
+        ChangesError::Read { path, source } => refused(format!("read {path}"), &source),
     })?;
-    let mut archive = opened(&task.archive)?;
-    write(&tree, &mut archive).map_err(|error| Answer::Unfit(vec![error]))
+    write(&tree, &mut opened(&task.archive)?)
 }
 
 /// From within the root file system: a link in it leads nowhere but into it.
@@ -124,7 +129,7 @@ fn gather(task: &Gather) -> Result<(), Answer> {
     rustix::process::chroot(&root).tried("enter the root file system")?;
     rustix::process::chdir("/").tried("enter the root file system")?;
     let tree = outputs(Path::new("/"), &task.places, task.mtime).map_err(Answer::Unfit)?;
-    write(&tree, &mut archive).map_err(|error| Answer::Unfit(vec![error]))
+    write(&tree, &mut archive)
 }
 
 fn opened(archive: &Path) -> Result<File, Answer> {
@@ -140,9 +145,17 @@ fn ignored(globs: &[String]) -> Result<GlobSet, globset::Error> {
     set.build()
 }
 
-fn write(tree: &crate::oci::tree::Tree, file: &mut File) -> Result<(), String> {
-    let plain = Compression::new(Format::None, false).map_err(|error| error.to_string())?;
-    let workers = rayon::ThreadPoolBuilder::new().num_threads(1).build().map_err(|error| error.to_string())?;
-    let written = write_layer(tree, &plain, &NoMemory, &workers, file).map_err(|error| error.to_string());
-    written.and_then(|_| file.flush().map_err(|error| error.to_string()))
+fn write(tree: &crate::oci::tree::Tree, file: &mut File) -> Result<(), Answer> {
+    const WHAT: &str = "write down what changed";
+    let other = |error: &dyn std::error::Error| refused(WHAT, &io::Error::other(error.to_string()));
+    let plain = Compression::new(Format::None, false).map_err(|error| other(&error))?;
+    let workers = rayon::ThreadPoolBuilder::new().num_threads(1).build().map_err(|error| other(&error))?;
+    match write_layer(tree, &plain, &NoMemory, &workers, file) {
+        Err(LayerError::Write(error)) => Err(refused(WHAT, &error)),
+        written => written.map(drop).map_err(|error| other(&error)),
+    }
+}
+
+fn refused(what: impl Into<String>, error: &io::Error) -> Answer {
+    Answer::Refused { what: what.into(), why: error.to_string(), errno: error.raw_os_error() }
 }

@@ -50,13 +50,13 @@ impl Outside<'_> {
             let output = scope.spawn(|| output::follow(reader, &[], &|line| told(line)));
             let status = waited_for(command, limit);
             let last_lines = output.join().unwrap_or_default();
-            Ok(Ended { answer: answer(status?), last_lines })
+            Ok(Ended { answer: status?.map_or(Answer::TimedOut { command: 0 }, answer), last_lines })
         })
     }
 }
 
-/// Starts a command and waits for its end, or for that of its time.
-fn waited_for(mut command: Command, limit: Option<Duration>) -> Result<ExitStatus, SandboxError> {
+/// Starts a command and waits for its end; `None` where its time was over before.
+fn waited_for(mut command: Command, limit: Option<Duration>) -> Result<Option<ExitStatus>, SandboxError> {
     let mut child = command.spawn().map_err(SandboxError::Start)?;
     drop(command);
     let group = Pid::from_child(&child);
@@ -74,7 +74,7 @@ fn waited_for(mut command: Command, limit: Option<Duration>) -> Result<ExitStatu
         // What it left running would go on writing, here or to its folder.
         let _ = kill_process_group(group, Signal::KILL);
         let status = waiting.join().map_err(|_| SandboxError::Killed)?.map_err(SandboxError::Start);
-        over.map_or(status, |limit| Err(SandboxError::TimedOut(limit)))
+        Ok(if over.is_some() { None } else { Some(status?) })
     })
 }
 

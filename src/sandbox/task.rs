@@ -126,6 +126,11 @@ pub struct Place {
 /// How it went.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
+    /// A command begins; more follows.
+    Begun {
+        /// Which, from 0.
+        command: usize,
+    },
     /// All was done.
     Done,
     /// A command ended badly.
@@ -134,6 +139,11 @@ pub enum Answer {
         command: usize,
         /// As a phrase: `exit status: 1`, `signal: 9 (SIGKILL)`.
         status: String,
+    },
+    /// The time was over, and all was killed. Said by the host's side.
+    TimedOut {
+        /// Which command ran, from 0.
+        command: usize,
     },
     /// A command could not be started, or is nobody's.
     NotStarted {
