@@ -4,6 +4,7 @@
 
 mod cases;
 mod completing;
+mod containers;
 mod damage;
 mod debian;
 mod debian_archive;
@@ -13,6 +14,7 @@ mod explained;
 mod fetching;
 mod incremental;
 mod indexes;
+mod kdc;
 mod killed;
 mod loading;
 mod main_job;
@@ -35,6 +37,7 @@ mod sample;
 mod settled;
 mod shared_cache;
 mod sharing;
+mod sidecar;
 mod six_criteria;
 mod space;
 mod statuses;
@@ -42,3 +45,4 @@ mod streaming;
 mod support;
 mod tar_edges;
 mod tidy;
+mod warehouse;

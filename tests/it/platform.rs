@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::readers::sample::Workspace;
 use crate::support::skip;
@@ -17,10 +17,19 @@ pub fn platform() -> Option<Workspace> {
         skip("images/base/debian.tar is missing, run `make setup`");
         return None;
     }
-    let workspace = of_packages(&["base", "platform", "datakits"]);
+    let workspace = of_packages(&["base", "platform", "datakits", "warehouse"]);
     place(&repository(DEBIAN), &workspace, DEBIAN);
     place(bronze(), &workspace, PROGRAM);
     Some(workspace)
+}
+
+/// The platform's images of these labels in the Docker engine. `None` where the platform isn't to be had. One at a time: the
+/// engine and what was fetched are all tests'.
+pub fn loaded(labels: &[&str]) -> Option<()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    platform()?.run(&[&["-q", "load"], labels].concat());
+    Some(())
 }
 
 /// The workspace of the datakits alone: neither the packages below them nor what those are made of.
