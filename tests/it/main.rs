@@ -2,6 +2,7 @@
 
 #![expect(clippy::panic, reason = "a test ends with what it saw")]
 
+mod audited;
 mod cases;
 mod completing;
 mod containers;

@@ -6,29 +6,30 @@ use std::process::Command;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::readers::sample::Workspace;
-use crate::support::skip;
+use crate::support::has;
 
-const DEBIAN: &str = "images/base/debian.tar";
+/// The entry programs, by package.
+const PROGRAMS: [(&str, &str); 2] =
+    [("platform", "kerberos-sidecar/kerberos-sidecar"), ("warehouse", "postgres/postgres-entrypoint")];
 const PROGRAM: &str = "images/datakits/sqlserver-bronze/bin/sqlserver-bronze";
 
-/// The whole platform. `None` where the root file system was never made.
+/// The whole platform, with its locked packages. `None` where apt's lists, by which they are fetched, are missing.
 pub fn platform() -> Option<Workspace> {
-    if !repository(DEBIAN).is_file() {
-        skip("images/base/debian.tar is missing, run `make setup`");
+    if !has(&["apt-get"]) {
         return None;
     }
     let workspace = of_packages(&["base", "platform", "datakits", "warehouse"]);
-    place(&repository(DEBIAN), &workspace, DEBIAN);
+    workspace.write("layers.lock", &fs::read(repository("layers.lock")).expect("a lock file"));
     place(bronze(), &workspace, PROGRAM);
     Some(workspace)
 }
 
-/// The platform's images of these labels in the Docker engine. `None` where the platform isn't to be had. One at a time: the
-/// engine and what was fetched are all tests'.
+/// The platform's images of these labels in the Docker engine; `None` as for [`platform`]. One at a time, over a store that
+/// stays: so that packages are fetched once.
 pub fn loaded(labels: &[&str]) -> Option<()> {
     static ALONE: Mutex<()> = Mutex::new(());
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    platform()?.run(&[&["-q", "load"], labels].concat());
+    platform()?.with_store(Path::new(env!("CARGO_TARGET_TMPDIR")).join("platform-store")).run(&[&["-q", "load"], labels].concat());
     Some(())
 }
 
@@ -49,6 +50,10 @@ fn of_packages(packages: &[&str]) -> Workspace {
     for package in packages {
         let file = format!("images/{package}/layers.toml");
         workspace.write(&file, &read(&file));
+    }
+    for (package, program) in PROGRAMS.iter().filter(|(package, _)| packages.contains(package)) {
+        let file = format!("images/{package}/{program}");
+        place(&repository(&file), &workspace, &file);
     }
     workspace
 }

@@ -149,5 +149,5 @@ impl Stage {
 /// Which of these labels the workspace declares, and which it doesn't.
 fn declared(workspace: &Workspace, pattern: &str, labels: &[&'static str]) -> (Vec<&'static str>, Vec<&'static str>) {
     let there = workspace.run(&["-q", "query", pattern]);
-    labels.iter().partition(|label| there.lines().any(|line| line == *label))
+    labels.iter().copied().partition(|label| there.lines().any(|line| line == *label))
 }
