@@ -26,7 +26,11 @@ fn dpkg_finds_nothing_wrong_in_images_on_debian() {
         }
         let line = format!("dpkg --audit; dpkg -V; dpkg -s {package} | grep Status");
         let said = run(&["--network=none", "--user=0", "--entrypoint=sh"], &image(name), &["-c", &line]);
-        assert_eq!(String::from_utf8_lossy(&[said.stdout, said.stderr].concat()), "Status: install ok installed\n", "{name}");
+        assert_eq!(
+            String::from_utf8_lossy(&[said.stdout, said.stderr].concat()),
+            "Status: install ok installed\n",
+            "{name}"
+        );
     }
 }
 
@@ -55,7 +59,8 @@ fn dpkg_finds_nothing_wrong_in_the_sidecar() {
 
 fn unpack(image: &str, root: &Path) {
     let container = docker(&["create", image]).expect("a container");
-    let mut export = Command::new("docker").args(["export", &container]).stdout(Stdio::piped()).spawn().expect("docker");
+    let mut export =
+        Command::new("docker").args(["export", &container]).stdout(Stdio::piped()).spawn().expect("docker");
     let archive = export.stdout.take().expect("a pipe");
     let unpacked = Command::new("tar").arg("-x").arg("-C").arg(root).stdin(archive).status().expect("tar runs");
     assert!(export.wait().expect("docker ends").success() && unpacked.success());

@@ -48,20 +48,28 @@ impl Container {
 
     /// What it printed so far, on both streams.
     pub fn logs(&self) -> String {
-        let Output { stdout, stderr, .. } = Command::new("docker").args(["logs", &self.id]).output().expect("docker runs");
+        let Output { stdout, stderr, .. } =
+            Command::new("docker").args(["logs", &self.id]).output().expect("docker runs");
         String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned()
     }
 
     /// Waits until it has become so by `docker inspect`, and says when it has not within a minute.
     pub fn waits_for(&self, format: &str, wanted: &str) {
         let inspect = || docker(&["inspect", "--format", format, &self.id]).expect("a container");
-        wait_until(&format!("{format} is {wanted}"), || inspect() == wanted, || format!("{}\n{}", inspect(), self.logs()));
+        wait_until(
+            &format!("{format} is {wanted}"),
+            || inspect() == wanted,
+            || format!("{}\n{}", inspect(), self.logs()),
+        );
     }
 
     /// Asks it to stop, and waits until it has: its exit code.
     pub fn stop(&self) -> i32 {
         docker(&["stop", "--time", "20", &self.id]).expect("a container");
-        docker(&["inspect", "--format", "{{.State.ExitCode}}", &self.id]).expect("a container").parse().expect("a number")
+        docker(&["inspect", "--format", "{{.State.ExitCode}}", &self.id])
+            .expect("a container")
+            .parse()
+            .expect("a number")
     }
 
     pub fn start_again(&self) {

@@ -29,7 +29,9 @@ pub fn platform() -> Option<Workspace> {
 pub fn loaded(labels: &[&str]) -> Option<()> {
     static ALONE: Mutex<()> = Mutex::new(());
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    platform()?.with_store(Path::new(env!("CARGO_TARGET_TMPDIR")).join("platform-store")).run(&[&["-q", "load"], labels].concat());
+    platform()?
+        .with_store(Path::new(env!("CARGO_TARGET_TMPDIR")).join("platform-store"))
+        .run(&[&["-q", "load"], labels].concat());
     Some(())
 }
 

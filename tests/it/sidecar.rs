@@ -19,8 +19,14 @@ const LIFE: u32 = 16;
 const HEALTHY_FOR: u32 = 6;
 
 /// Of a container that may do nothing but what the sidecar must: the host's network for the KDC, no rights.
-const CONFINED: [&str; 6] =
-    ["--network=host", "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--health-interval=1s", "--health-retries=1"];
+const CONFINED: [&str; 6] = [
+    "--network=host",
+    "--read-only",
+    "--cap-drop=ALL",
+    "--security-opt=no-new-privileges",
+    "--health-interval=1s",
+    "--health-retries=1",
+];
 
 /// Reads the cache again and again, and tells what went wrong and how often it looked.
 const READ_HARD: &str = "end=$(($(date +%s) + $1)); while [ $(date +%s) -lt $end ]; do klist -s || echo failed; n=$((n + 1)); done; echo $n";
@@ -43,7 +49,10 @@ impl Scene {
 
     fn mounts(&self, mode: &str) -> Vec<String> {
         let (cache, config) = (&self.cache.name, self.kdc.krb5_conf());
-        vec![format!("--volume={cache}:/krb5/cache:{mode}"), format!("--volume={}:/krb5/conf/krb5.conf:ro", config.display())]
+        vec![
+            format!("--volume={cache}:/krb5/cache:{mode}"),
+            format!("--volume={}:/krb5/conf/krb5.conf:ro", config.display()),
+        ]
     }
 
     /// The sidecar's options, with its keytab.
@@ -79,7 +88,9 @@ fn others_read_a_ticket_that_is_renewed_ahead_of_its_end_and_health_turns_before
     let options = scene.options(&keytab);
     let sidecar = Container::start(&[&words(&options)[..], &["--env=KRB_PRINCIPAL=etl"]].concat(), SIDECAR, &[]);
     sidecar.waits_for("{{.State.Health.Status}}", "healthy");
-    let kvno = scene.as_a_datakit("stat -c %u:%g,%a /krb5/cache/krb5cc; kvno -q MSSQLSvc/localhost:1433 && echo known; ls -A /krb5/cache");
+    let kvno = scene.as_a_datakit(
+        "stat -c %u:%g,%a /krb5/cache/krb5cc; kvno -q MSSQLSvc/localhost:1433 && echo known; ls -A /krb5/cache",
+    );
     assert_eq!(said(&kvno), "50001:0,640\nknown\nkrb5cc\n");
     never_seen_broken_or_ended(&scene, &sidecar);
     health_follows_the_kdc(&mut scene, &sidecar);

@@ -8,7 +8,8 @@ use crate::platform::loaded;
 use crate::support::{docker_engine, has};
 
 const POSTGRES: &str = "registry.localhost/warehouse/postgres:0.1.0";
-const NO_NETWORK: [&str; 4] = ["--network=none", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--health-interval=1s"];
+const NO_NETWORK: [&str; 4] =
+    ["--network=none", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--health-interval=1s"];
 const HEALTH: &str = "{{.State.Health.Status}}";
 
 fn is_loaded() -> bool {
@@ -45,7 +46,11 @@ fn a_database_is_made_on_the_first_start_and_kept_by_the_next() {
         mounted(&secrets.path().display().to_string(), "/run/secrets:ro"),
         mounted(&data.name, "/var/lib/postgresql/data"),
     ];
-    let variables = ["--env=POSTGRES_USER=loader", "--env=POSTGRES_DB=bronze", "--env=POSTGRES_PASSWORD_FILE=/run/secrets/password"];
+    let variables = [
+        "--env=POSTGRES_USER=loader",
+        "--env=POSTGRES_DB=bronze",
+        "--env=POSTGRES_PASSWORD_FILE=/run/secrets/password",
+    ];
     let options = [&NO_NETWORK[..], &volumes.each_ref().map(String::as_str), &variables].concat();
     let server = Container::start(&options, POSTGRES, &[]);
     server.waits_for(HEALTH, "healthy");
@@ -84,7 +89,8 @@ fn a_first_start_that_failed_begins_again() {
     assert!(server.logs().contains("relation \"nothing\" does not exist"), "{}", server.logs());
     fs::write(scripts.path().join("2.sql"), "INSERT INTO half VALUES (1);").expect("a file");
     server.start_again();
-    let rows = || server.exec(&["psql", "-h", "127.0.0.1", "-U", "postgres", "-Atc", "SELECT count(*) FROM half"]).stdout;
+    let rows =
+        || server.exec(&["psql", "-h", "127.0.0.1", "-U", "postgres", "-Atc", "SELECT count(*) FROM half"]).stdout;
     wait_until("the database is made", || rows() == b"1\n", || server.logs());
 }
 
