@@ -1,4 +1,7 @@
 //! The repository's reference platform in a temporary place: its packages as they are, with their inputs. Knows no test.
+//!
+//! Debian packages are fetched once a machine: they lie in a store below the target folder, from which each test's own gets
+//! them. Where the archives have dropped one since it was locked, a copy of layers.lock is moved forward, and that is shouted.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,21 +9,60 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use crate::readers::sample::Workspace;
-use crate::support::skip;
+use crate::support::{has, shout, skip};
 
-const DEBIAN: &str = "images/base/debian.tar";
 const PROGRAM: &str = "images/datakits/sqlserver-bronze/bin/sqlserver-bronze";
 
-/// The whole platform. `None` where the root file system was never made.
+/// The whole platform, with Debian packages in its store. `None` where they can't be had.
 pub fn platform() -> Option<Workspace> {
-    if !repository(DEBIAN).is_file() {
-        skip("images/base/debian.tar is missing, run `make setup`");
+    let lock = fetched().as_ref()?;
+    let workspace = of_packages(&["base", "platform", "datakits"]);
+    workspace.write("layers.lock", lock.as_bytes());
+    for digest in lock.lines().filter_map(|line| line.strip_prefix("  \"")?.split(' ').nth(5)) {
+        let path = format!("blobs/sha256/{}/{digest}", &digest[..2]);
+        let to = workspace.beside("store").join(&path);
+        fs::create_dir_all(to.parent().expect("a folder")).expect("a folder");
+        // Each has its own: what one test does to a store is not seen by another. Those that nothing needed are not there.
+        let _ = fs::copy(packages().join(&path), to);
+    }
+    place(bronze(), &workspace, PROGRAM);
+    Some(workspace)
+}
+
+/// The store that holds packages across tests and runs.
+fn packages() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("debian-packages")
+}
+
+/// Brings all Debian packages of the platform in; what `layers.lock` is then.
+fn fetched() -> &'static Option<String> {
+    static FETCHED: OnceLock<Option<String>> = OnceLock::new();
+    FETCHED.get_or_init(fetch)
+}
+
+fn fetch() -> Option<String> {
+    if !has(&["apt-config", "gpgv"]) {
         return None;
     }
     let workspace = of_packages(&["base", "platform", "datakits"]);
-    place(&repository(DEBIAN), &workspace, DEBIAN);
-    place(bronze(), &workspace, PROGRAM);
-    Some(workspace)
+    workspace.write("layers.lock", &fs::read(repository("layers.lock")).expect("a file of the repository"));
+    let run = |arguments: &[&str]| {
+        let output = workspace.command(arguments).arg("--cache-dir").arg(packages()).output().expect("layerbuild runs");
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (mut built, mut said) = run(&["-q", "build", "//base/..."]);
+    if !built && said.contains("layerbuild lock --update") {
+        shout(&format!("layers.lock is out of date, its packages moved forward for this run: {said}"));
+        (built, said) = run(&["-q", "lock", "--update", "//base/..."]);
+        if built {
+            (built, said) = run(&["-q", "build", "//base/..."]);
+        }
+    }
+    if !built {
+        skip(&format!("Debian packages can't be had: {said}"));
+        return None;
+    }
+    Some(fs::read_to_string(workspace.root().join("layers.lock")).expect("a lock file"))
 }
 
 /// The workspace of the datakits alone: neither the packages below them nor what those are made of.
