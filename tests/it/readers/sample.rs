@@ -25,23 +25,15 @@ pub const LAYERS: [&str; 3] = ["base", "app", "top"];
 /// A workspace and a store in a temporary folder.
 pub struct Workspace {
     folder: tempfile::TempDir,
-    store: PathBuf,
 }
 
 impl Workspace {
     /// With this `layers.toml`, and no other file.
     pub fn new(text: &str) -> Workspace {
-        let folder = tempfile::tempdir().expect("a folder");
-        let store = folder.path().join("store");
-        let workspace = Workspace { folder, store };
+        let workspace = Workspace { folder: tempfile::tempdir().expect("a folder") };
         fs::create_dir(workspace.root()).expect("a folder");
         workspace.write("layers.toml", text.as_bytes());
         workspace
-    }
-
-    /// The same with a store that others may use too, and that stays.
-    pub fn with_store(self, store: PathBuf) -> Workspace {
-        Workspace { store, ..self }
     }
 
     /// Where the workspace is.
@@ -68,7 +60,7 @@ impl Workspace {
         for (twin, _) in twins {
             command.env_remove(twin);
         }
-        command.arg("-C").arg(self.root()).arg("--cache-dir").arg(&self.store).args(arguments);
+        command.arg("-C").arg(self.root()).arg("--cache-dir").arg(self.beside("store")).args(arguments);
         command
     }
 
