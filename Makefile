@@ -8,7 +8,7 @@ release := $(target)/release
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name does; do printf '  %-14s%s\n' "$$name" "$$does"; done
 
-setup: ## install what building and testing need (apt), make the Debian root file system
+setup: ## install what building and testing need (apt)
 	@tools/setup test
 
 demo: ## build layerbuild, and with it an image that goes to a registry of its own
@@ -43,4 +43,4 @@ compare: bench-setup ## build the same six images with other builders, side by s
 
 clean: ## remove what was built and downloaded; the cache folder of layerbuild stays
 	cargo clean
-	rm -rf images/datakits/sqlserver-bronze/bin images/base/debian.tar
+	rm -rf images/datakits/sqlserver-bronze/bin

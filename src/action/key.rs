@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use super::record::Component;
 use super::{
-    Action, ActionId, Archive, CargoAction, DebsLayer, ExecAction, FileEntry, FileKind, FilesLayer, ImageAction,
-    IndexAction, Operation, RunAction, RunBase, RunInput, TarLayer,
+    Action, ActionId, Archive, CargoAction, DebsLayer, DebsPart, ExecAction, FileEntry, FileKind, FilesLayer,
+    ImageAction, IndexAction, Operation, RunAction, RunBase, RunInput, TarLayer,
 };
 use crate::digest::{Digest, Hasher};
 use crate::layer_path::LayerPath;
@@ -175,25 +175,36 @@ fn tar(layer: &TarLayer, inputs: &dyn Inputs, sink: &mut dyn Sink) -> Option<()>
 }
 
 /// Changes when packages are laid out otherwise, or what is declared of their scripts does.
-const DEBS: &str = "1";
+const DEBS: &str = "2";
 
 fn debs(layer: &DebsLayer, sink: &mut dyn Sink) {
     sink.plain("operation", format_args!("debs {DEBS}"));
     sink.plain("format", format_args!("{}", tar_write::FORMAT));
     sink.plain("compression", format_args!("{}", layer.compression.identity()));
     sink.plain("mtime", format_args!("{}", layer.mtime));
-    sink.plain("essential", format_args!("{}", layer.essential));
     sink.plain("merged-usr", format_args!("{}", layer.merged_usr));
-    for user in &layer.users {
+    for (number, part) in layer.below.iter().enumerate() {
+        debs_part(part, layer, &format!("below {} ", number + 1), sink);
+    }
+    debs_part(&layer.own, layer, "", sink);
+}
+
+fn debs_part(part: &DebsPart, layer: &DebsLayer, place: &str, sink: &mut dyn Sink) {
+    sink.plain(&format!("{place}essential"), format_args!("{}", part.essential));
+    for user in &part.users {
         let (name, uid, gid) = (&user.name, user.uid, user.gid);
-        sink.plain(&format!("user {name}"), format_args!("{uid}:{gid} {:?} {:?}", user.home, user.shell));
+        sink.plain(&format!("{place}user {name}"), format_args!("{uid}:{gid} {:?} {:?}", user.home, user.shell));
     }
-    if layer.packages().is_none() {
-        sink.plain("packages", format_args!("not locked for {}", layer.platform));
+    for (number, glob) in part.exclude_paths.iter().enumerate() {
+        sink.plain(&format!("{place}exclude-paths {}", number + 1), format_args!("{glob}"));
     }
-    for deb in layer.packages().unwrap_or_default() {
+    let packages = part.packages(&layer.platform);
+    if packages.is_none() {
+        sink.plain(&format!("{place}packages"), format_args!("not locked for {}", layer.platform));
+    }
+    for deb in packages.unwrap_or_default() {
         let (version, architecture, digest) = (&deb.version, &deb.architecture, deb.digest);
-        sink.plain(&format!("package {}", deb.name), format_args!("{version} {architecture} {digest}"));
+        sink.plain(&format!("{place}package {}", deb.name), format_args!("{version} {architecture} {digest}"));
     }
 }
 

@@ -4,6 +4,7 @@
 //! `build` runs them.
 
 pub mod cargo;
+mod debs;
 mod exec;
 pub mod key;
 pub mod record;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use camino::Utf8PathBuf;
 
 pub use cargo::CargoAction;
+pub use debs::{Deb, DebUser, DebsLayer, DebsPart};
 pub use exec::ExecAction;
 pub use run::{RunAction, RunBase, RunInput, RunSecret, SecretSource};
 
@@ -250,72 +252,6 @@ pub enum Archive {
     Source(SourceFile),
     /// What a [`Fetch`] gave.
     Fetched(ActionId),
-}
-
-/// A layer of Debian packages, as they were locked.
-#[derive(Debug, Clone)]
-pub struct DebsLayer {
-    /// What it is to run on.
-    pub platform: Platform,
-    /// What is locked, by platform.
-    pub locked: Arc<BTreeMap<Platform, Vec<Deb>>>,
-    /// Whether it is a root file system: then dpkg's own files and the links of merged directories are in it.
-    pub essential: bool,
-    /// Whether `/bin`, `/lib` and their like are links into `/usr`.
-    pub merged_usr: bool,
-    /// Accounts beside those of base-passwd, in order.
-    pub users: Vec<DebUser>,
-    /// How it is compressed.
-    pub compression: Compression,
-    /// Modification time of every entry, in seconds since 1970.
-    pub mtime: u64,
-}
-
-/// A locked Debian package.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deb {
-    /// Where it is from, as this machine or the workspace names it; not part of the key.
-    pub source: String,
-    /// Its name.
-    pub name: String,
-    /// Its version.
-    pub version: String,
-    /// Its architecture, or `all`.
-    pub architecture: String,
-    /// Its path within the archive; not part of the key.
-    pub path: String,
-    /// Of the file.
-    pub digest: Digest,
-    /// In bytes.
-    pub size: u64,
-}
-
-impl std::fmt::Display for Deb {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {} ({})", self.name, self.version, self.architecture)
-    }
-}
-
-/// An account of a root file system.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DebUser {
-    /// Its name, and its group's where the group's number is new.
-    pub name: String,
-    /// Its number.
-    pub uid: u64,
-    /// Its group's number.
-    pub gid: u64,
-    /// Its folder, made unless it is `/nonexistent`.
-    pub home: String,
-    /// Its shell.
-    pub shell: String,
-}
-
-impl DebsLayer {
-    /// The packages for the platform; `None` where it isn't locked for that.
-    pub fn packages(&self) -> Option<&[Deb]> {
-        self.locked.get(&self.platform).map(Vec::as_slice)
-    }
 }
 
 /// A file from a URL.

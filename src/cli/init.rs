@@ -37,18 +37,17 @@ content = { "/etc/hello.conf" = "greeting=hello\n" }
 layers     = [":hello-files"]
 env        = { HELLO_CONF = "/etc/hello.conf" }
 entrypoint = ["/opt/hello/hello.sh"]
-# There is no base yet: the image holds these two files, and no shell to run the script with. To give it one, put the
-# archive of a root file system beside this file: plain tar, or tar in gzip, xz or zstd. Any machine's or container's
-# will do; with Debian's mmdebstrap:
-#   mmdebstrap --variant=essential stable hello/rootfs.tar
-# Then take away the # before the next line and before the two targets below it.
-# base = ":rootfs"
+# There is no base yet: the image holds these two files, and no shell to run the script with. To give it one of Debian
+# packages, take away the # before the next line and before the two targets below it, and write their versions down with
+# `layerbuild lock`. They come from the archives that this machine's apt knows. (`[pull.debian]` takes a registry's image.)
+# base = ":debian"
 
-# [image.rootfs]
-# layers = [":rootfs-files"]
+# [image.debian]
+# layers = [":debian-packages"]
 
-# [tar.rootfs-files]
-# src = "rootfs.tar"
+# [debs.debian-packages]
+# packages  = ["ca-certificates"]
+# essential = true
 "#;
 
 const SCRIPT: &str = "#!/bin/sh\n. \"$HELLO_CONF\"\necho \"$greeting from layerbuild\"\n";
@@ -187,9 +186,10 @@ mod tests {
     #[test]
     fn the_commented_base_is_toml_too() {
         let uncommented = HELLO.replace("# base", "base").replace("# [", "[").replace("# layers", "layers");
-        let hello: toml::Table = uncommented.replace("# src", "src").parse().unwrap();
-        assert_eq!(hello["image"]["hello"]["base"].as_str(), Some(":rootfs"));
-        assert_eq!(hello["tar"]["rootfs-files"]["src"].as_str(), Some("rootfs.tar"));
+        let uncommented = uncommented.replace("# packages", "packages").replace("# essential", "essential");
+        let hello: toml::Table = uncommented.parse().unwrap();
+        assert_eq!(hello["image"]["hello"]["base"].as_str(), Some(":debian"));
+        assert_eq!(hello["debs"]["debian-packages"]["essential"].as_bool(), Some(true));
     }
 
     #[test]

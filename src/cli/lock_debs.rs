@@ -14,8 +14,9 @@ use crate::exit::Exit;
 use crate::label::Label;
 use crate::lock::debs::{self, LockDebsError, WantedDebs};
 use crate::plan::lower::debs as debs_of;
+use crate::platform::Platform;
 use crate::rules::Defaults;
-use crate::rules::debs::Source;
+use crate::rules::debs_source::Source;
 use crate::workspace::lock_debs::{LockedDeb, LockedDebs};
 use crate::workspace::lock_file::{FILE_NAME, LockFile};
 
@@ -37,12 +38,13 @@ impl<'a> Debs<'a> {
         let graph = &selected.graph;
         let (mut sources, mut errors) = (Vec::new(), Vec::new());
         for target in graph.closure(selected.targets.iter().copied()) {
-            match debs_of(graph.target(target), defaults) {
+            match debs_of(graph, graph.target(target), defaults) {
                 Ok(source) => sources.extend(source),
                 Err(found) => errors.extend(found),
             }
         }
-        sources.sort_by(|a: &Source, b: &Source| a.label.cmp(&b.label));
+        // What stands on another rests on more than that does.
+        sources.sort_by_key(|source: &Source| (source.below.len(), source.label.clone()));
         if errors.is_empty() {
             Ok(Debs { project, sources, update })
         } else {
@@ -54,8 +56,9 @@ impl<'a> Debs<'a> {
         &self.project.workspace.lock
     }
 
-    fn is_fresh(&self, source: &Source) -> bool {
-        self.file().debs.get(&source.label).is_some_and(|before| debs::is_fresh(&wanted(source), before))
+    fn is_fresh(&self, source: &Source, file: &LockFile) -> bool {
+        let wanted = wanted(source, file);
+        file.debs.get(&source.label).is_some_and(|before| wanted.is_ok_and(|wanted| debs::is_fresh(&wanted, before)))
     }
 
     /// Entries that no target of the workspace asks for.
@@ -69,10 +72,9 @@ impl<'a> Debs<'a> {
 
     /// Whatever a build would complain about.
     pub fn check(&self, gone: &[Label]) -> Vec<Diagnostic> {
-        let judge = |source: &Source| {
-            let locked = self.file().debs.get(&source.label);
-            source.platforms.iter().find_map(|platform| source.judge(locked, platform).err())
-        };
+        let locked = |label: &Label| self.file().debs.get(label);
+        let judge =
+            |source: &Source| source.platforms.iter().find_map(|platform| source.judge(&locked, platform).err());
         let left = gone.iter().map(|label| {
             let diagnostic = Diagnostic::error(format!("{FILE_NAME} has an entry for {label}, which nothing asks for"));
             diagnostic.help("run `layerbuild lock` to drop it")
@@ -83,7 +85,7 @@ impl<'a> Debs<'a> {
     /// What would be looked up.
     pub fn announce(&self, gone: &[Label], cx: &mut Context) -> Result<(), CliError> {
         for source in &self.sources {
-            let verdict = if self.is_fresh(source) && !self.update { "HIT " } else { "LOCK" };
+            let verdict = if self.is_fresh(source, self.file()) && !self.update { "HIT " } else { "LOCK" };
             writeln!(cx.out, "{verdict} {} {}", source.label, source.request())?;
         }
         gone.iter().try_for_each(|label| Ok(writeln!(cx.out, "DROP {label}")?))
@@ -104,7 +106,7 @@ impl<'a> Debs<'a> {
         }
         let machine = machine::of(self.project, cx);
         for source in &self.sources {
-            if self.is_fresh(source) && !self.update {
+            if self.is_fresh(source, file) && !self.update {
                 report.keep();
                 continue;
             }
@@ -112,7 +114,11 @@ impl<'a> Debs<'a> {
             listener.event(Event::Started(step.clone()));
             let begin = std::time::Instant::now();
             let warn = |text| listener.event(Event::Warning(format!("{}: {text}", source.label)));
-            match debs::lock(&wanted(source), &machine, &warn) {
+            let locked = wanted(source, file).and_then(|wanted| {
+                debs::lock(&wanted, &machine, &warn)
+                    .map_err(|error| Box::new((diagnostic(source, &error), error.is_environment())))
+            });
+            match locked {
                 Ok(now) => {
                     let (elapsed, detail) = (begin.elapsed(), summary(&now));
                     listener.event(Event::Finished { step, outcome: Outcome::Ran, elapsed, detail });
@@ -121,23 +127,43 @@ impl<'a> Debs<'a> {
                 }
                 Err(error) => {
                     listener.event(Event::Failed { step });
-                    report.fail(diagnostic(source, &error), error.is_environment());
+                    report.fail(error.0, error.1);
                 }
             }
         }
     }
 }
 
-fn wanted(source: &Source) -> WantedDebs {
-    WantedDebs {
+/// What is to be locked, over what is locked of the layers below; or that one of these isn't, and whether the machine is to
+/// blame.
+fn wanted(source: &Source, file: &LockFile) -> Result<WantedDebs, Box<(Diagnostic, bool)>> {
+    let below = source.below(&|label| file.debs.get(label)).map_err(|label| {
+        let diagnostic = Diagnostic::error(format!("{} can't be locked: {label} below it is not", source.label));
+        Box::new((diagnostic.at(source.span, ""), false))
+    })?;
+    let layers: Vec<&LockedDebs> = source.below.iter().filter_map(|label| file.debs.get(label)).collect();
+    let present = |platform: &Platform| -> Vec<LockedDeb> {
+        layers.iter().filter_map(|layer| layer.platforms.get(platform)).flatten().cloned().collect()
+    };
+    let missing = source.below.iter().zip(&layers).find_map(|(label, layer)| {
+        let platform = source.platforms.iter().find(|platform| !layer.platforms.contains_key(platform))?;
+        Some(format!("{} can't be locked: {label} below it is not locked for {platform}", source.label))
+    });
+    if let Some(message) = missing {
+        let diagnostic = Diagnostic::error(message).at(source.span, "").help("add it to that layer's `platforms`");
+        return Err(Box::new((diagnostic, false)));
+    }
+    Ok(WantedDebs {
         request: source.request(),
         packages: source.packages.clone(),
         source: source.source.clone(),
         essential: source.essential,
         recommends: source.recommends,
         exclude: source.exclude.iter().cloned().collect(),
+        below,
+        present: source.platforms.iter().map(|platform| (platform.clone(), present(platform))).collect(),
         platforms: source.platforms.iter().cloned().collect(),
-    }
+    })
 }
 
 fn diagnostic(source: &Source, error: &LockDebsError) -> Diagnostic {

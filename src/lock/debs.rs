@@ -4,12 +4,13 @@
 
 use std::collections::BTreeMap;
 
+use crate::digest::Digest;
 use crate::packages::debian::control::paragraphs;
 use crate::packages::debian::index::{self, IndexError};
 use crate::packages::debian::machine::Machine;
 use crate::packages::debian::package::Package;
 use crate::packages::debian::resolve::{self, Request, Unmet};
-use crate::packages::debian::universe::Universe;
+use crate::packages::debian::universe::{Id, Universe};
 use crate::platform::Platform;
 use crate::workspace::lock_debs::{LockedDeb, LockedDebs};
 
@@ -28,6 +29,10 @@ pub struct WantedDebs {
     pub recommends: bool,
     /// Names that are never taken.
     pub exclude: Vec<String>,
+    /// What the entry says that it rests on; `None`: on nothing.
+    pub below: Option<Digest>,
+    /// What it rests on, by platform: these versions are there, and not taken again.
+    pub present: BTreeMap<Platform, Vec<LockedDeb>>,
     /// At least one.
     pub platforms: Vec<Platform>,
 }
@@ -42,8 +47,31 @@ pub enum LockDebsError {
     #[error(transparent)]
     Index(#[from] IndexError),
     /// The request can't be met.
-    #[error("{0}")]
-    Unmet(#[from] Unmet),
+    #[error("{why}")]
+    Unmet {
+        /// Why.
+        why: Unmet,
+        /// Whether packages below it had to stay as they are.
+        below: bool,
+    },
+    /// A package below isn't in the archives any more, so that nobody can say what goes with it.
+    #[error("{name} {version} is below it, but the archives have it no more")]
+    Gone {
+        /// The package.
+        name: String,
+        /// The version that is locked.
+        version: String,
+    },
+    /// A version is asked for of a package that is below in another.
+    #[error("{name} {asked} is asked for, but {name} {version} is below it")]
+    Another {
+        /// The package.
+        name: String,
+        /// What is asked for.
+        asked: String,
+        /// What is there.
+        version: String,
+    },
     /// An index says too little of a package to lock it.
     #[error("the index of {0} says no path, size or SHA-256 that could be used")]
     Incomplete(String),
@@ -59,9 +87,12 @@ impl LockDebsError {
     pub fn hint(&self) -> Option<String> {
         match self {
             LockDebsError::Index(error) => error.hint(),
-            LockDebsError::Unmet(Unmet::Unknown { similar, .. }) if !similar.is_empty() => {
-                Some(format!("did you mean `{}`?", similar.join("` or `")))
+            LockDebsError::Unmet { why: Unmet::Unknown { similar, .. }, .. } => {
+                (!similar.is_empty()).then(|| format!("did you mean `{}`?", similar.join("` or `")))
             }
+            LockDebsError::Gone { .. } | LockDebsError::Unmet { below: true, .. } => Some(
+                "packages below stay as they are locked: `layerbuild lock --update` takes the newest of all".to_owned(),
+            ),
             _ => None,
         }
     }
@@ -70,7 +101,7 @@ impl LockDebsError {
 /// Whether what is locked answers what is asked for.
 pub fn is_fresh(wanted: &WantedDebs, locked: &LockedDebs) -> bool {
     let all = wanted.platforms.iter().all(|platform| locked.platforms.contains_key(platform));
-    locked.request == wanted.request && all
+    locked.request == wanted.request && locked.below == wanted.below && all
 }
 
 /// The entry of a target. `warn` is told of what was waived.
@@ -79,7 +110,7 @@ pub fn lock(wanted: &WantedDebs, machine: &Machine, warn: &dyn Fn(String)) -> Re
     for platform in &wanted.platforms {
         platforms.insert(platform.clone(), one(wanted, platform, machine, warn)?);
     }
-    Ok(LockedDebs { request: wanted.request.clone(), platforms })
+    Ok(LockedDebs { request: wanted.request.clone(), below: wanted.below, platforms })
 }
 
 fn one(
@@ -89,19 +120,69 @@ fn one(
     warn: &dyn Fn(String),
 ) -> Result<Vec<LockedDeb>, LockDebsError> {
     let architecture = architecture(platform).ok_or_else(|| LockDebsError::Platform(platform.clone()))?;
-    let texts = index::packages(machine, &wanted.source, architecture, warn)?;
-    let packages = texts.iter().flat_map(|text| paragraphs(text)).filter_map(|paragraph| Package::read(paragraph, 0));
+    let present = wanted.present.get(platform).map_or(&[][..], Vec::as_slice);
+    let texts = indexes(wanted, present, architecture, machine, warn)?;
     let written: Vec<&str> = wanted.packages.iter().map(String::as_str).collect();
-    let (names, pins) = resolve::split_pins(&written);
+    let (names, mut pins) = resolve::split_pins(&written);
+    pin(&mut pins, present)?;
+    let usable = |package: &Package<'_>| package.source == 0 || is_present(package, present);
+    let packages = texts.iter().enumerate().flat_map(|(source, texts)| read(source, texts)).filter(usable);
     let universe = Universe::new(packages, architecture, &pins);
     let request = Request {
         packages: names,
+        present: of_universe(&universe, present)?,
         essential: wanted.essential,
         recommends: wanted.recommends,
         exclude: wanted.exclude.iter().map(String::as_str).collect(),
     };
-    let chosen = resolve::resolve(&universe, &request)?;
+    let chosen = resolve::resolve(&universe, &request);
+    let chosen = chosen.map_err(|why| LockDebsError::Unmet { why, below: !present.is_empty() })?;
     chosen.into_iter().map(|id| entry(universe.get(id), &wanted.source)).collect()
+}
+
+/// The indexes of the source that packages are taken from, and behind it of others that those below are from.
+fn indexes(
+    wanted: &WantedDebs,
+    present: &[LockedDeb],
+    architecture: &str,
+    machine: &Machine,
+    warn: &dyn Fn(String),
+) -> Result<Vec<Vec<String>>, LockDebsError> {
+    let mut sources = vec![wanted.source.as_str()];
+    for source in present.iter().map(|deb| deb.source.as_str()) {
+        if !sources.contains(&source) {
+            sources.push(source);
+        }
+    }
+    sources.into_iter().map(|source| Ok(index::packages(machine, source, architecture, warn)?)).collect()
+}
+
+fn read(source: usize, texts: &[String]) -> impl Iterator<Item = Package<'_>> {
+    let paragraphs = texts.iter().flat_map(|text| paragraphs(text));
+    paragraphs.filter_map(move |paragraph| Package::read(paragraph, source))
+}
+
+/// What is below stays as it is.
+fn pin<'p>(pins: &mut BTreeMap<&'p str, &'p str>, present: &'p [LockedDeb]) -> Result<(), LockDebsError> {
+    for LockedDeb { name, version, .. } in present {
+        if let Some(asked) = pins.insert(name, version).filter(|asked| asked != version) {
+            let (name, version) = (name.clone(), version.clone());
+            return Err(LockDebsError::Another { name, asked: asked.to_owned(), version });
+        }
+    }
+    Ok(())
+}
+
+fn is_present(package: &Package<'_>, present: &[LockedDeb]) -> bool {
+    present.iter().any(|deb| deb.name == package.name && deb.version == package.version)
+}
+
+fn of_universe(universe: &Universe<'_>, present: &[LockedDeb]) -> Result<Vec<Id>, LockDebsError> {
+    let find = |deb: &LockedDeb| {
+        let gone = || LockDebsError::Gone { name: deb.name.clone(), version: deb.version.clone() };
+        universe.real(&deb.name).ok_or_else(gone)
+    };
+    present.iter().map(find).collect()
 }
 
 fn entry(package: &Package<'_>, source: &str) -> Result<LockedDeb, LockDebsError> {

@@ -15,7 +15,7 @@ use crate::observed::Observed;
 use crate::platform::Platform;
 use crate::reason::reason;
 use crate::rules::pull::Source;
-use crate::rules::{self, Context, Defaults, Target};
+use crate::rules::{self, Context, Defaults, Target, debs_source};
 use crate::workspace;
 use crate::workspace::attributes::Attributes;
 use crate::workspace::globs::{Glob, GlobError, SourceTree};
@@ -122,9 +122,20 @@ pub fn pulled(target: &workspace::Target, defaults: &Defaults) -> Result<Option<
 }
 
 /// The Debian packages that a target asks for; `None` for one of another rule.
-pub fn debs(target: &workspace::Target, defaults: &Defaults) -> Result<Option<rules::debs::Source>, Vec<Diagnostic>> {
+pub fn debs(
+    graph: &TargetGraph<'_>,
+    target: &workspace::Target,
+    defaults: &Defaults,
+) -> Result<Option<debs_source::Source>, Vec<Diagnostic>> {
     let is_debs = target.rule.name == rules::debs::RULE.schema.name;
-    is_debs.then(|| rules::debs::Source::of(&seen(target, Utf8Path::new(""), defaults))).transpose()
+    let seen = seen(target, Utf8Path::new(""), defaults);
+    is_debs.then(|| debs_source::Source::of(&seen, &|label| declared(graph, label))).transpose()
+}
+
+/// What is written of a target that is built here.
+fn declared<'g>(graph: &'g TargetGraph<'_>, label: &Label) -> Option<(&'static RuleSchema, Attributes<'g>)> {
+    let target = graph.id(label).map(|id| graph.target(id)).filter(|target| !target.published)?;
+    Some((target.rule, target.attributes()))
 }
 
 /// What rules see of the world.
@@ -152,8 +163,8 @@ impl Scene<'_> {
     fn unlocked(&self, action: &Action) -> Option<Diagnostic> {
         let target = self.graph.target(self.graph.id(&action.label)?);
         if let Operation::Debs(layer) = &action.operation {
-            let source = debs(target, self.defaults).ok().flatten()?;
-            return source.judge(self.locked_debs(&action.label), &layer.platform).err();
+            let source = debs(self.graph, target, self.defaults).ok().flatten()?;
+            return source.judge(&|label| self.locked_debs(label), &layer.platform).err();
         }
         let Operation::Pull(pull) = &action.operation else { return None };
         let source = pulled(target, self.defaults).ok().flatten()?;
@@ -260,13 +271,17 @@ impl Context for Scene<'_> {
         let own = self.action(label)?;
         let target = self.graph.target(self.graph.id(label)?);
         // What is wrong with the layer itself is told where it is lowered.
-        let Ok(Some(source)) = debs(target, self.defaults) else { return Some(own) };
+        let Ok(Some(source)) = debs(self.graph, target, self.defaults) else { return Some(own) };
         if source.own_platform(self.defaults) == *platform { Some(own) } else { self.variant(label, platform) }
     }
 
     fn written(&self, label: &Label) -> Option<(&'static RuleSchema, Attributes<'_>)> {
         let target = self.graph.target(self.graph.id(label)?);
         Some((target.rule, target.attributes()))
+    }
+
+    fn declared(&self, label: &Label) -> Option<(&'static RuleSchema, Attributes<'_>)> {
+        declared(self.graph, label)
     }
 
     fn variant(&self, label: &Label, platform: &Platform) -> Option<ActionId> {

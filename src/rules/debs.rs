@@ -2,16 +2,17 @@
 //!
 //! Resolves nothing: what is not locked, or locked for another request, is an error that says which command to run.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Context, Defaults, Rule, Target, shared};
-use crate::action::{Deb, DebUser, DebsLayer, Operation};
+use super::debs_source::Source;
+use super::{Context, Rule, Target, shared};
+use crate::action::{Deb, DebUser, DebsLayer, DebsPart, Operation};
 use crate::diagnostic::Diagnostic;
 use crate::label::Label;
 use crate::platform::Platform;
-use crate::span::Span;
-use crate::workspace::attributes::{MapEntry, Spanned};
+use crate::workspace::attributes::{Attributes, MapEntry};
+use crate::workspace::globs;
 use crate::workspace::lock_debs::{LockedDeb, LockedDebs};
 use crate::workspace::schema::{Purpose, RuleSchema, Type, optional, required};
 
@@ -41,6 +42,13 @@ pub static RULE: Rule = Rule {
                 Type::Boolean,
                 "Whether Debian's essential packages are in it too, so that the layer is a root file system. Default: false.",
             ),
+            optional(
+                "on",
+                Type::Label(&[Purpose::Layer, Purpose::Image]),
+                "What the layer stands on: another `debs` layer, or an image made of some. Their packages are not taken again, and \
+                 dpkg's database and all else that packages share is as if all had been installed together. Default: nothing, \
+                 and nothing is known of what is below.",
+            ),
             optional("recommends", Type::Boolean, "Whether what they recommend is taken too. Default: false."),
             optional(
                 "exclude",
@@ -48,9 +56,16 @@ pub static RULE: Rule = Rule {
                 "Names that are never taken. What only they could provide counts as there. Default: none.",
             ),
             optional(
+                "exclude-paths",
+                Type::List(&Type::String),
+                "Globs of absolute paths that are left out of the packages, `!` before those that stay even so; the last that \
+                 matches counts. dpkg then knows nothing of them. Default: as what it stands `on`, else none.",
+            ),
+            optional(
                 "merged-usr",
                 Type::Boolean,
-                "Whether /bin, /sbin and /lib* are links into /usr, as Debian has it from 12 on. Default: true.",
+                "Whether /bin, /sbin and /lib* are links into /usr, as Debian has it from 12 on. Default: as what it stands \
+                 `on`, else true.",
             ),
             optional(
                 "users",
@@ -75,159 +90,111 @@ const USER: &[crate::workspace::schema::Attribute] = &[
     optional("shell", Type::String, "Default: `/usr/sbin/nologin`."),
 ];
 
-/// What is to be locked, and where it was asked for.
-#[derive(Debug, Clone)]
-pub struct Source {
-    /// The target.
-    pub label: Label,
-    /// `NAME` or `NAME=VERSION`, as they were written.
-    pub packages: Vec<String>,
-    /// Where they come from.
-    pub source: String,
-    /// Whether the essential packages come with them.
-    pub essential: bool,
-    /// Whether what they recommend does.
-    pub recommends: bool,
-    /// Names that are never taken.
-    pub exclude: BTreeSet<String>,
-    /// The platforms to lock them for; at least one.
-    pub platforms: BTreeSet<Platform>,
-    /// What to underline.
-    pub span: Span,
-}
-
-impl Source {
-    /// What a target asks for; or all that is wrong with it.
-    pub fn of(target: &Target<'_>) -> Result<Source, Vec<Diagnostic>> {
-        let attributes = target.attributes;
-        let mut errors = Vec::new();
-        let names = |key: &str, errors: &mut Vec<Diagnostic>| -> Vec<String> {
-            let written = attributes.strings(key);
-            errors.extend(written.iter().filter(|name| !is_package(name.value)).map(not_a_package));
-            written.iter().map(|name| name.value.to_owned()).collect()
-        };
-        let packages = names("packages", &mut errors);
-        let exclude = names("exclude", &mut errors).into_iter().collect();
-        let platform = |text: Spanned<&str>| {
-            let parsed = text.value.parse::<Platform>();
-            parsed.map_err(|error| errors.push(Diagnostic::error(error.to_string()).at(text.span, ""))).ok()
-        };
-        let mut platforms: BTreeSet<Platform> =
-            attributes.strings("platforms").into_iter().filter_map(platform).collect();
-        if platforms.is_empty() {
-            platforms.insert(target.defaults.platform.clone());
-        }
-        let source = Source {
-            label: target.label.clone(),
-            packages,
-            source: attributes.str("source").unwrap_or("system").to_owned(),
-            essential: attributes.boolean("essential").unwrap_or(false),
-            recommends: attributes.boolean("recommends").unwrap_or(false),
-            exclude,
-            platforms,
-            span: attributes.span("packages").unwrap_or(target.span),
-        };
-        if errors.is_empty() { Ok(source) } else { Err(errors) }
-    }
-
-    /// What is asked for, in one form, for `layers.lock`.
-    pub fn request(&self) -> String {
-        let mut packages = self.packages.clone();
-        packages.sort();
-        let mut text = format!("{} from {}", packages.join(" "), self.source);
-        if self.essential {
-            text.push_str(", essential");
-        }
-        if self.recommends {
-            text.push_str(", recommends");
-        }
-        if !self.exclude.is_empty() {
-            text.push_str(", without ");
-            text.push_str(&self.exclude.iter().map(String::as_str).collect::<Vec<_>>().join(" "));
-        }
-        text
-    }
-
-    /// The platform of the target's own action: the workspace's where that is one of its own, else the first.
-    pub fn own_platform(&self, defaults: &Defaults) -> Platform {
-        let first = self.platforms.first().filter(|_| !self.platforms.contains(&defaults.platform));
-        first.unwrap_or(&defaults.platform).clone()
-    }
-
-    /// What is locked, if it answers what is asked for on a platform; else what is wrong, and the command to run.
-    pub fn judge<'l>(&self, locked: Option<&'l LockedDebs>, platform: &Platform) -> Result<&'l LockedDebs, Diagnostic> {
-        let run = format!("run `layerbuild lock {}`", self.label);
-        let wrong = |message: String, label: &str| Diagnostic::error(message).at(self.span, label).help(run.clone());
-        let Some(locked) = locked else {
-            return Err(wrong(format!("{} is not locked", self.label), "none of these is in layers.lock"));
-        };
-        if locked.request != self.request() {
-            let message = format!("layers.lock has other packages for {}", self.label);
-            return Err(wrong(message, "").help(format!("locked: {}", locked.request)));
-        }
-        if locked.platforms.contains_key(platform) {
-            return Ok(locked);
-        }
-        let message = format!("{} is not locked for {platform}", self.label);
-        if self.platforms.contains(platform) {
-            return Err(wrong(message, "locked without this platform"));
-        }
-        let diagnostic = Diagnostic::error(message).at(self.span, "an image needs them for this platform");
-        Err(diagnostic.help(format!("add \"{platform}\" to its `platforms`, then {run}")))
-    }
-}
-
-fn is_package(text: &str) -> bool {
-    let (name, version) = text.split_once('=').unwrap_or((text, "0"));
-    let known = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte);
-    name.len() > 1
-        && name.bytes().all(known)
-        && !version.is_empty()
-        && version.bytes().all(|byte| byte.is_ascii_graphic())
-}
-
-fn not_a_package(written: &Spanned<&str>) -> Diagnostic {
-    Diagnostic::error(format!("`{}` is not a package's name", written.value))
-        .at(written.span, "expected NAME or NAME=VERSION")
-        .help("names are lower case, without architecture or suite")
-}
-
 fn lower(target: &Target<'_>, context: &dyn Context) -> Result<Operation, Vec<Diagnostic>> {
-    let source = Source::of(target)?;
+    let source = Source::of(target, &|label| context.declared(label))?;
     let platform = source.own_platform(target.defaults);
     let mut errors = Vec::new();
-    let users = users(target, &mut errors);
+    let users = users(target.attributes, &mut errors);
+    let globs = exclude_paths(target.attributes, &mut errors);
     let compression = shared::compression(target).map_err(|error| errors.push(error)).ok();
-    let locked = source.judge(context.locked_debs(target.label), &platform).map_err(|error| errors.push(error)).ok();
-    let (Some(compression), Some(locked), true) = (compression, locked, errors.is_empty()) else { return Err(errors) };
-    without_base_passwd(target, &users, locked, &platform)?;
-    let packages = locked.platforms.iter().map(|(platform, debs)| (platform.clone(), debs.iter().map(deb).collect()));
-    Ok(Operation::Debs(Box::new(DebsLayer {
-        platform,
-        locked: Arc::new(packages.collect()),
+    let judged = source.judge(&|label| context.locked_debs(label), &platform);
+    let locked = judged.map_err(|error| errors.push(error)).ok();
+    let below = below(&source.below, &platform, target, context).map_err(|error| errors.push(error)).ok();
+    let (Some(compression), Some(locked), Some((below, merged_usr)), true) =
+        (compression, locked, below, errors.is_empty())
+    else {
+        return Err(errors);
+    };
+    let inherited = below.last().map(|part| part.exclude_paths.clone()).unwrap_or_default();
+    let own = DebsPart {
+        locked: packages(locked),
         essential: source.essential,
-        merged_usr: target.attributes.boolean("merged-usr").unwrap_or(true),
         users,
-        compression,
-        mtime: target.defaults.epoch,
-    })))
+        exclude_paths: globs.unwrap_or(inherited),
+    };
+    let layer = DebsLayer { platform, below, own, merged_usr, compression, mtime: target.defaults.epoch };
+    without_base_passwd(target, &layer)?;
+    Ok(Operation::Debs(Box::new(layer)))
+}
+
+/// The layers that it stands on, and whether `/usr` is merged in all of them and in it.
+fn below(
+    labels: &[Label],
+    platform: &Platform,
+    target: &Target<'_>,
+    context: &dyn Context,
+) -> Result<(Vec<DebsPart>, bool), Diagnostic> {
+    let mut parts: Vec<DebsPart> = Vec::new();
+    let own = target.attributes.boolean("merged-usr");
+    let mut merged: Option<bool> = None;
+    for label in labels {
+        let (Some((_, attributes)), Some(locked)) = (context.declared(label), context.locked_debs(label)) else {
+            return Err(not_for(label, platform, target));
+        };
+        if !locked.platforms.contains_key(platform) {
+            return Err(not_for(label, platform, target));
+        }
+        let inherited = parts.last().map(|part| part.exclude_paths.clone()).unwrap_or_default();
+        // What is wrong with it is told where it is lowered.
+        let mut told = Vec::new();
+        parts.push(DebsPart {
+            locked: packages(locked),
+            essential: attributes.boolean("essential").unwrap_or(false),
+            users: users(attributes, &mut told),
+            exclude_paths: exclude_paths(attributes, &mut told).unwrap_or(inherited),
+        });
+        merged = Some(attributes.boolean("merged-usr").or(merged).unwrap_or(true));
+    }
+    match (own, merged) {
+        (Some(own), Some(merged)) if own != merged => {
+            let span = target.attributes.span("merged-usr").unwrap_or(target.span);
+            let diagnostic =
+                Diagnostic::error("`merged-usr` is another than below").at(span, format!("{merged} there"));
+            Err(diagnostic.help("leave it out: it is as what the layer stands on"))
+        }
+        _ => Ok((parts, own.or(merged).unwrap_or(true))),
+    }
+}
+
+fn not_for(label: &Label, platform: &Platform, target: &Target<'_>) -> Diagnostic {
+    let span = target.attributes.span("on").unwrap_or(target.span);
+    let diagnostic = Diagnostic::error(format!("{label} is not locked for {platform}")).at(span, "stands on it");
+    diagnostic.help(format!("name \"{platform}\" in its `platforms`, then run `layerbuild lock {}`", target.label))
+}
+
+fn packages(locked: &LockedDebs) -> Arc<BTreeMap<Platform, Vec<Deb>>> {
+    let packages = locked.platforms.iter().map(|(platform, debs)| (platform.clone(), debs.iter().map(deb).collect()));
+    Arc::new(packages.collect())
+}
+
+/// The globs as they are written; `None` where none are.
+fn exclude_paths(attributes: Attributes<'_>, errors: &mut Vec<Diagnostic>) -> Option<Vec<String>> {
+    attributes.has("exclude-paths").then_some(())?;
+    let written = attributes.strings("exclude-paths");
+    for text in &written {
+        let glob = text.value.strip_prefix('!').unwrap_or(text.value);
+        if !glob.starts_with('/') {
+            let diagnostic = Diagnostic::error(format!("`{glob}` is not an absolute path")).at(text.span, "");
+            errors.push(diagnostic.help(format!("write `/{glob}`, or `/**/{glob}` for any directory")));
+        } else if let Err(error) = globs::compile(glob) {
+            errors.push(Diagnostic::error(error.to_string()).at(text.span, ""));
+        }
+    }
+    Some(written.iter().map(|text| text.value.to_owned()).collect())
 }
 
 /// Accounts stand behind those of base-passwd: without it they would go nowhere.
-fn without_base_passwd(
-    target: &Target<'_>,
-    users: &[DebUser],
-    locked: &LockedDebs,
-    platform: &Platform,
-) -> Result<(), Vec<Diagnostic>> {
-    let mut debs = locked.platforms.get(platform).into_iter().flatten();
-    if users.is_empty() || debs.any(|deb| deb.name == "base-passwd") {
+fn without_base_passwd(target: &Target<'_>, layer: &DebsLayer) -> Result<(), Vec<Diagnostic>> {
+    let mut debs = layer.parts().filter_map(|part| part.packages(&layer.platform)).flatten();
+    if layer.own.users.is_empty() || debs.any(|deb| deb.name == "base-passwd") {
         return Ok(());
     }
     let span = target.attributes.span("users").unwrap_or(target.span);
     let diagnostic =
         Diagnostic::error("`users` without base-passwd").at(span, "there is no /etc/passwd to put these in");
-    Err(vec![diagnostic.help("say `essential = true`, or add \"base-passwd\" to `packages`")])
+    Err(vec![
+        diagnostic.help("say `essential = true`, stand `on` a layer that does, or add \"base-passwd\" to `packages`"),
+    ])
 }
 
 fn deb(locked: &LockedDeb) -> Deb {
@@ -235,8 +202,8 @@ fn deb(locked: &LockedDeb) -> Deb {
     Deb { source, name, version, architecture, path, digest, size }
 }
 
-fn users(target: &Target<'_>, errors: &mut Vec<Diagnostic>) -> Vec<DebUser> {
-    target.attributes.map("users").filter_map(|entry| user(&entry).map_err(|error| errors.push(error)).ok()).collect()
+fn users(attributes: Attributes<'_>, errors: &mut Vec<Diagnostic>) -> Vec<DebUser> {
+    attributes.map("users").filter_map(|entry| user(&entry).map_err(|error| errors.push(error)).ok()).collect()
 }
 
 fn user(entry: &MapEntry<'_>) -> Result<DebUser, Diagnostic> {

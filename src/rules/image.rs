@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::{Context, Rule, Target};
+use super::{Context, Rule, Target, debs_below};
 use crate::action::{ActionId, ImageAction, Operation};
 use crate::diagnostic::Diagnostic;
 use crate::label::Label;
@@ -103,6 +103,7 @@ fn lower(target: &Target<'_>, context: &dyn Context) -> Result<Operation, Vec<Di
         built(label, found)
     });
     let layers = layers.collect();
+    errors.extend(debs_below::misplaced(target.attributes, &|label| context.declared(label)));
     if errors.is_empty() { Ok(Operation::Image(Box::new(ImageAction { base, layers, spec }))) } else { Err(errors) }
 }
 

@@ -4,6 +4,8 @@
 
 pub mod cargo;
 pub mod debs;
+pub mod debs_below;
+pub mod debs_source;
 pub mod exec;
 pub mod files;
 pub mod image;
@@ -149,6 +151,9 @@ pub trait Context: Sync {
 
     /// What is written of a target of the graph, and its rule; `None` for a label that names none.
     fn written(&self, label: &Label) -> Option<(&'static RuleSchema, Attributes<'_>)>;
+
+    /// As [`Context::written`]; `None` also for a target that is taken as published, which may be made of something else.
+    fn declared(&self, label: &Label) -> Option<(&'static RuleSchema, Attributes<'_>)>;
 
     /// The action of an image for another platform than its own; `None` as of [`Context::action`].
     fn variant(&self, label: &Label, platform: &Platform) -> Option<ActionId>;

@@ -2,7 +2,7 @@
 //!
 //! No address: the source's name, and the path within it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -14,8 +14,22 @@ use crate::platform::Platform;
 pub struct LockedDebs {
     /// What was asked for, in one form: when it is another, the entry is stale.
     pub request: String,
+    /// Of all packages that it stands on, as [`below`] has it: when it is another, the entry is stale. `None`: none.
+    pub below: Option<Digest>,
     /// The packages by platform, sorted by name.
     pub platforms: BTreeMap<Platform, Vec<LockedDeb>>,
+}
+
+/// What a layer rests on that stands on others, the lowest first: another as soon as any package of theirs is.
+pub fn below(layers: &[&LockedDebs], platforms: &BTreeSet<Platform>) -> Digest {
+    let mut text = String::new();
+    for (layer, platform) in layers.iter().flat_map(|layer| platforms.iter().map(move |platform| (layer, platform))) {
+        for deb in layer.platforms.get(platform).into_iter().flatten() {
+            let LockedDeb { name, version, architecture, digest, .. } = deb;
+            text.push_str(&format!("{platform} {name} {version} {architecture} {digest}\n"));
+        }
+    }
+    Digest::of(text.as_bytes())
 }
 
 /// One package.

@@ -126,6 +126,9 @@ impl LockedDebs {
     fn write_to(&self, text: &mut String, name: &str) {
         // Writing to a string can't fail.
         let _ = write!(text, "\n[{name}]\nrequest = {}\n", quoted(&self.request));
+        if let Some(below) = &self.below {
+            let _ = writeln!(text, "below = \"{below}\"");
+        }
         for (platform, debs) in &self.platforms {
             let _ = write!(text, "\n[{name}.{}]\npackages = [", key(&platform.to_string()));
             for deb in debs {
@@ -223,7 +226,7 @@ impl Reader {
 
     fn debs_of(&mut self, entry: &Entry, table: &Table) -> Option<LockedDebs> {
         let mut platforms = BTreeMap::new();
-        for inner in table.0.iter().filter(|inner| inner.key != "request") {
+        for inner in table.0.iter().filter(|inner| !["request", "below"].contains(&inner.key.as_str())) {
             let platform = inner.key.parse::<Platform>();
             let packages = self.table(inner).and_then(|table| table.get("packages"));
             let lines = packages.and_then(Value::as_array).unwrap_or_default();
@@ -240,7 +243,8 @@ impl Reader {
                 Err(error) => self.wrong(inner.key_span, error.to_string()),
             }
         }
-        Some(LockedDebs { request: self.text(entry, table, "request")?.to_owned(), platforms })
+        let below = table.get("below").and_then(|_| self.digest(entry, table, "below"));
+        Some(LockedDebs { request: self.text(entry, table, "request")?.to_owned(), below, platforms })
     }
 
     fn image(&mut self, entry: &Entry, table: &Table) -> Option<LockedImage> {
@@ -332,6 +336,7 @@ mod tests {
                 label("//base:debs"),
                 LockedDebs {
                     request: "bash from system".into(),
+                    below: Some(digest("below")),
                     platforms: [(
                         "linux/amd64".parse().unwrap(),
                         vec![format!("bash 5 amd64 system pool/b.deb {} 7", "0".repeat(64)).parse().unwrap()],

@@ -1,5 +1,6 @@
 //! Debian packages from a small archive of our own: locked, built, and whatever can be wrong with them.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
@@ -101,6 +102,140 @@ fn dpkg_finds_nothing_to_complain_about() {
     assert!(["lib:amd64", "mailer", "base-passwd"].iter().all(|name| dpkg("-l").contains(name)), "{}", dpkg("-l"));
     fs::write(root.join("usr/sbin/mail"), "changed").expect("a file");
     assert!(dpkg("-V").contains("/usr/sbin/mail"));
+}
+
+/// A root of packages, a layer on it, and images of both.
+const STACK: &str = r#"
+packages = ["tool"]
+essential = true
+users = { app = { uid = 100 } }
+compression = "none"
+[debs.upper]
+source = "test"
+packages = ["awk", "tool"]
+on = ":base"
+compression = "none"
+[image.base]
+layers = [":root"]
+[image.stack]
+base = ":base"
+layers = [":upper"]
+"#;
+
+#[test]
+fn a_layer_on_another_holds_what_is_new_and_both_are_one_root_file_system() {
+    let Some(archive) = archive() else { return };
+    if !support::has(&["dpkg", "tar"]) || !support::is_root() {
+        return;
+    }
+    let space = space(&archive, "", STACK);
+    let locked = space.layerbuild("lock //:stack");
+    assert_eq!(locked.stdout.lines().last(), Some("//:upper 1 packages, 0.0 MB"), "{locked:?}");
+    let built = space.layerbuild("//:stack");
+    assert_eq!(built.code, 0, "{built:?}");
+    let listed = space.layerbuild("ls //:upper").stdout;
+    assert!(
+        ["/usr/bin/awk ", "/usr/bin/mawk", "/var/lib/dpkg/status"].iter().all(|path| listed.contains(path)),
+        "{listed}"
+    );
+    assert!(["tool", "passwd", "/lib", "/dpkg/available"].iter().all(|path| !listed.contains(path)), "{listed}");
+    let root = archive.path("root");
+    fs::create_dir(&root).expect("a folder");
+    for label in ["//:root", "//:upper"] {
+        let layer = digest(&space.layerbuild(label)).replace("sha256:", "");
+        let blob = space.cache().join("blobs/sha256").join(&layer[..2]).join(&layer);
+        assert!(Command::new("tar").arg("-xf").arg(blob).arg("-C").arg(&root).status().expect("tar").success());
+    }
+    let dpkg = |option: &str| {
+        let output = Command::new("dpkg").arg(format!("--root={}", root.display())).arg(option).output().expect("dpkg");
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    };
+    assert_eq!((dpkg("--audit"), dpkg("-V")), (String::new(), String::new()));
+    assert_eq!(dpkg("-l").lines().filter(|line| line.starts_with("ii ")).count(), 5, "{}", dpkg("-l"));
+    // The same paths as if all had been installed together.
+    space.write("layers.toml", text(&space).replace("[\"tool\"]\nessential", "[\"awk\", \"tool\"]\nessential"));
+    assert_eq!(space.layerbuild("lock //:root").code, 0);
+    let together = space.layerbuild("ls //:root").stdout;
+    assert_eq!(walk(&root), together.lines().map(path).collect::<BTreeSet<_>>());
+}
+
+fn text(space: &Space) -> String {
+    fs::read_to_string(space.path("layers.toml")).expect("a file")
+}
+
+/// The path of a line of `ls`.
+fn path(line: &str) -> String {
+    line.split_whitespace().find(|word| word.starts_with('/')).unwrap_or_default().to_owned()
+}
+
+/// All paths below a folder.
+fn walk(root: &std::path::Path) -> BTreeSet<String> {
+    let found = Command::new("find").arg(root).args(["-mindepth", "1", "-printf", "/%P\n"]).output().expect("find");
+    String::from_utf8_lossy(&found.stdout).lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn what_stands_below_is_pinned_and_when_it_moves_the_layer_above_is_stale() {
+    let Some(archive) = archive() else { return };
+    let space = space(&archive, "", STACK);
+    assert_eq!(space.layerbuild("lock").code, 0);
+    archive.add("lib 2.1-1", "", &[("usr/lib/lib", "new\n")]);
+    archive.add("awk 2", "Depends: lib (>= 2.1)", &[("usr/bin/mawk", "awk\n")]);
+    archive.publish("");
+    space.write("layers.toml", text(&space).replace("\"awk\", \"tool\"", "\"awk\""));
+    let held = space.layerbuild("lock");
+    assert!(held.code == 2 && held.stderr.contains("lib (>= 2.1) is not met by lib 2.0-1"), "{held:?}");
+    assert!(held.stderr.contains("`layerbuild lock --update` takes the newest of all"), "{held:?}");
+    let moved = space.layerbuild("lock --update //:root");
+    assert!(moved.stdout.contains("//:root lib 2.0-1 → 2.1-1"), "{moved:?}");
+    space.write("layers.toml", text(&space).replace("\"awk\"]\non", "\"awk\", \"tool\"]\non"));
+    let stale = space.layerbuild("//:stack");
+    assert!(stale.stderr.contains("//:upper was locked when other packages were below it"), "{stale:?}");
+    assert!(stale.stderr.contains("run `layerbuild lock //:upper`"), "{stale:?}");
+    assert_eq!(space.layerbuild("lock --check").code, 2);
+    assert_eq!(space.layerbuild("lock //:upper").stdout, "//:upper awk 1 → 2\n");
+    assert_eq!(space.layerbuild("//:stack").code, 0);
+}
+
+#[test]
+fn an_image_without_what_a_layer_stands_on_is_told_with_both_places() {
+    let Some(archive) = archive() else { return };
+    let more = "[image.bare]\nlayers = [\":upper\"]\n[debs.other]\nsource = \"test\"\npackages = [\"daemon\"]\non = \":base\"\n\
+                [image.both]\nbase = \":stack\"\nlayers = [\":other\"]\n[debs.more]\npackages = [\"daemon\"]\non = \":both\"\n\
+                [debs.empty]\npackages = [\"daemon\"]\non = \":none\"\n[files.none]\ncontent = { \"/a\" = \"\" }\n";
+    let space = space(&archive, "", &format!("{STACK}{more}"));
+    assert_eq!(space.layerbuild("lock //:stack //:other").code, 0);
+    let bare = space.layerbuild("//:bare");
+    assert!(
+        bare.code == 2 && bare.stderr.contains("//:upper stands on //:root, but nothing is below it here"),
+        "{bare:?}"
+    );
+    assert!(bare.stderr.contains("on = \":base\"") && bare.stderr.contains("layers = [\":upper\"]"), "{bare:?}");
+    let both = space.layerbuild("//:both");
+    assert!(both.stderr.contains("//:other stands on //:root, but //:root and //:upper is below it here"), "{both:?}");
+    assert!(both.stderr.contains("say `on = \"//:upper\"` in //:other"), "{both:?}");
+    assert!(space.layerbuild("lock //:more").stderr.contains("//:other stands on //:root"));
+    assert!(space.layerbuild("lock //:empty").stderr.contains("no packages are in //:none"));
+    assert_eq!(space.layerbuild("//:stack").code, 0);
+}
+
+#[test]
+fn what_is_left_out_is_unknown_to_dpkg_and_inherited() {
+    let Some(archive) = archive() else { return };
+    archive.add("docs 1", "", &[("usr/share/doc/docs/news", "n"), ("usr/share/doc/docs/copyright", "c")]);
+    archive.publish("");
+    let globs = "exclude-paths = [\"/usr/share/doc/*/**\", \"!/usr/share/doc/*/copyright\"]\n";
+    let stack = STACK.replace("users", &format!("{globs}users")).replace("\"awk\", \"tool\"", "\"docs\"");
+    let space = space(&archive, "", &stack);
+    assert_eq!(space.layerbuild("lock").code, 0);
+    assert_eq!(space.layerbuild("//:stack").code, 0);
+    let listed = space.layerbuild("ls //:upper").stdout;
+    assert!(
+        listed.contains("/usr/share/doc/docs/copyright") && !listed.contains("/usr/share/doc/docs/news"),
+        "{listed}"
+    );
+    space.write("layers.toml", text(&space).replace("\"/usr/share/doc/*/**\"", "\"usr/[\""));
+    assert!(space.layerbuild("//:stack").stderr.contains("`usr/[` is not an absolute path"));
 }
 
 #[test]

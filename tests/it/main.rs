@@ -2,9 +2,11 @@
 
 #![expect(clippy::panic, reason = "a test ends with what it saw")]
 
+mod audited;
 mod cases;
 mod compiling;
 mod completing;
+mod containers;
 mod damage;
 mod debian;
 mod debian_archive;
@@ -15,6 +17,7 @@ mod explained;
 mod fetching;
 mod incremental;
 mod indexes;
+mod kdc;
 mod killed;
 mod loading;
 mod main_job;
@@ -41,6 +44,7 @@ mod sample;
 mod settled;
 mod shared_cache;
 mod sharing;
+mod sidecar;
 mod six_criteria;
 mod space;
 mod statuses;
@@ -48,3 +52,4 @@ mod streaming;
 mod support;
 mod tar_edges;
 mod tidy;
+mod warehouse;

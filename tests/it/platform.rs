@@ -1,31 +1,93 @@
 //! The repository's reference platform in a temporary place: its packages as they are, with their inputs. Knows no test.
+//!
+//! Debian packages are fetched once a machine: they lie in a store below the target folder, from which each test's own gets
+//! them. Where the archives have dropped one since it was locked, a copy of layers.lock is moved forward, and that is shouted.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::readers::sample::Workspace;
-use crate::support::skip;
+use crate::support::{has, shout, skip};
 
-const DEBIAN: &str = "images/base/debian.tar";
+/// The packages, and of each the entry program of an image.
+const PACKAGES: [(&str, Option<&str>); 4] = [
+    ("base", None),
+    ("platform", Some("kerberos-sidecar/kerberos-sidecar")),
+    ("datakits", None),
+    ("warehouse", Some("postgres/postgres-entrypoint")),
+];
+/// Whose Debian packages are fetched.
+const FETCHED: [&str; 3] = ["//base/...", "//platform/...", "//warehouse/..."];
 const PROGRAM: &str = "images/datakits/sqlserver-bronze/bin/sqlserver-bronze";
 
-/// The whole platform. `None` where the root file system was never made.
+/// The whole platform, with Debian packages in its store. `None` where they can't be had.
 pub fn platform() -> Option<Workspace> {
-    if !repository(DEBIAN).is_file() {
-        skip("images/base/debian.tar is missing, run `make setup`");
-        return None;
+    let lock = fetched().as_ref()?;
+    let workspace = of_packages(&PACKAGES);
+    workspace.write("layers.lock", lock.as_bytes());
+    for digest in lock.lines().filter_map(|line| line.strip_prefix("  \"")?.split(' ').nth(5)) {
+        let path = format!("blobs/sha256/{}/{digest}", &digest[..2]);
+        let to = workspace.beside("store").join(&path);
+        fs::create_dir_all(to.parent().expect("a folder")).expect("a folder");
+        // Each has its own: what one test does to a store is not seen by another. Those that nothing needed are not there.
+        let _ = fs::copy(packages().join(&path), to);
     }
-    let workspace = of_packages(&["base", "platform", "datakits"]);
-    place(&repository(DEBIAN), &workspace, DEBIAN);
     place(bronze(), &workspace, PROGRAM);
     Some(workspace)
 }
 
+/// The store that holds packages across tests and runs.
+fn packages() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("debian-packages")
+}
+
+/// Brings all Debian packages of the platform in; what `layers.lock` is then.
+fn fetched() -> &'static Option<String> {
+    static FETCHED: OnceLock<Option<String>> = OnceLock::new();
+    FETCHED.get_or_init(fetch)
+}
+
+fn fetch() -> Option<String> {
+    if !has(&["apt-config", "gpgv"]) {
+        return None;
+    }
+    let workspace = of_packages(&PACKAGES);
+    workspace.write("layers.lock", &fs::read(repository("layers.lock")).expect("a file of the repository"));
+    let run = |arguments: &[&str]| {
+        let output = workspace.command(arguments).arg("--cache-dir").arg(packages()).output().expect("layerbuild runs");
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (mut built, mut said) = run(&[&["-q", "build"], &FETCHED[..]].concat());
+    if !built && said.contains("layerbuild lock --update") {
+        shout(&format!("layers.lock is out of date, its packages moved forward for this run: {said}"));
+        (built, said) = run(&[&["-q", "lock", "--update"], &FETCHED[..]].concat());
+        if built {
+            (built, said) = run(&[&["-q", "build"], &FETCHED[..]].concat());
+        }
+    }
+    if !built {
+        skip(&format!("Debian packages can't be had: {said}"));
+        return None;
+    }
+    Some(fs::read_to_string(workspace.root().join("layers.lock")).expect("a lock file"))
+}
+
+/// The platform's images of these labels in the Docker engine; `None` as for [`platform`]. One at a time, from the store of
+/// packages, which has the layers too then.
+pub fn loaded(labels: &[&str]) -> Option<()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut load = platform()?.command(&[&["-q", "load"], labels].concat());
+    let output = load.arg("--cache-dir").arg(packages()).output().expect("layerbuild runs");
+    assert!(output.status.success(), "{labels:?}: {}", String::from_utf8_lossy(&output.stderr));
+    Some(())
+}
+
 /// The workspace of the datakits alone: neither the packages below them nor what those are made of.
 pub fn datakits() -> Workspace {
-    let workspace = of_packages(&["datakits"]);
+    let workspace = of_packages(&[("datakits", None)]);
     place(bronze(), &workspace, PROGRAM);
     workspace
 }
@@ -34,12 +96,16 @@ fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-fn of_packages(packages: &[&str]) -> Workspace {
+fn of_packages(packages: &[(&str, Option<&str>)]) -> Workspace {
     let read = |path: &str| fs::read(repository(path)).expect("a file of the repository");
     let workspace = Workspace::new(&String::from_utf8(read("layers.toml")).expect("text"));
-    for package in packages {
+    for (package, program) in packages {
         let file = format!("images/{package}/layers.toml");
         workspace.write(&file, &read(&file));
+        if let Some(program) = program {
+            let file = format!("images/{package}/{program}");
+            place(&repository(&file), &workspace, &file);
+        }
     }
     workspace
 }

@@ -14,16 +14,16 @@ const CRITERIA: [(&str, Check); 6] = [
     ("Layer 1 images are in registry", layer_1_is_pushed),
     ("Layer 2 builds successfully on Layer 1 base", layer_2_builds_on_what_was_published),
     ("Layer 2 images are pushed to registry", layer_2_is_pushed_and_runs),
-    ("Layer 3 pulls images from registry", |_| State::NotYet("the rule `deploy`, and images/warehouse".into())),
+    ("Layer 3 pulls images from registry", |_| State::NotYet("the rule `deploy`".into())),
     ("Kerberos authentication works end-to-end", |_| {
-        State::NotYet("//platform:kerberos-sidecar, and the rules `kerberos_check` and `sqlserver_check`".into())
+        State::NotYet("the rules `kerberos_check` and `sqlserver_check`".into())
     }),
     ("Data flows from SQL Server to Bronze warehouse", |_| {
         State::NotYet("the rule `deploy`, and a sqlserver-bronze that copies tables".into())
     }),
 ];
 
-const LAYER_1: [&str; 2] = ["//platform:kerberos-sidecar", "//platform:astronomer-kerberos"];
+const LAYER_1: [&str; 3] = ["//platform:kerberos-sidecar", KERBEROS_BASE, "//platform:astronomer-kerberos"];
 const LAYER_2: [&str; 2] = ["//datakits:sqlserver-source", "//datakits:sqlserver-bronze"];
 const KERBEROS_BASE: &str = "//platform:kerberos-base";
 
@@ -74,10 +74,7 @@ fn layer_1_is_pushed(stage: &Stage) -> State {
         stage.is_published(reference);
     }
     assert!(pushed.starts_with(KERBEROS_BASE) || pushed.contains(&format!("\n{KERBEROS_BASE} ")), "{pushed}");
-    match declared(&stage.builds_all, "//platform/...", LAYER_1) {
-        (there, missing) if missing.is_empty() => State::Met(there.join(", ")),
-        (_, missing) => State::NotYet(format!("{} (their base {KERBEROS_BASE} is there)", missing.join(", "))),
-    }
+    stage.state("//platform/...", &LAYER_1)
 }
 
 /// With the platform's sources out of reach, what comes out is what its sources would give.
@@ -86,7 +83,7 @@ fn layer_2_builds_on_what_was_published(stage: &Stage) -> State {
     assert!(locked.starts_with(&format!("{KERBEROS_BASE} ")), "{locked}");
     let built = stage.run(&stage.builds_datakits, &["--profile", "datakits", "build", "//datakits/..."]);
     assert_eq!(built, stage.run(&stage.builds_all, &["build", "//datakits/..."]));
-    stage.layer_2()
+    stage.state("//datakits/...", &LAYER_2)
 }
 
 /// Independent clients find it: skopeo sees its base's layers below its own, Docker pulls and runs it.
@@ -101,7 +98,7 @@ fn layer_2_is_pushed_and_runs(stage: &Stage) -> State {
         assert!(layers.len() > base.len() && layers.starts_with(&base), "{layers:?} on {base:?}");
     }
     stage.docker_runs("datakits/sqlserver-bronze:0.1.0");
-    stage.layer_2()
+    stage.state("//datakits/...", &LAYER_2)
 }
 
 impl Stage {
@@ -110,8 +107,9 @@ impl Stage {
         workspace.run(&[&["-q", "--registry", &self.registry.address], arguments].concat())
     }
 
-    fn layer_2(&self) -> State {
-        match declared(&self.builds_all, "//datakits/...", LAYER_2) {
+    /// Met as far as there are images of these that the workspace declares.
+    fn state(&self, pattern: &str, labels: &[&'static str]) -> State {
+        match declared(&self.builds_all, pattern, labels) {
             (there, missing) if there.is_empty() => State::NotYet(missing.join(", ")),
             (there, missing) if missing.is_empty() => State::Met(there.join(", ")),
             (there, missing) => State::Met(format!("{} (not yet: {})", there.join(", "), missing.join(", "))),
@@ -149,7 +147,7 @@ impl Stage {
 }
 
 /// Which of these labels the workspace declares, and which it doesn't.
-fn declared(workspace: &Workspace, pattern: &str, labels: [&'static str; 2]) -> (Vec<&'static str>, Vec<&'static str>) {
+fn declared(workspace: &Workspace, pattern: &str, labels: &[&'static str]) -> (Vec<&'static str>, Vec<&'static str>) {
     let there = workspace.run(&["-q", "query", pattern]);
-    labels.into_iter().partition(|label| there.lines().any(|line| line == *label))
+    labels.iter().copied().partition(|label| there.lines().any(|line| line == *label))
 }

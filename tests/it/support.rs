@@ -29,9 +29,13 @@ pub fn is_root() -> bool {
 /// Says aloud that a test can't be done; in CI that is a failure. Always false.
 pub fn skip(why: &str) -> bool {
     assert!(std::env::var_os("CI").is_none_or(|value| value != "true"), "in CI: {why}");
-    // Written past the test harness, which would show the output of failed tests only.
-    let _ = writeln!(std::io::stderr(), "\n*** SKIPPED: {why} ***\n");
+    shout(&format!("SKIPPED: {why}"));
     false
+}
+
+/// Says something past the test harness, which would show the output of failed tests only.
+pub fn shout(what: &str) {
+    let _ = writeln!(std::io::stderr(), "\n*** {what} ***\n");
 }
 
 /// A `docker-registry` with an empty root of its own; it is stopped when dropped.

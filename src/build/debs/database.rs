@@ -16,7 +16,7 @@ use crate::packages::debian::control::paragraphs;
 
 /// Adds the database to a tree. `whole`: the layer is a root file system; else what is below has a `status` of its own, and
 /// each package a file in `status.d`.
-pub fn add(tree: &mut Tree, debs: &[Deb], whole: bool, mtime: u64) -> io::Result<()> {
+pub fn add(tree: &mut Tree, debs: &[&Deb], whole: bool, mtime: u64) -> io::Result<()> {
     let mut put =
         |path: String, mode: u32, text: Vec<u8>| new::file(tree, &format!("var/lib/dpkg/{path}"), mode, text, mtime);
     let mut status = String::new();
@@ -104,7 +104,7 @@ fn md5(bytes: &[u8]) -> String {
 }
 
 /// Who is interested in what (deb-triggers(5)): paths in `File`, names in files of their own.
-fn triggers(debs: &[Deb]) -> BTreeMap<String, String> {
+fn triggers(debs: &[&Deb]) -> BTreeMap<String, String> {
     let mut files: BTreeMap<String, String> = BTreeMap::new();
     for deb in debs {
         for line in deb.member("triggers").lines() {

@@ -62,6 +62,11 @@ impl Deb {
         Ok(Deb { name, members, tree: data.tree, _spools: data.spools })
     }
 
+    #[cfg(test)]
+    pub fn of(name: &str, members: BTreeMap<String, Vec<u8>>, tree: Tree) -> Deb {
+        Deb { name: name.to_owned(), members, tree, _spools: Vec::new() }
+    }
+
     /// A field of its control file; `None` where it isn't written.
     pub fn field(&self, name: &str) -> Option<String> {
         let text = String::from_utf8_lossy(self.members.get("control")?);

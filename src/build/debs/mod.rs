@@ -1,11 +1,14 @@
 //! Runs `debs`: locked packages as a layer, unpacked natively. No maintainer script is run.
 //!
 //! Fetched, opened, laid together (`root`), then what the scripts would have made (`setup`, `alternatives`), dpkg's database
-//! (`database`), and a word on scripts whose effect isn't declared (`scripts`). The order of the packages is their names'.
+//! (`database`), and a word on scripts whose effect isn't declared (`scripts`). A layer that stands on others is the
+//! `difference` between all of it with and without its own packages. The order of the packages is their names'.
 
 mod alternatives;
 mod database;
 pub mod deb;
+mod difference;
+mod left_out;
 mod new;
 pub mod root;
 mod scripts;
@@ -16,10 +19,11 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use self::deb::{Deb, DebError};
+use self::left_out::LeftOut;
 use super::error::BuildError;
 use super::{Workshop, fetch, layer};
 use crate::action::record::Output;
-use crate::action::{self, DebsLayer};
+use crate::action::{self, DebUser, DebsLayer, DebsPart};
 use crate::event::{Event, Listener};
 use crate::label::Label;
 use crate::layer_path::LayerPath;
@@ -33,19 +37,34 @@ pub fn run(
     shop: &Workshop<'_>,
     listener: &dyn Listener,
 ) -> Result<Output, BuildError> {
-    let packages = action.packages().ok_or_else(|| BuildError::NotLocked {
-        platform: action.platform.clone(),
-        locked: action.locked.keys().map(ToString::to_string).collect(),
-    })?;
-    fetch::debs(packages, shop)?;
     let spool = tempfile::tempdir_in(shop.store.path().join("tmp"));
     let spool = spool.map_err(|error| StoreError::io("create", shop.store.path(), error))?;
-    let open = |package: &action::Deb| open(package, spool.path(), action.mtime, shop);
-    let mut debs = shop.workers.install(|| packages.par_iter().map(open).collect::<Result<Vec<Deb>, _>>())?;
-    debs.sort_by(|a, b| a.name.cmp(&b.name));
-    let tree = tree(&debs, action)?;
-    warn(label, &debs, listener);
+    let open = |part| Ok(Opened { part, debs: opened(part, action, spool.path(), shop)? });
+    let below = action.below.iter().map(open).collect::<Result<Vec<Opened<'_>>, BuildError>>()?;
+    let own = open(&action.own)?;
+    let all: Vec<&Opened<'_>> = below.iter().chain([&own]).collect();
+    let tree = match below.is_empty() {
+        true => root(&all, action)?,
+        false => difference::of(root(&all, action)?, &root(&all[..below.len()], action)?, action.mtime),
+    };
+    warn(label, &own.debs, listener);
     layer::make(label, &tree, &action.compression, shop)
+}
+
+/// The packages of a part, without what is left out of them.
+fn opened(part: &DebsPart, action: &DebsLayer, spool: &Path, shop: &Workshop<'_>) -> Result<Vec<Deb>, BuildError> {
+    let packages = part.packages(&action.platform).ok_or_else(|| BuildError::NotLocked {
+        platform: action.platform.clone(),
+        locked: part.locked.keys().map(ToString::to_string).collect(),
+    })?;
+    fetch::debs(packages, shop)?;
+    let left_out = LeftOut::new(&part.exclude_paths);
+    let open = |package: &action::Deb| {
+        let mut deb = open(package, spool, action.mtime, shop)?;
+        left_out.apply(&mut deb);
+        Ok(deb)
+    };
+    shop.workers.install(|| packages.par_iter().map(open).collect())
 }
 
 fn open(package: &action::Deb, spool: &Path, mtime: u64, shop: &Workshop<'_>) -> Result<Deb, BuildError> {
@@ -57,17 +76,31 @@ fn open(package: &action::Deb, spool: &Path, mtime: u64, shop: &Workshop<'_>) ->
     if deb.name == package.name { Ok(deb) } else { Err(wrong(DebError::Format("it is another package"))) }
 }
 
-/// All that the layer holds.
-fn tree(debs: &[Deb], action: &DebsLayer) -> Result<Tree, BuildError> {
-    let mut tree =
-        root::merge(debs, action.merged_usr, action.essential, action.mtime).map_err(BuildError::Collisions)?;
-    setup::add(&mut tree, &action.users, action.mtime);
+/// A part with its packages.
+struct Opened<'p> {
+    part: &'p DebsPart,
+    debs: Vec<Deb>,
+}
+
+/// The root file system of some parts, the lowest first.
+fn root(parts: &[&Opened<'_>], action: &DebsLayer) -> Result<Tree, BuildError> {
+    let mut debs: Vec<&Deb> = parts.iter().flat_map(|opened| &opened.debs).collect();
+    debs.sort_by(|a, b| a.name.cmp(&b.name));
+    let whole = parts.iter().any(|opened| opened.part.essential);
+    let users: Vec<DebUser> = parts.iter().flat_map(|opened| opened.part.users.clone()).collect();
+    tree(&debs, whole, &users, action)
+}
+
+/// All that packages make together. `whole`: they are a root file system.
+fn tree(debs: &[&Deb], whole: bool, users: &[DebUser], action: &DebsLayer) -> Result<Tree, BuildError> {
+    let mut tree = root::merge(debs, action.merged_usr, whole, action.mtime).map_err(BuildError::Collisions)?;
+    setup::add(&mut tree, users, action.mtime);
     let scripts: Vec<String> = debs.iter().map(|deb| deb.member("postinst")).collect();
     let merged = root::Merged::new(action.merged_usr);
     let place = |path: &str| LayerPath::new(path).map(|path| merged.place(&path).to_string()).unwrap_or_default();
     alternatives::add(&mut tree, scripts.iter().map(String::as_str), &place, action.mtime);
     let unreadable = |source: std::io::Error| BuildError::Deb { name: "a package".into(), source: source.into() };
-    database::add(&mut tree, debs, action.essential, action.mtime).map_err(unreadable)?;
+    database::add(&mut tree, debs, whole, action.mtime).map_err(unreadable)?;
     complete(&mut tree, action.mtime);
     Ok(tree)
 }

@@ -61,7 +61,7 @@ impl Merged {
 
 /// The packages' files in one tree, and whose each is. `whole`: the layer is a root file system, so that it has the links
 /// of merged directories itself.
-pub fn merge(debs: &[Deb], usr: bool, whole: bool, mtime: u64) -> Result<Tree, Vec<Collision>> {
+pub fn merge(debs: &[&Deb], usr: bool, whole: bool, mtime: u64) -> Result<Tree, Vec<Collision>> {
     let merged = Merged::new(usr);
     let mut root = Root { debs, tree: Tree::default(), owners: BTreeMap::new(), collisions: Vec::new() };
     let mut used = vec![false; merged.links.len()];
@@ -106,7 +106,7 @@ fn link(tree: &mut Tree, from: &str, to: &str, mtime: u64) {
 }
 
 struct Root<'d> {
-    debs: &'d [Deb],
+    debs: &'d [&'d Deb],
     tree: Tree,
     owners: BTreeMap<LayerPath, usize>,
     collisions: Vec<Collision>,
@@ -148,7 +148,7 @@ impl Root<'_> {
 
     /// Whether a package says that it takes over another's files (Debian Policy 7.6.1).
     fn replaces(&self, number: usize, other: usize) -> bool {
-        let other = &self.debs[other];
+        let other = self.debs[other];
         let version = other.field("Version").unwrap_or_default();
         let replaces = self.debs[number].field("Replaces").unwrap_or_default();
         relation::list(&replaces).any(|relation| relation.name == other.name && relation.takes(&version))

@@ -13,6 +13,8 @@ use super::universe::{Id, Universe};
 pub struct Request<'r> {
     /// Names, real or virtual, in the order that they were written in.
     pub packages: Vec<&'r str>,
+    /// What is there already, with all that it needs.
+    pub present: Vec<Id>,
     /// Whether everything that is `Essential: yes` comes with them.
     pub essential: bool,
     /// Whether what they recommend is taken where it can be.
@@ -42,11 +44,12 @@ pub enum Unmet {
     },
 }
 
-/// The packages that a request needs, by name.
+/// The packages that a request needs beside what is there, by name.
 pub fn resolve(universe: &Universe<'_>, request: &Request<'_>) -> Result<Vec<Id>, Unmet> {
     let mut search = Search::new(universe, request)?;
     search.run()?;
-    let mut chosen: Vec<Id> = search.decisions.iter().filter_map(|decision| decision.chosen()).collect();
+    let made = search.decisions.iter().skip(request.present.len());
+    let mut chosen: Vec<Id> = made.filter_map(|decision| decision.chosen()).collect();
     chosen.sort_by_key(|id| universe.get(*id).name);
     Ok(chosen)
 }
@@ -111,16 +114,30 @@ where
         }
         let wanted =
             |name| Need { group: vec![Relation { name, architecture: None, version: None }], owner: None, soft: false };
-        Ok(Search {
+        let there = request.present.iter().map(|id| universe.get(*id).name);
+        let mut search = Search {
             universe,
             request,
-            needs: names.into_iter().map(wanted).collect(),
+            needs: there.chain(names).map(wanted).collect(),
             next: 0,
             decisions: Vec::new(),
             present: HashMap::new(),
             excluded: HashMap::new(),
             first: None,
-        })
+        };
+        search.settle();
+        Ok(search)
+    }
+
+    /// What is there is decided, first of all; what it needs is met, or was waived.
+    fn settle(&mut self) {
+        let needs = self.needs.len();
+        for (need, id) in self.request.present.iter().enumerate() {
+            let (options, blame) = (vec![Some(*id)], BTreeSet::new());
+            self.decisions.push(Decision { need, needs, options, at: 0, blame });
+            self.enter(need);
+        }
+        self.next = self.request.present.len();
     }
 
     fn run(&mut self) -> Result<(), Unmet> {
@@ -317,6 +334,27 @@ mod tests {
         let chosen = resolve(&universe, &Request { packages: names, ..request }).map_err(|error| error.to_string())?;
         let shown = chosen.iter().map(|id| format!("{}={}", universe.get(*id).name, universe.get(*id).version));
         Ok(shown.collect::<Vec<_>>().join(" "))
+    }
+
+    #[test]
+    fn what_is_there_stays_is_not_taken_again_and_excludes_as_ever() {
+        let text = index(&[
+            "base 1; Provides: v; Conflicts: x; Depends: waived",
+            "a 1; Depends: x | y, v, base",
+            "x 1",
+            "y 1",
+        ]);
+        let packages = paragraphs(&text).filter_map(|paragraph| Package::read(paragraph, 0));
+        let universe = Universe::new(packages, "amd64", &BTreeMap::new());
+        let ask = |names: &[&'static str]| {
+            let present = vec![universe.real("base").unwrap()];
+            let request = Request { packages: names.to_vec(), present, ..Request::default() };
+            let chosen = resolve(&universe, &request).map_err(|error| error.to_string())?;
+            Ok(chosen.iter().map(|id| universe.get(*id).name).collect::<Vec<_>>().join(" "))
+        };
+        assert_eq!(ask(&["a", "base"]), Ok("a y".to_owned()));
+        assert_eq!(ask(&[]), Ok(String::new()));
+        assert_eq!(ask(&["a", "x"]), Err::<String, String>("x: x 1 can't be taken: base 1 excludes x".to_owned()));
     }
 
     fn get(lines: &[&str], packages: &[&str]) -> Result<String, String> {
