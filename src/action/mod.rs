@@ -3,6 +3,7 @@
 //! No behaviour but the key's walk, no paths of the host, no TOML. Rules make them, `plan` keys them,
 //! `build` runs them.
 
+mod image_test;
 pub mod key;
 pub mod record;
 mod run;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 use camino::Utf8PathBuf;
 
+pub use image_test::{Expected, ExpectedPath, ImageTestAction, PathKind};
 pub use run::{RunAction, RunBase, RunInput, RunSecret, SecretSource};
 
 use crate::digest::Digest;
@@ -162,6 +164,8 @@ pub enum Operation {
     Debs(Box<DebsLayer>),
     /// Runs commands over a root file system and makes a layer of what they changed.
     Run(Box<RunAction>),
+    /// Holds an image, or each of an index, against what is expected of it.
+    ImageTest(Box<ImageTestAction>),
 }
 
 /// A layer's content by path.
@@ -187,7 +191,7 @@ pub struct FileEntry {
 }
 
 /// A numeric owner and group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 pub struct Owner {
     /// User.
     pub uid: u64,
@@ -380,6 +384,7 @@ impl Operation {
             Operation::Index(_) => "index",
             Operation::Debs(_) => "debs",
             Operation::Run(_) => "run",
+            Operation::ImageTest(_) => "image_test",
         }
     }
 
@@ -394,6 +399,7 @@ impl Operation {
             Operation::Image(image) => image.base.into_iter().chain(image.layers.iter().copied()).collect(),
             Operation::Index(index) => index.images.clone(),
             Operation::Run(run) => run.upstream(),
+            Operation::ImageTest(test) => vec![test.image],
         }
     }
 }

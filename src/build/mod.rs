@@ -8,6 +8,8 @@ pub mod error;
 pub mod fetch;
 pub mod files;
 pub mod image;
+mod image_layers;
+pub mod image_test;
 pub mod index;
 pub mod layer;
 pub mod listings;

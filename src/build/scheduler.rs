@@ -13,7 +13,7 @@ use super::error::BuildError;
 use super::probe::State;
 use super::recall::{elsewhere, recall};
 use super::upstream::Upstream;
-use super::{Workshop, debs, fetch, files, image, index, pull, run as run_commands, tar};
+use super::{Workshop, debs, fetch, files, image, image_test, index, pull, run as run_commands, tar};
 use crate::action::key;
 use crate::action::record::{Output, Record};
 use crate::action::{Action, ActionGraph, ActionId, Archive, FileKind, Operation};
@@ -229,7 +229,7 @@ fn weight(operation: &Operation) -> u64 {
             Archive::Fetched(_) => 0,
         },
         Operation::Fetch(_) | Operation::Debs(_) | Operation::Run(_) => u64::MAX,
-        Operation::Image(_) | Operation::Index(_) | Operation::Pull(_) => 0,
+        Operation::Image(_) | Operation::Index(_) | Operation::Pull(_) | Operation::ImageTest(_) => 0,
     }
 }
 
@@ -342,12 +342,7 @@ impl Shared<'_> {
 }
 
 fn detail(output: &Output) -> String {
-    match output {
-        Output::File(blob) => blob.digest.to_string(),
-        Output::Layer(layer) => layer.blob.digest.to_string(),
-        Output::Image(image) => image.manifest.digest.to_string(),
-        Output::Index(index) => index.index.digest.to_string(),
-    }
+    output.digest().to_string()
 }
 
 /// Brings a large input into the store that only a shared cache has and that the action reads; where it can't be had it
@@ -383,5 +378,6 @@ fn execute(
         Operation::Index(index) => index::run(index, &inputs.images(), shop),
         Operation::Debs(layer) => debs::run(&action.label, layer, shop, listener),
         Operation::Run(run) => run_commands::run(&action.label, run, inputs, shop, told),
+        Operation::ImageTest(test) => image_test::run(test, inputs, shop),
     }
 }

@@ -7,10 +7,11 @@ use super::error::CliError;
 use super::images::{self, BuiltImage};
 use super::patterns::Patterns;
 use super::published::Published;
-use super::work::Work;
-use super::{dry_run, project, registries};
+use super::work::{Results, Work};
+use super::{checks, dry_run, project, registries};
 use crate::effect::push::{PushError, Pushable, push};
 use crate::event::{Event, Listener};
+use crate::label::Label;
 use crate::reference::{RegistryBase, RepositoryPath, Tag};
 use crate::registry::ClientConfig;
 
@@ -31,6 +32,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let mut selected = project.select(cx)?;
     images::only_images(&project, &mut selected, "pushed")?;
     images::only_built(&project, &mut selected)?;
+    checks::add(&mut selected);
     let to = Destination {
         registry: project.registry(cx)?,
         tags: images::tags(&args.tags, &project)?,
@@ -65,8 +67,8 @@ struct Destination {
 
 impl Destination {
     fn announce(&self, work: &Work<'_>, cx: &mut Context) -> Result<(), CliError> {
-        for target in &work.selected.targets {
-            let label = &work.selected.graph.target(*target).label;
+        let targets = work.selected.targets.iter().map(|target| work.selected.graph.target(*target));
+        for label in targets.filter(|target| target.rule.purpose.is_published()).map(|target| &target.label) {
             let repository = images::repository(label, &self.registry)?;
             let tags: Vec<String> = self.tags.iter().map(|tag| format!("{repository}:{tag}")).collect();
             writeln!(cx.out, "PUSH {label} {}", tags.join(" "))?;
@@ -101,7 +103,7 @@ fn publish(work: &Work<'_>, to: &Destination, cx: &Context, listener: &dyn Liste
     let mut again = true;
     loop {
         let (results, build_error) = work.build(cx, listener)?;
-        let built = images::built(work, &results);
+        let (built, stopped) = allowed(images::built(work, &results), work, &results);
         let pushables = built.iter().map(|image| to.pushable(image, work)).collect::<Result<Vec<_>, _>>()?;
         let labels = pushables.iter().map(|image| &*image.label);
         let Published { lines, unchanged, error } = match push(&pushables, to.client.clone(), work.store, listener) {
@@ -113,8 +115,25 @@ fn publish(work: &Work<'_>, to: &Destination, cx: &Context, listener: &dyn Liste
         }
         let (ran, cached) = (lines.len() - unchanged, unchanged);
         listener.event(Event::Done(results.closing("pushed", ran, cached)));
+        let build_error = build_error.map(|error| checks::stopping(error, &stopped, "pushed"));
         return Ok((lines, build_error.or(error)));
     }
+}
+
+/// The images whose tests have all passed; then the others, each with the tests that have not.
+fn allowed<'a>(
+    built: Vec<BuiltImage<'a>>,
+    work: &Work<'_>,
+    results: &Results,
+) -> (Vec<BuiltImage<'a>>, Vec<(Label, Vec<Label>)>) {
+    let (mut allowed, mut stopped) = (Vec::new(), Vec::new());
+    for image in built {
+        match checks::not_passed(image.label, work, results) {
+            tests if tests.is_empty() => allowed.push(image),
+            tests => stopped.push((image.label.clone(), tests)),
+        }
+    }
+    (allowed, stopped)
 }
 
 impl From<PushError> for CliError {

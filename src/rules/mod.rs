@@ -5,6 +5,7 @@
 pub mod debs;
 pub mod files;
 pub mod image;
+pub mod image_test;
 pub mod index;
 pub mod pull;
 pub mod run;
@@ -38,8 +39,8 @@ pub struct Rule {
 }
 
 /// Every rule there is.
-pub static RULES: [&Rule; 7] =
-    [&files::RULE, &tar::RULE, &debs::RULE, &run::RULE, &image::RULE, &index::RULE, &pull::RULE];
+pub static RULES: [&Rule; 8] =
+    [&files::RULE, &tar::RULE, &debs::RULE, &run::RULE, &image::RULE, &index::RULE, &pull::RULE, &image_test::RULE];
 
 /// The rule of a name; `None` for an unknown one.
 pub fn rule(name: &str) -> Option<&'static Rule> {
