@@ -11,6 +11,7 @@ mod diffs;
 mod embedded;
 mod explained;
 mod fetching;
+mod imagetests;
 mod incremental;
 mod indexes;
 mod killed;
