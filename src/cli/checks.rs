@@ -89,12 +89,24 @@ pub fn add(selected: &mut Selected<'_>) {
     selected.targets = all.into_iter().collect();
 }
 
-/// The tests before an image's publishing that have not passed.
-pub fn not_passed(image: &Label, work: &Work<'_>, results: &Results) -> Vec<Label> {
+/// Whether all tests before an image's publishing have passed.
+pub fn is_free(image: &Label, work: &Work<'_>, results: &Results) -> bool {
     let graph = &work.selected.graph;
     let tests = graph.id(image).map(|id| before(id, graph)).unwrap_or_default();
-    let open = tests.into_iter().filter(|test| results.of(*test, work.lowered).is_none());
-    open.map(|test| graph.target(test).label.clone()).collect()
+    tests.iter().all(|test| results.of(*test, work.lowered).is_some())
+}
+
+/// The images that are not published because a test failed, with those tests. Also those that were not built for it: the
+/// first failure stops what has not begun.
+pub fn stopped(work: &Work<'_>, results: &Results) -> Vec<(Label, Vec<Label>)> {
+    let graph = &work.selected.graph;
+    let failed = |test: &TargetId| work.lowered.action(*test).and_then(|id| results.failure(id)).is_some();
+    let label = |id: TargetId| graph.target(id).label.clone();
+    let stopped = work.selected.targets.iter().map(|id| {
+        let tests: Vec<Label> = before(*id, graph).into_iter().filter(failed).map(label).collect();
+        (label(*id), tests)
+    });
+    stopped.filter(|(_, tests)| !tests.is_empty()).collect()
 }
 
 /// The error of a verb that publishes: a test that failed stops it, with each image that was not sent for it.

@@ -7,11 +7,10 @@ use super::error::CliError;
 use super::images::{self, BuiltImage};
 use super::patterns::Patterns;
 use super::published::Published;
-use super::work::{Results, Work};
+use super::work::Work;
 use super::{checks, dry_run, project, registries};
 use crate::effect::push::{PushError, Pushable, push};
 use crate::event::{Event, Listener};
-use crate::label::Label;
 use crate::reference::{RegistryBase, RepositoryPath, Tag};
 use crate::registry::ClientConfig;
 
@@ -103,7 +102,8 @@ fn publish(work: &Work<'_>, to: &Destination, cx: &Context, listener: &dyn Liste
     let mut again = true;
     loop {
         let (results, build_error) = work.build(cx, listener)?;
-        let (built, stopped) = allowed(images::built(work, &results), work, &results);
+        let mut built = images::built(work, &results);
+        built.retain(|image| checks::is_free(image.label, work, &results));
         let pushables = built.iter().map(|image| to.pushable(image, work)).collect::<Result<Vec<_>, _>>()?;
         let labels = pushables.iter().map(|image| &*image.label);
         let Published { lines, unchanged, error } = match push(&pushables, to.client.clone(), work.store, listener) {
@@ -115,25 +115,9 @@ fn publish(work: &Work<'_>, to: &Destination, cx: &Context, listener: &dyn Liste
         }
         let (ran, cached) = (lines.len() - unchanged, unchanged);
         listener.event(Event::Done(results.closing("pushed", ran, cached)));
-        let build_error = build_error.map(|error| checks::stopping(error, &stopped, "pushed"));
+        let build_error = build_error.map(|error| checks::stopping(error, &checks::stopped(work, &results), "pushed"));
         return Ok((lines, build_error.or(error)));
     }
-}
-
-/// The images whose tests have all passed; then the others, each with the tests that have not.
-fn allowed<'a>(
-    built: Vec<BuiltImage<'a>>,
-    work: &Work<'_>,
-    results: &Results,
-) -> (Vec<BuiltImage<'a>>, Vec<(Label, Vec<Label>)>) {
-    let (mut allowed, mut stopped) = (Vec::new(), Vec::new());
-    for image in built {
-        match checks::not_passed(image.label, work, results) {
-            tests if tests.is_empty() => allowed.push(image),
-            tests => stopped.push((image.label.clone(), tests)),
-        }
-    }
-    (allowed, stopped)
 }
 
 impl From<PushError> for CliError {
