@@ -34,6 +34,7 @@ pub mod plan;
 pub mod base;
 
 pub mod build;
+pub mod image_test;
 pub mod sandbox;
 
 pub mod shared;

@@ -8,17 +8,17 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
+use serde::Serialize;
 use serde_json::Value;
 
 use super::record::Component;
 use super::{
     Action, ActionId, Archive, CargoAction, DebsLayer, DebsPart, ExecAction, FileEntry, FileKind, FilesLayer,
-    ImageAction, IndexAction, Operation, RunAction, RunBase, RunInput, TarLayer,
+    ImageAction, ImageTestAction, IndexAction, Operation, RunAction, RunBase, RunInput, TarLayer,
 };
 use crate::digest::{Digest, Hasher};
 use crate::layer_path::LayerPath;
 use crate::oci::canonical;
-use crate::oci::image_spec::ImageSpec;
 use crate::oci::tar_write;
 
 /// Changes when the encoding or the meaning of a field changes: old records are then no longer found.
@@ -125,6 +125,7 @@ fn walk(operation: &Operation, inputs: &dyn Inputs, sink: &mut dyn Sink) -> Opti
         Operation::Run(action) => run(action, inputs, sink)?,
         Operation::Exec(action) => exec(action, inputs, sink)?,
         Operation::Cargo(action) => cargo(action, inputs, sink)?,
+        Operation::ImageTest(action) => image_test(action, inputs, sink)?,
     }
     Some(())
 }
@@ -216,7 +217,7 @@ fn image(image: &ImageAction, inputs: &dyn Inputs, sink: &mut dyn Sink) -> Optio
     for (index, layer) in image.layers.iter().enumerate() {
         upstream(&format!("layer {}", index + 1), *layer, inputs, sink)?;
     }
-    spec(&image.spec, sink);
+    fields(&image.spec, sink);
     Some(())
 }
 
@@ -319,9 +320,19 @@ fn upstream(name: &str, id: ActionId, inputs: &dyn Inputs, sink: &mut dyn Sink) 
     Some(())
 }
 
-/// Each field of the spec that says something, by name; a list or table as canonical JSON.
-fn spec(spec: &ImageSpec, sink: &mut dyn Sink) {
-    let Ok(Value::Object(fields)) = serde_json::to_value(spec) else {
+/// Changes when a test finds something that it didn't find before.
+const IMAGE_TEST: &str = "image_test 1";
+
+fn image_test(test: &ImageTestAction, inputs: &dyn Inputs, sink: &mut dyn Sink) -> Option<()> {
+    sink.plain("operation", format_args!("{IMAGE_TEST}"));
+    upstream("image", test.image, inputs, sink)?;
+    fields(&test.expected, sink);
+    Some(())
+}
+
+/// Each field of a struct that says something, by name; a list or table as canonical JSON.
+fn fields(of: &impl Serialize, sink: &mut dyn Sink) {
+    let Ok(Value::Object(fields)) = serde_json::to_value(of) else {
         unreachable!("a struct serialises to an object");
     };
     let fields: BTreeMap<String, Value> = fields.into_iter().collect();

@@ -6,6 +6,7 @@
 pub mod cargo;
 mod debs;
 mod exec;
+mod image_test;
 pub mod key;
 pub mod record;
 mod run;
@@ -18,6 +19,7 @@ use camino::Utf8PathBuf;
 pub use cargo::CargoAction;
 pub use debs::{Deb, DebUser, DebsLayer, DebsPart};
 pub use exec::ExecAction;
+pub use image_test::{Expected, ExpectedPath, ImageTestAction, PathKind};
 pub use run::{RunAction, RunBase, RunInput, RunSecret, SecretSource};
 
 use crate::digest::Digest;
@@ -172,6 +174,8 @@ pub enum Operation {
     Exec(Box<ExecAction>),
     /// Compiles Rust programs and makes a layer of them.
     Cargo(Box<CargoAction>),
+    /// Holds an image, or each of an index, against what is expected of it.
+    ImageTest(Box<ImageTestAction>),
 }
 
 /// A layer's content by path.
@@ -197,7 +201,7 @@ pub struct FileEntry {
 }
 
 /// A numeric owner and group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 pub struct Owner {
     /// User.
     pub uid: u64,
@@ -326,6 +330,7 @@ impl Operation {
             Operation::Run(_) => "run",
             Operation::Exec(_) => "exec",
             Operation::Cargo(_) => "cargo",
+            Operation::ImageTest(_) => "image_test",
         }
     }
 
@@ -347,6 +352,7 @@ impl Operation {
             Operation::Run(run) => run.upstream(),
             Operation::Exec(exec) => exec.step.upstream(),
             Operation::Cargo(cargo) => cargo.step.upstream(),
+            Operation::ImageTest(test) => vec![test.image],
         }
     }
 }

@@ -39,6 +39,8 @@ pub enum Output {
     Image(ImageOutput),
     /// An index of images.
     Index(IndexOutput),
+    /// An image or index, by its digest, that is as it is expected to be.
+    Passed(Digest),
 }
 
 /// A layer that was made.
@@ -82,26 +84,29 @@ pub struct IndexOutput {
 }
 
 impl Output {
-    /// What names the output: digest of the file, of the layer's blob, of the manifest or of the index.
+    /// What names the output: digest of the file, of the layer's blob, of the manifest or of the index; of a test, of what
+    /// it looked at.
     pub fn digest(&self) -> Digest {
         match self {
             Output::File(blob) => blob.digest,
             Output::Layer(layer) => layer.blob.digest,
             Output::Image(image) => image.manifest.digest,
             Output::Index(index) => index.index.digest,
+            Output::Passed(image) => *image,
         }
     }
 
     /// Every blob that must be in the store for the output to be whole.
     pub fn blobs(&self) -> impl Iterator<Item = Blob> {
         let (first, second, images) = match self {
-            Output::File(blob) => (*blob, None, &[][..]),
-            Output::Layer(layer) => (layer.blob, Some(layer.listing), &[][..]),
-            Output::Image(image) => (image.manifest, Some(image.config), &[][..]),
-            Output::Index(index) => (index.index, None, index.images.as_slice()),
+            Output::File(blob) => (Some(*blob), None, &[][..]),
+            Output::Layer(layer) => (Some(layer.blob), Some(layer.listing), &[][..]),
+            Output::Image(image) => (Some(image.manifest), Some(image.config), &[][..]),
+            Output::Index(index) => (Some(index.index), None, index.images.as_slice()),
+            Output::Passed(_) => (None, None, &[][..]),
         };
         let of_images = images.iter().flat_map(|image| [image.manifest, image.config]);
-        std::iter::once(first).chain(second).chain(of_images)
+        first.into_iter().chain(second).chain(of_images)
     }
 }
 

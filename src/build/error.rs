@@ -7,8 +7,10 @@ use crate::base::error::BaseError;
 use crate::cargo::toolchain::ToolchainError;
 use crate::cargo::vendor::VendorError;
 use crate::digest::Digest;
+use crate::image_test::Finding;
 use crate::oci::image::ImageError;
 use crate::oci::layer::LayerError;
+use crate::oci::layer_listing::LayerListingError;
 use crate::oci::tar_read::TarError;
 use crate::oci::unpack::UnpackError;
 use crate::sandbox::error::SandboxError;
@@ -147,6 +149,32 @@ pub enum BuildError {
     /// What commands left behind can't be a layer; one sentence each.
     #[error("{}", .0.join("\n"))]
     LeftBehind(Vec<String>),
+    /// An image is not as it is expected to be.
+    #[error("{image} is not as expected: {}", shown_findings(findings))]
+    Test {
+        /// What was looked at.
+        image: String,
+        /// All that differs; at least one.
+        findings: Vec<Finding>,
+    },
+    /// A layer that a test looks into can't be read.
+    #[error("layer {layer} of {image}: {why}")]
+    Contents {
+        /// The layer's blob.
+        layer: Digest,
+        /// The image.
+        image: String,
+        /// Why.
+        why: LayerListingError,
+    },
+    /// A file that an image's listing names is in no layer.
+    #[error("{image} lists {path}, but none of its layers has it")]
+    NoSuchFile {
+        /// The image.
+        image: String,
+        /// The path.
+        path: String,
+    },
     /// A secret has no value.
     #[error("the secret `{name}` has no value: {why}")]
     Secret {
@@ -169,6 +197,9 @@ impl BuildError {
         if let BuildError::Base(error) = self {
             return error.is_environment();
         }
+        if let BuildError::Contents { why, .. } = self {
+            return why.is_environment();
+        }
         matches!(
             self,
             BuildError::Store(_)
@@ -183,6 +214,11 @@ impl BuildError {
                 | BuildError::Layer(LayerError::Write(_))
                 | BuildError::Tar(TarError::Unpack(UnpackError::Write { .. }))
         )
+    }
+
+    /// Whether all is well but what was looked at.
+    pub fn is_test(&self) -> bool {
+        matches!(self, BuildError::Test { .. })
     }
 
     /// The blob of the store that turned out damaged or missing; `None` where that was not the reason.
@@ -232,6 +268,10 @@ impl BuildError {
         };
         Some(text.to_owned())
     }
+}
+
+fn shown_findings(findings: &[Finding]) -> String {
+    findings.iter().map(|finding| format!("\n  {}: {finding}", finding.attribute)).collect()
 }
 
 fn shown(last_lines: &[String]) -> String {

@@ -11,6 +11,8 @@ mod exec_on_host;
 pub mod fetch;
 pub mod files;
 pub mod image;
+mod image_layers;
+pub mod image_test;
 pub mod index;
 pub mod layer;
 pub mod listings;

@@ -79,6 +79,7 @@ fn fits(operation: &Operation, output: &Output) -> bool {
         }
         (Operation::Image(_), Output::Image(_)) => true,
         (Operation::Index(index), Output::Index(output)) => index.images.len() == output.images.len(),
+        (Operation::ImageTest(_), Output::Passed(_)) => true,
         _ => false,
     }
 }

@@ -35,7 +35,10 @@ impl Base {
     ) -> Result<Base, BuildError> {
         let (layers, config) = match &action.base {
             RunBase::Image(id) => match inputs.output(*id) {
-                Some(Output::Image(image)) => of_image(image, shop)?,
+                Some(Output::Image(image)) => {
+                    let (layers, config) = parts(image, shop)?;
+                    (layers, config.config)
+                }
                 _ => (Vec::new(), RunConfig::default()),
             },
             RunBase::Host => (Vec::new(), RunConfig::default()),
@@ -100,11 +103,12 @@ pub fn layer(output: &Output) -> Option<Layer> {
     Some(Layer { descriptor, diff_id: layer.diff_id })
 }
 
-fn of_image(image: &ImageOutput, shop: &Workshop<'_>) -> Result<(Vec<Layer>, RunConfig), BuildError> {
+/// An image's layers, the lowest first, and its config.
+pub fn parts(image: &ImageOutput, shop: &Workshop<'_>) -> Result<(Vec<Layer>, Config), BuildError> {
     let read = |blob: Blob| shop.store.blobs().read_verified(&blob.digest, blob.size);
     let damaged = |blob: Blob| StoreError::Corrupt { digest: blob.digest, path: shop.store.blobs().path(&blob.digest) };
     let manifest = Manifest::parse(&read(image.manifest)?).map_err(|_| damaged(image.manifest))?;
     let config = Config::parse(&read(image.config)?).map_err(|_| damaged(image.config))?;
-    let layers = manifest.layers.into_iter().zip(config.rootfs.diff_ids);
-    Ok((layers.map(|(descriptor, diff_id)| Layer { descriptor, diff_id }).collect(), config.config))
+    let layers = manifest.layers.into_iter().zip(config.rootfs.diff_ids.iter().copied());
+    Ok((layers.map(|(descriptor, diff_id)| Layer { descriptor, diff_id }).collect(), config))
 }

@@ -13,7 +13,7 @@ use super::error::BuildError;
 use super::probe::State;
 use super::recall::{elsewhere, recall};
 use super::upstream::Upstream;
-use super::{Workshop, cargo, debs, exec, fetch, files, image, index, pull, run as run_commands, tar};
+use super::{Workshop, cargo, debs, exec, fetch, files, image, image_test, index, pull, run as run_commands, tar};
 use crate::action::key;
 use crate::action::record::{Output, Record};
 use crate::action::{Action, ActionGraph, ActionId, Archive, FileKind, Operation};
@@ -231,7 +231,7 @@ fn weight(operation: &Operation) -> u64 {
         Operation::Fetch(_) | Operation::Debs(_) | Operation::Run(_) | Operation::Exec(_) | Operation::Cargo(_) => {
             u64::MAX
         }
-        Operation::Image(_) | Operation::Index(_) | Operation::Pull(_) => 0,
+        Operation::Image(_) | Operation::Index(_) | Operation::Pull(_) | Operation::ImageTest(_) => 0,
     }
 }
 
@@ -345,12 +345,7 @@ impl Shared<'_> {
 }
 
 fn detail(output: &Output) -> String {
-    match output {
-        Output::File(blob) => blob.digest.to_string(),
-        Output::Layer(layer) => layer.blob.digest.to_string(),
-        Output::Image(image) => image.manifest.digest.to_string(),
-        Output::Index(index) => index.index.digest.to_string(),
-    }
+    output.digest().to_string()
 }
 
 /// Brings a large input into the store that only a shared cache has and that the action reads; where it can't be had it
@@ -388,5 +383,6 @@ fn execute(
         Operation::Run(run) => run_commands::run(&action.label, run, inputs, shop, told),
         Operation::Cargo(cargo) => cargo::run(&action.label, cargo, inputs, shop, told),
         Operation::Exec(exec) => exec::run(&action.label, exec, inputs, shop, told),
+        Operation::ImageTest(test) => image_test::run(test, inputs, shop),
     }
 }

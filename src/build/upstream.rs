@@ -1,11 +1,14 @@
 //! What one action stands on: the outputs of its inputs, and of an image all layers below it.
 
 use super::image;
+use super::pull::origin;
 use crate::action::key::Inputs;
-use crate::action::record::{ImageOutput, Output};
+use crate::action::record::{ImageOutput, LayerOutput, Output};
 use crate::action::{ActionGraph, ActionId, ImageAction, Operation, RunAction, RunBase};
+use crate::base::fetch::Origin;
 use crate::digest::Digest;
 use crate::oci::listing::Listing;
+use crate::platform::Platform;
 use crate::reference::Repository;
 
 /// The outputs that one action stands on: its inputs, and of an image all layers below it.
@@ -14,6 +17,33 @@ pub struct Upstream {
     below: Vec<(String, Output)>,
     outline: Option<(String, Listing)>,
     pulled: Option<Repository>,
+    tested: Vec<Tested>,
+}
+
+/// An image that a test looks into, and what is known of its layers.
+#[derive(Debug, Clone)]
+pub struct Tested {
+    /// What it is called.
+    pub name: String,
+    /// What it is.
+    pub image: ImageOutput,
+    /// The image below it that is somebody else's; its own where it is one itself. `None`: all layers are of ours.
+    pub base: Option<TestedBase>,
+    /// Layers of ours on top of that, lowest first, each with the target that made it.
+    pub layers: Vec<(String, LayerOutput)>,
+}
+
+/// Somebody else's image below one that is tested.
+#[derive(Debug, Clone)]
+pub struct TestedBase {
+    /// What it is called.
+    pub name: String,
+    /// Where it lies.
+    pub origin: Origin,
+    /// What it runs on.
+    pub platform: Platform,
+    /// What its layers make together, which the store may lack; `None`: nobody has looked.
+    pub listing: Option<Digest>,
 }
 
 impl Upstream {
@@ -40,7 +70,12 @@ impl Upstream {
             Operation::Cargo(cargo) => repository_below(&cargo.step, graph),
             _ => None,
         };
-        Upstream { direct, below: below.collect(), outline, pulled }
+        let tested = match &action.operation {
+            Operation::ImageTest(test) => graph.images_of(test.image),
+            _ => Vec::new(),
+        };
+        let tested = tested.into_iter().filter_map(|image| Tested::gather(image, graph, &output)).collect();
+        Upstream { direct, below: below.collect(), outline, pulled, tested }
     }
 
     /// What commands run over that are no action of the graph.
@@ -51,7 +86,8 @@ impl Upstream {
     ) -> Upstream {
         let known = |id: ActionId| Some((id, graph.get(id).name(), output(id)?.clone()));
         let direct = run.upstream().into_iter().filter_map(known).collect();
-        Upstream { direct, below: Vec::new(), outline: None, pulled: repository_below(run, graph) }
+        let (below, tested) = (Vec::new(), Vec::new());
+        Upstream { direct, below, outline: None, pulled: repository_below(run, graph), tested }
     }
 
     /// The first input's.
@@ -62,6 +98,11 @@ impl Upstream {
     /// Where the layers of the pulled image below a run are, which the store may lack; `None` without one.
     pub fn repository(&self) -> Option<&Repository> {
         self.pulled.as_ref()
+    }
+
+    /// The images that a test looks into.
+    pub fn tested(&self) -> &[Tested] {
+        &self.tested
     }
 
     /// An input's.
@@ -81,6 +122,25 @@ impl Upstream {
         let below = self.below.iter().filter_map(|(label, output)| layer(label, output)).collect();
         let outline = self.outline.as_ref().map(|(label, outline)| (&**label, outline));
         image::Parts { base, outline, below, own }
+    }
+}
+
+impl Tested {
+    fn gather<'a>(
+        image: ActionId,
+        graph: &ActionGraph,
+        output: impl Fn(ActionId) -> Option<&'a Output>,
+    ) -> Option<Tested> {
+        let base = graph.pulled_below(image).and_then(|(id, pull)| {
+            let (name, platform) = (graph.get(id).name(), pull.platform.clone());
+            Some(TestedBase { name, origin: origin(pull)?, platform, listing: Some(pull.image()?.listing) })
+        });
+        let layers = graph.layers_of(image).into_iter().filter_map(|id| match output(id)? {
+            Output::Layer(layer) => Some((graph.get(id).label.to_string(), layer.clone())),
+            _ => None,
+        });
+        let image_output = output(image).and_then(as_image)?.clone();
+        Some(Tested { name: graph.get(image).name(), image: image_output, base, layers: layers.collect() })
     }
 }
 

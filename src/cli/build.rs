@@ -9,7 +9,7 @@ use super::patterns::Patterns;
 use super::project::{Project, Selected};
 use super::unchanged::Call;
 use super::work::{Results, Work};
-use super::{dry_run, project};
+use super::{check, checks, dry_run, project};
 use crate::event::Event;
 use crate::plan::lower::Lowered;
 use crate::plan::snapshot::Answer;
@@ -21,6 +21,9 @@ pub struct Args {
     /// What to build.
     #[command(flatten)]
     pub patterns: Patterns,
+    /// Whether the verb was not written.
+    #[arg(skip)]
+    pub bare: bool,
 }
 
 /// Builds what the patterns name.
@@ -35,12 +38,17 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     }
     let project = project::open(&args.patterns.patterns, cx)?;
     let store = store.map_or_else(|| project::open_store(cx), Ok)?;
-    build(project, call, &store, cx)?;
+    build(project, call, args.bare, &store, cx)?;
     Ok(store.finish()?)
 }
 
-fn build(project: Project, call: Option<Call>, store: &Store, cx: &mut Context) -> Result<(), CliError> {
-    let selected = project.select(cx)?;
+fn build(project: Project, call: Option<Call>, bare: bool, store: &Store, cx: &mut Context) -> Result<(), CliError> {
+    let mut selected = project.select(cx)?;
+    checks::leave_out(&project, &mut selected);
+    let (some_check, all_checks) = checks::any_and_all(&selected);
+    if bare && all_checks {
+        return check::check(&project, &selected, store, None, cx);
+    }
     let lowered = project.lower(&selected, store, cx)?;
     let work = Work::new(&project, &selected, &lowered, store, cx)?;
     if cx.globals.dry_run {
@@ -50,8 +58,8 @@ fn build(project: Project, call: Option<Call>, store: &Store, cx: &mut Context) 
     let (results, error) = work.build(cx, &*listener)?;
     listener.event(Event::Done(results.summary.clone()));
     drop(listener);
-    // What has to be written to a cache, or told, is so each time.
-    let quiet = selected.warnings == 0 && work.cache_to.is_none();
+    // What has to be written to a cache, or told, is so each time; and a check that is named says more without a verb.
+    let quiet = selected.warnings == 0 && work.cache_to.is_none() && !some_check;
     let text = lines(&selected, &lowered, &results);
     cx.out.write_all(text.as_bytes())?;
     if let (Some(call), true) = (call, error.is_none() && results.summary.ran == 0 && quiet) {

@@ -119,7 +119,9 @@ impl Side {
             Output::Image(image) => Ok(inspector.image(&image)?),
             Output::Layer(layer) => Ok(inspector.layer(&layer)),
             Output::Index(index) => Ok(inspector.kept(index.index.digest, platform)?),
-            Output::File(_) => Err(CliError::usage(format!("{label} is neither an image nor a layer"))),
+            Output::File(_) | Output::Passed(_) => {
+                Err(CliError::usage(format!("{label} is neither an image nor a layer")))
+            }
         }
     }
 }

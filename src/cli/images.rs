@@ -58,12 +58,14 @@ pub fn descriptor(Blob { digest, size }: Blob, media_type: &str) -> Descriptor {
 
 /// Narrows a selection to images and indexes: wildcards pass over other targets, a label that names one is an error.
 pub fn only_images(project: &Project, selected: &mut Selected<'_>, verb: &str) -> Result<(), CliError> {
-    let is_image = |target: TargetId| selected.graph.target(target).rule.purpose != Purpose::Layer;
+    let is_image =
+        |target: TargetId| !matches!(selected.graph.target(target).rule.purpose, Purpose::Layer | Purpose::Test);
     let named = project.patterns.iter().all(|pattern| !pattern.is_wildcard());
     let other = selected.targets.iter().find(|target| !is_image(**target));
     if let (true, Some(other)) = (named, other) {
-        let label = &selected.graph.target(*other).label;
-        return Err(CliError::usage(format!("{label} is a layer: only images can be {verb}")));
+        let Target { label, rule, .. } = selected.graph.target(*other);
+        let is = rule.purpose.describe();
+        return Err(CliError::usage(format!("{label} is {is}: only images can be {verb}")));
     }
     let images = selected.targets.iter().copied().filter(|target| is_image(*target)).collect();
     selected.targets = images;
@@ -106,7 +108,7 @@ pub fn built<'a>(work: &'a Work<'_>, results: &'a Results) -> Vec<BuiltImage<'a>
         let (top, media_type, images, is_index) = match results.output(action)? {
             Output::Image(image) => (image.manifest, &image.media_type, std::slice::from_ref(image), false),
             Output::Index(index) => (index.index, &index.media_type, index.images.as_slice(), true),
-            Output::File(_) | Output::Layer(_) => return None,
+            Output::File(_) | Output::Layer(_) | Output::Passed(_) => return None,
         };
         let elsewhere = elsewhere(action, work, results);
         Some(BuiltImage { label, top, media_type, images, is_index, action, elsewhere })

@@ -29,6 +29,11 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let project = project::open(std::slice::from_ref(&args.label), cx)?;
     let selected = project.select(cx)?;
     let target = selected.only(&args.label, "ls")?;
+    let declared = selected.graph.target(target);
+    if declared.rule.purpose.is_check() {
+        let is = declared.rule.purpose.describe();
+        return Err(CliError::usage(format!("{} is {is}: ls takes a layer or image", declared.label)));
+    }
     let store = project::open_store(cx)?;
     let lowered = project.lower(&selected, &store, cx)?;
     let work = Work::new(&project, &selected, &lowered, &store, cx)?;

@@ -3,6 +3,8 @@
 //! [`run`] takes arguments and a [`process::Process`], and gives an exit code. Nothing imports this module.
 
 pub mod build;
+pub mod check;
+pub mod checks;
 pub mod completions;
 pub mod context;
 pub mod diff;
@@ -27,6 +29,7 @@ pub mod patterns;
 pub mod process;
 pub mod project;
 pub mod promote;
+pub mod promote_tests;
 pub mod published;
 pub mod push;
 pub mod query;
@@ -81,6 +84,7 @@ fn command(args: Vec<OsString>, process: Process) -> Exit {
 fn dispatch(verb: &Verb, context: &mut Context) -> Result<(), CliError> {
     match verb {
         Verb::Build(args) => build::run(args, context),
+        Verb::Check(args) => check::run(args, context),
         Verb::Push(args) => push::run(args, context),
         Verb::Promote(args) => promote::run(args, context),
         Verb::Export(args) => export::run(args, context),

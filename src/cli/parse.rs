@@ -9,8 +9,8 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use super::error::CliError;
 use super::global::{ColorChoice, Flags};
 use super::{
-    build, completions, diff, explain, export, init, load, lock, ls, patterns, promote, push, query, registry, shell,
-    status,
+    build, check, completions, diff, explain, export, init, load, lock, ls, patterns, promote, push, query, registry,
+    shell, status,
 };
 use crate::diagnostic::nearest;
 
@@ -30,7 +30,7 @@ pub struct Command {
 }
 
 const AFTER_HELP: &str = "\
-A PATTERN without a verb does what its targets are for: layers and images are built.
+A PATTERN without a verb does what its targets are for: layers and images are built, checks are run.
 Results go to stdout, all else to stderr.
 
 Exit codes: 0 done, 1 a build action or effect failed, 2 the call or a layers.toml is wrong, 3 a check failed, \
@@ -42,6 +42,7 @@ Exit codes: 0 done, 1 a build action or effect failed, 2 the call or a layers.to
 #[expect(missing_docs, reason = "each verb's documentation is its help text and stands over its arguments")]
 pub enum Verb {
     Build(build::Args),
+    Check(check::Args),
     Push(push::Args),
     Promote(promote::Args),
     Export(export::Args),
@@ -83,28 +84,39 @@ pub fn definition() -> clap::Command {
 
 /// The command of a line; the program's name stands first.
 pub fn command(args: Vec<OsString>) -> Result<Command, Refusal> {
-    let args = with_verb(patterns::shield(args));
+    let (args, bare) = with_verb(patterns::shield(args));
     let command = Command::try_parse_from(&args)?;
     match &command.verb {
         Verb::Other(words) if words.first().is_some_and(|word| patterns::looks_like_pattern(word)) => {
             let (before, from_pattern) = args.split_at(args.len() - words.len());
             let verb = [OsString::from(IMPLIED_VERB)];
-            Ok(Command::try_parse_from(before.iter().chain(&verb).chain(from_pattern))?)
+            Ok(without_verb(Command::try_parse_from(before.iter().chain(&verb).chain(from_pattern))?))
         }
         Verb::Other(words) => Err(Refusal::Error(unknown_verb(words))),
+        _ if bare => Ok(without_verb(command)),
         _ => Ok(command),
     }
 }
 
-/// Puts the implied verb before a `--` that no verb stands before: clap allows none there.
-fn with_verb(mut args: Vec<OsString>) -> Vec<OsString> {
+/// Notes that the verb was not written: then a check that is named is run, with all that `check` says of it.
+fn without_verb(mut command: Command) -> Command {
+    if let Verb::Build(args) = &mut command.verb {
+        args.bare = true;
+    }
+    command
+}
+
+/// Puts the implied verb before a `--` that no verb stands before: clap allows none there. Tells whether it did.
+fn with_verb(mut args: Vec<OsString>) -> (Vec<OsString>, bool) {
     use clap::error::ErrorKind::{DisplayHelpOnMissingArgumentOrSubcommand, MissingSubcommand};
-    let Some(dashes) = args.iter().position(|arg| arg == "--") else { return args };
+    let Some(dashes) = args.iter().position(|arg| arg == "--") else { return (args, false) };
     let error = Command::try_parse_from(&args[..dashes]).err().map(|error| error.kind());
-    if dashes + 1 < args.len() && matches!(error, Some(DisplayHelpOnMissingArgumentOrSubcommand | MissingSubcommand)) {
+    let lacks = matches!(error, Some(DisplayHelpOnMissingArgumentOrSubcommand | MissingSubcommand));
+    let implied = dashes + 1 < args.len() && lacks;
+    if implied {
         args.insert(dashes, IMPLIED_VERB.into());
     }
-    args
+    (args, implied)
 }
 
 /// What layers and images are for.
@@ -143,7 +155,10 @@ mod tests {
 
     fn built(line: &str) -> Vec<String> {
         match parsed(line).verb {
-            Verb::Build(args) => args.patterns.patterns,
+            Verb::Build(args) => {
+                assert_eq!(args.bare, !line.contains("build"), "{line}");
+                args.patterns.patterns
+            }
             other => panic!("not build: {other:?}"),
         }
     }

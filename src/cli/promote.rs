@@ -6,7 +6,7 @@ use super::context::Context;
 use super::error::CliError;
 use super::patterns::Patterns;
 use super::published::Published;
-use super::{images, project, registries};
+use super::{images, project, promote_tests, registries};
 use crate::effect::promote::{PromoteError, Promotion, promote};
 use crate::event::{Event, Summary};
 use crate::exit::Exit;
@@ -56,11 +56,15 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     }
     let client = registries::client(cx, &project.workspace.settings.registries)?;
     let client = registries::without_mirrors(client, &from.registry.registry);
+    let (promotions, stopped) = promote_tests::allowed(promotions, &project, &selected, &client, cx)?;
+    if let (true, Some(error)) = (promotions.is_empty(), &stopped) {
+        return Err(error.clone());
+    }
     let Published { lines, error, .. } = published(&promotions, client, cx);
     for line in lines {
         writeln!(cx.out, "{line}")?;
     }
-    error.map_or(Ok(()), Err)
+    error.or(stopped).map_or(Ok(()), Err)
 }
 
 /// Where a profile's images are.

@@ -8,7 +8,7 @@ use super::images::{self, BuiltImage};
 use super::patterns::Patterns;
 use super::published::Published;
 use super::work::Work;
-use super::{dry_run, project, registries};
+use super::{checks, dry_run, project, registries};
 use crate::effect::push::{PushError, Pushable, push};
 use crate::event::{Event, Listener};
 use crate::reference::{RegistryBase, RepositoryPath, Tag};
@@ -31,6 +31,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let mut selected = project.select(cx)?;
     images::only_images(&project, &mut selected, "pushed")?;
     images::only_built(&project, &mut selected)?;
+    checks::add(&mut selected);
     let to = Destination {
         registry: project.registry(cx)?,
         tags: images::tags(&args.tags, &project)?,
@@ -65,8 +66,8 @@ struct Destination {
 
 impl Destination {
     fn announce(&self, work: &Work<'_>, cx: &mut Context) -> Result<(), CliError> {
-        for target in &work.selected.targets {
-            let label = &work.selected.graph.target(*target).label;
+        let targets = work.selected.targets.iter().map(|target| work.selected.graph.target(*target));
+        for label in targets.filter(|target| target.rule.purpose.is_published()).map(|target| &target.label) {
             let repository = images::repository(label, &self.registry)?;
             let tags: Vec<String> = self.tags.iter().map(|tag| format!("{repository}:{tag}")).collect();
             writeln!(cx.out, "PUSH {label} {}", tags.join(" "))?;
@@ -101,7 +102,8 @@ fn publish(work: &Work<'_>, to: &Destination, cx: &Context, listener: &dyn Liste
     let mut again = true;
     loop {
         let (results, build_error) = work.build(cx, listener)?;
-        let built = images::built(work, &results);
+        let mut built = images::built(work, &results);
+        built.retain(|image| checks::is_free(image.label, work, &results));
         let pushables = built.iter().map(|image| to.pushable(image, work)).collect::<Result<Vec<_>, _>>()?;
         let labels = pushables.iter().map(|image| &*image.label);
         let Published { lines, unchanged, error } = match push(&pushables, to.client.clone(), work.store, listener) {
@@ -113,6 +115,7 @@ fn publish(work: &Work<'_>, to: &Destination, cx: &Context, listener: &dyn Liste
         }
         let (ran, cached) = (lines.len() - unchanged, unchanged);
         listener.event(Event::Done(results.closing("pushed", ran, cached)));
+        let build_error = build_error.map(|error| checks::stopping(error, &checks::stopped(work, &results), "pushed"));
         return Ok((lines, build_error.or(error)));
     }
 }

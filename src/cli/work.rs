@@ -23,16 +23,19 @@ use crate::digest::Digest;
 use crate::event::{Event, Listener, Step, Summary};
 use crate::exit::Exit;
 use crate::graph::TargetId;
+use crate::image_test::Finding;
 use crate::plan::lower::Lowered;
 use crate::reason::reason;
 use crate::reference::Repository;
 use crate::sandbox::host::Sandbox;
 use crate::shared::cache::SharedCache;
 use crate::store::Store;
+use crate::workspace::Target;
 
 /// Results of a build, by target.
 pub struct Results {
     outputs: Vec<Option<Output>>,
+    failures: Vec<Failure>,
     /// How many actions ran, for verbs that say what they did.
     pub summary: Summary,
     began: Instant,
@@ -42,6 +45,11 @@ impl Results {
     /// What an action gave; `None` where it failed.
     pub fn output(&self, id: ActionId) -> Option<&Output> {
         self.outputs[id.index()].as_ref()
+    }
+
+    /// Why an action failed; `None` for one that did not, or was not tried.
+    pub fn failure(&self, id: ActionId) -> Option<&BuildError> {
+        self.failures.iter().find(|failure| failure.id == id).map(|failure| &failure.error)
     }
 
     /// Everything that there is.
@@ -140,7 +148,7 @@ impl Work<'_> {
         tell_damage(self.store, listener);
         let summary = self.summary(&built, actions, start);
         let error = self.failed(&built.failures);
-        Ok((Results { outputs: built.outputs, summary, began: start }, error))
+        Ok((Results { outputs: built.outputs, failures: built.failures, summary, began: start }, error))
     }
 
     fn tell_plan(&self, states: &[State], cx: &Context, listener: &dyn Listener) {
@@ -224,7 +232,7 @@ impl Work<'_> {
         let built = self.run(states, cx, listener)?;
         self.failed(&built.failures).map_or(Ok(()), Err)?;
         let summary = self.summary(&built, actions, start);
-        Ok(Results { outputs: built.outputs, summary, began: start })
+        Ok(Results { outputs: built.outputs, failures: built.failures, summary, began: start })
     }
 
     /// Notes which action each target's last build was, for `explain`.
@@ -271,19 +279,41 @@ impl Work<'_> {
             return None;
         }
         let environment = failures.iter().any(|failure| failure.error.is_environment());
-        let exit = if environment { Exit::Environment } else { Exit::Failed };
+        let exit = match failures.iter().all(|failure| failure.error.is_test()) {
+            _ if environment => Exit::Environment,
+            true => Exit::Partial,
+            false => Exit::Failed,
+        };
         let shown: Vec<Diagnostic> = failures.iter().map(|failure| self.diagnostic(failure)).collect();
         Some(self.project.diagnosed(exit, &shown))
     }
 
     fn diagnostic(&self, failure: &Failure) -> Diagnostic {
         let action = self.lowered.graph.get(failure.id);
+        if let (BuildError::Test { image, findings }, Some(id)) =
+            (&failure.error, self.selected.graph.id(&action.label))
+        {
+            return unmet(self.selected.graph.target(id), image, findings);
+        }
         let mut diagnostic = Diagnostic::error(format!("{} failed: {}", action.name(), chain(&failure.error)));
         if let Some(target) = self.selected.graph.id(&action.label) {
             diagnostic = diagnostic.at(self.selected.graph.target(target).span, "this target");
         }
         failure.error.hint().into_iter().fold(diagnostic, Diagnostic::help)
     }
+}
+
+/// A test that failed, each finding at the attribute that asks for it.
+pub fn unmet(test: &Target, image: &str, findings: &[Finding]) -> Diagnostic {
+    let mut diagnostic = Diagnostic::error(format!("{} failed: {image} is not as expected", test.label));
+    for finding in findings {
+        let span = test.attributes().key_span(finding.attribute).unwrap_or(test.span);
+        diagnostic = match diagnostic.primary {
+            None => diagnostic.at(span, finding.to_string()),
+            Some(_) => diagnostic.also(span, finding.to_string()),
+        };
+    }
+    diagnostic
 }
 
 /// An error with its causes, each said once.

@@ -1,6 +1,7 @@
 //! What the labels in attributes name.
 //!
-//! One edge a label whose target exists and is of a fitting kind, one diagnostic for any other.
+//! One edge a label whose target exists and is of a fitting kind, one diagnostic for any other; of labels that are only
+//! mentioned, no edge.
 
 use rayon::prelude::*;
 
@@ -44,7 +45,7 @@ fn resolve_package(graph: &TargetGraph<'_>, index: usize, package: &Package) -> 
                 Some(to) => {
                     resolved.diagnostics.extend(unfit(used, graph.target(to)));
                     let edge = Dependency { target: to, attribute: used.attribute, span: used.span };
-                    resolved.edges.push((from, edge));
+                    resolved.edges.extend(used.is_edge.then_some((from, edge)));
                 }
                 None => resolved.diagnostics.extend(unknown(graph, used)),
             }

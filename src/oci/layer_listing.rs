@@ -63,7 +63,8 @@ pub fn list_layer(blob: impl Read, diff_id: DiffId, mut spool: File) -> Result<L
     Ok(Listing::of_entries(entries))
 }
 
-fn put_aside(tar: &mut dyn Read, spool: &mut File) -> Result<(Digest, u64), LayerListingError> {
+/// Writes a plain tar to a file; gives its digest and its length in bytes.
+pub(super) fn put_aside(tar: &mut dyn Read, spool: &mut File) -> Result<(Digest, u64), LayerListingError> {
     let (mut hasher, mut length) = (Hasher::new(), 0);
     let mut buffer = vec![0; 256 << 10];
     loop {
@@ -80,7 +81,7 @@ fn put_aside(tar: &mut dyn Read, spool: &mut File) -> Result<(Digest, u64), Laye
 }
 
 /// `None` for the root itself, and for what no engine extracts.
-fn listed(member: RawMember) -> Result<Option<Listed>, LayerPathError> {
+pub(super) fn listed(member: RawMember) -> Result<Option<Listed>, LayerPathError> {
     let path = LayerPath::new(&member.name)?;
     let Some(kind) = kind(&member).filter(|_| !path.is_root()) else { return Ok(None) };
     let target = match kind {

@@ -22,6 +22,7 @@ pub mod image_spec;
 pub mod index;
 pub mod layer;
 mod layer_bytes;
+pub mod layer_files;
 pub mod layer_listing;
 pub mod layout;
 pub mod listing;

@@ -73,6 +73,11 @@ pub static RULE: Rule = Rule {
                 Type::Table(HEALTHCHECK),
                 "How an engine learns whether the program is well; always written to the config.",
             ),
+            optional(
+                "tests",
+                Type::List(&Type::Mention(&[Purpose::Test])),
+                "Tests that must pass before it, or an index with it, is published.",
+            ),
         ],
     },
     lower,
@@ -166,7 +171,8 @@ pub(super) fn env(attributes: Attributes<'_>, errors: &mut Vec<Diagnostic>) -> V
     variables
 }
 
-fn ports(attributes: Attributes<'_>, errors: &mut Vec<Diagnostic>) -> BTreeSet<Port> {
+/// Ports.
+pub(super) fn ports(attributes: Attributes<'_>, errors: &mut Vec<Diagnostic>) -> BTreeSet<Port> {
     let items = attributes.get("ports").and_then(|value| value.as_array()).unwrap_or_default();
     let mut ports = BTreeSet::new();
     for item in items {

@@ -30,6 +30,11 @@ pub static RULE: Rule = Rule {
                  all. Default: each image is for its own platform.",
             ),
             optional("annotations", Type::Map(&Type::String), "Annotations of the index."),
+            optional(
+                "tests",
+                Type::List(&Type::Mention(&[Purpose::Test])),
+                "Tests that must pass before it is published.",
+            ),
         ],
     },
     lower,

@@ -9,6 +9,7 @@ pub mod debs_source;
 pub mod exec;
 pub mod files;
 pub mod image;
+pub mod image_test;
 pub mod index;
 pub mod pull;
 pub mod run;
@@ -45,7 +46,7 @@ pub struct Rule {
 }
 
 /// Every rule there is.
-pub static RULES: [&Rule; 9] = [
+pub static RULES: [&Rule; 10] = [
     &files::RULE,
     &tar::RULE,
     &debs::RULE,
@@ -55,6 +56,7 @@ pub static RULES: [&Rule; 9] = [
     &image::RULE,
     &index::RULE,
     &pull::RULE,
+    &image_test::RULE,
 ];
 
 /// The rule of a name; `None` for an unknown one.

@@ -100,7 +100,7 @@ pub fn is_text(output: &Output, blob: &Blob) -> bool {
     match output {
         Output::File(_) => false,
         Output::Layer(layer) => *blob != layer.blob,
-        Output::Image(_) | Output::Index(_) => true,
+        Output::Image(_) | Output::Index(_) | Output::Passed(_) => true,
     }
 }
 

@@ -99,6 +99,7 @@ fn past(what: &str) -> &'static str {
         "export" => "exported",
         "load" => "loaded",
         "promote" => "promoted",
+        "image_test" => "tested",
         _ => "built",
     }
 }

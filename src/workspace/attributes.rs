@@ -49,6 +49,11 @@ impl<'a> Attributes<'a> {
         self.get(key).map(|value| value.span)
     }
 
+    /// Where the key itself stands, for messages about what is written there.
+    pub fn key_span(&self, key: &str) -> Option<Span> {
+        self.table.0.iter().find(|entry| entry.key == key).map(|entry| entry.key_span)
+    }
+
     /// Whether the key is written.
     pub fn has(&self, key: &str) -> bool {
         self.get(key).is_some()

@@ -19,6 +19,8 @@ pub struct LabelUse {
     pub span: Span,
     /// What its target may be for.
     pub purposes: &'static [Purpose],
+    /// Whether the target needs what it names.
+    pub is_edge: bool,
 }
 
 /// What a check found.
@@ -80,7 +82,8 @@ impl Checker<'_> {
             (Type::Enum(words), Node::String(text)) if !words.contains(&text.as_str()) => {
                 self.found.diagnostics.push(not_one_of(value.span, text, words, name, ty));
             }
-            (Type::Label(purposes), Node::String(text)) => self.label(value.span, text, purposes),
+            (Type::Label(purposes), Node::String(text)) => self.label(value.span, text, purposes, true),
+            (Type::Mention(purposes), Node::String(text)) => self.label(value.span, text, purposes, false),
             (Type::List(item), Node::Array(items)) => items.iter().for_each(|value| {
                 if item.fits(&value.node) {
                     self.value(value, item, name);
@@ -106,11 +109,11 @@ impl Checker<'_> {
         }
     }
 
-    fn label(&mut self, span: Span, text: &str, purposes: &'static [Purpose]) {
+    fn label(&mut self, span: Span, text: &str, purposes: &'static [Purpose], is_edge: bool) {
         match Label::parse(text, self.here) {
             Ok(label) => {
                 let attribute = self.top.unwrap_or_default();
-                self.found.labels.push(LabelUse { attribute, label, span, purposes });
+                self.found.labels.push(LabelUse { attribute, label, span, purposes, is_edge });
             }
             Err(error) => {
                 let mistake = Diagnostic::error(error.to_string()).at(span, "");

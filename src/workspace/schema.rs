@@ -31,6 +31,8 @@ pub enum Purpose {
     Base,
     /// It makes an index of images; named as an image is, and published like one.
     Index,
+    /// It tests images: it gives nothing, and wildcards name it only where checks are meant.
+    Test,
 }
 
 /// One attribute of a rule, or one key of a table inside one.
@@ -59,6 +61,8 @@ pub enum Type {
     Enum(&'static [&'static str]),
     /// A label: an edge to a target whose rule has one of the purposes.
     Label(&'static [Purpose]),
+    /// A label of such a target that is no edge: the target named may itself need the one that names it.
+    Mention(&'static [Purpose]),
     /// A list.
     List(&'static Type),
     /// A table with free keys, its values all of one type.
@@ -92,7 +96,7 @@ impl Type {
             Type::String => "a string".to_owned(),
             Type::Enum([word]) => format!("`{word}`"),
             Type::Enum(words) => format!("one of {}", quoted(words)),
-            Type::Label(_) => "a label".to_owned(),
+            Type::Label(_) | Type::Mention(_) => "a label".to_owned(),
             Type::List(item) => format!("a list of {}", item.plural()),
             Type::Map(value) => format!("a table of {}", value.plural()),
             Type::Table(_) => "a table".to_owned(),
@@ -105,7 +109,7 @@ impl Type {
             Type::Boolean => "booleans".to_owned(),
             Type::Integer => "whole numbers".to_owned(),
             Type::String | Type::Enum(_) => "strings".to_owned(),
-            Type::Label(_) => "labels".to_owned(),
+            Type::Label(_) | Type::Mention(_) => "labels".to_owned(),
             Type::List(_) => "lists".to_owned(),
             Type::Map(_) | Type::Table(_) => "tables".to_owned(),
             Type::Either(types) => types.iter().map(Type::plural).collect::<Vec<_>>().join(" or "),
@@ -117,7 +121,7 @@ impl Type {
         match self {
             Type::Boolean => matches!(node, Node::Boolean(_)),
             Type::Integer => matches!(node, Node::Integer(_)),
-            Type::String | Type::Enum(_) | Type::Label(_) => matches!(node, Node::String(_)),
+            Type::String | Type::Enum(_) | Type::Label(_) | Type::Mention(_) => matches!(node, Node::String(_)),
             Type::List(_) => matches!(node, Node::Array(_)),
             Type::Map(_) | Type::Table(_) => matches!(node, Node::Table(_)),
             Type::Either(types) => types.iter().any(|ty| ty.fits(node)),
@@ -131,6 +135,11 @@ impl Purpose {
         matches!(self, Purpose::Image | Purpose::Index)
     }
 
+    /// Whether `check` runs a target of it.
+    pub fn is_check(self) -> bool {
+        matches!(self, Purpose::Test)
+    }
+
     /// For messages: "a layer".
     pub fn describe(self) -> &'static str {
         match self {
@@ -138,6 +147,7 @@ impl Purpose {
             Purpose::Image => "an image",
             Purpose::Base => "a pulled image",
             Purpose::Index => "an index",
+            Purpose::Test => "an image test",
         }
     }
 }

@@ -15,6 +15,7 @@ mod embedded;
 mod executing;
 mod explained;
 mod fetching;
+mod imagetests;
 mod incremental;
 mod indexes;
 mod kdc;
