@@ -96,6 +96,11 @@ fn workspace() -> Option<Sample> {
     Some(sample)
 }
 
+/// Objects and libraries to link with, and those that Rust's own programs load.
+const FILES: &str = "Scrt1.o crt1.o crti.o crtn.o crtbegin.o crtbeginS.o crtend.o crtendS.o libgcc.a libgcc_eh.a libgcc_s.so \
+                     libgcc_s.so.1 libc.so libc.so.6 libc_nonshared.a libm.so libm.so.6 libmvec.so.1 libpthread.a \
+                     libpthread.so.0 libdl.a libdl.so.2 librt.a librt.so.1 libutil.a libz.so.1 liblto_plugin.so";
+
 /// What gcc needs to link: itself, binutils' ld, the files that it names, and the libraries of all.
 fn linker(root: &Path) {
     let real = |path: &Path| path.canonicalize().expect("a file of the machine");
@@ -115,29 +120,8 @@ fn linker(root: &Path) {
         named(&program, root);
     }
     named(Path::new("/usr/bin/cc"), root);
-    let objects = ["Scrt1.o", "crt1.o", "crti.o", "crtn.o", "crtbegin.o", "crtbeginS.o", "crtend.o", "crtendS.o"];
-    let archives = ["libgcc.a", "libgcc_s.so", "libgcc_eh.a", "libc.so", "libc_nonshared.a", "liblto_plugin.so"];
-    let shared = [
-        "libgcc_s.so.1",
-        "libc.so.6",
-        "libm.so",
-        "libm.so.6",
-        "libmvec.so.1",
-        "libpthread.a",
-        "libdl.a",
-        "librt.a",
-        "libutil.a",
-    ];
-    for name in objects.iter().chain(&archives).chain(&shared) {
-        let path = asked(&format!("-print-file-name={name}"));
-        if path.is_absolute() {
-            put(&path);
-            named(&path, root);
-        }
-    }
-    // What Rust's own programs load beside these.
-    ["libdl.so.2", "librt.so.1", "libpthread.so.0", "libz.so.1"].iter().for_each(|name| {
-        let path = asked(&format!("-print-file-name={name}"));
+    FILES.split_whitespace().map(|name| asked(&format!("-print-file-name={name}"))).for_each(|path| {
+        // One that this machine lacks is given back as it was asked for.
         if path.is_absolute() {
             put(&path);
             named(&path, root);
