@@ -49,7 +49,7 @@ pub fn within(path: &Utf8Path) -> Option<Utf8PathBuf> {
     for part in path.components() {
         match part {
             Utf8Component::CurDir => {}
-            Utf8Component::ParentDir => _ = whole.pop().then_some(())?,
+            Utf8Component::ParentDir => whole.pop().then_some(())?,
             Utf8Component::Normal(name) => whole.push(name),
             Utf8Component::RootDir | Utf8Component::Prefix(_) => return None,
         }

@@ -17,14 +17,13 @@ use super::error::{SandboxError, advice};
 use super::id_map::IdMap;
 use super::inside::{MARK, NETWORK, READY};
 use super::output;
-use super::outside::Outside;
 use super::task::{Answer, Task};
 use crate::reason::reason;
 
 /// Starts sandboxes.
 #[derive(Debug)]
 pub struct Sandbox {
-    program: PathBuf,
+    pub(super) program: PathBuf,
 }
 
 /// What came of a task.
@@ -78,16 +77,6 @@ impl Sandbox {
             let last_lines = output.join().unwrap_or_default();
             Ok(Ended { answer: answer?, last_lines })
         })
-    }
-
-    /// Runs a command on the host itself, without a sandbox.
-    pub fn outside(
-        &self,
-        command: &Outside<'_>,
-        limit: Option<Duration>,
-        told: &(dyn Fn(&str) + Sync),
-    ) -> Result<Ended, SandboxError> {
-        command.perform(&self.program, limit, told)
     }
 
     /// Does a task whose last command a person talks to: it has this process's own streams.

@@ -8,6 +8,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::os::fd::AsFd as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
@@ -20,7 +21,7 @@ use super::error::FIRST;
 use super::outputs::outputs;
 use super::root_fs::{Tried as _, keep_to_ourselves, overlay};
 use super::task::{Answer, Collect, Gather, Task};
-use super::{commands, lay_out, namespaces, outside};
+use super::{commands, lay_out, namespaces};
 use crate::oci::chunk_memory::NoMemory;
 use crate::oci::compress::{Compression, Format};
 use crate::oci::layer::{LayerError, write_layer};
@@ -29,6 +30,8 @@ use crate::oci::layer::{LayerError, write_layer};
 pub(super) const MARK: &str = "--inside-the-sandbox";
 /// The outer process's second argument where the host's network is used.
 pub(super) const NETWORK: &str = "network";
+/// The second argument of a program that is no sandbox after all, and becomes a command of the host.
+pub(super) const OUTSIDE: &str = "outside";
 /// What the outer process says once it has left the host's namespaces.
 pub(super) const READY: &str = "ready";
 
@@ -40,10 +43,20 @@ pub fn enter(args: &[OsString]) -> Option<ExitCode> {
     }
     let ended = match role.to_str() {
         Some("inner") => inner(rest.first().map(OsString::as_os_str)),
-        Some(outside::ROLE) => outside::become_command(rest),
+        Some(OUTSIDE) => become_command(rest),
         _ => outer(role == NETWORK, rest.first().map(OsString::as_os_str)),
     };
     Some(if ended.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Becomes a command; returns only where that fails, and then says so as a shell would.
+fn become_command(words: &[OsString]) -> io::Result<()> {
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    let (program, arguments) = words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+    let error = Command::new(program).args(arguments).exec();
+    let text = format!("`{}` cannot be started: {error}\n", program.to_string_lossy());
+    io::stderr().write_all(text.as_bytes())?;
+    Err(error)
 }
 
 fn outer(network: bool, terminal: Option<&OsStr>) -> io::Result<()> {

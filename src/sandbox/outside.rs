@@ -3,24 +3,20 @@
 //! The program starts itself in between, to become the command: so the command dies with this process. Its whole process
 //! group is killed when its time is over, and when it ends.
 
-use std::ffi::OsString;
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group, set_parent_process_death_signal};
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::error::SandboxError;
-use super::host::Ended;
-use super::inside::MARK;
+use super::host::{Ended, Sandbox};
+use super::inside::{MARK, OUTSIDE};
 use super::output;
 use super::task::Answer;
-
-/// The second argument of a program that becomes a command.
-pub(super) const ROLE: &str = "outside";
 
 /// A command and all that it is given.
 #[derive(Debug)]
@@ -33,19 +29,19 @@ pub struct Outside<'a> {
     pub folder: &'a Path,
 }
 
-impl Outside<'_> {
-    /// Runs it. `program`: this very one; `limit`: how long it may take; `told` gets each line that it prints.
-    pub(super) fn perform(
+impl Sandbox {
+    /// Runs a command on the host itself. `limit`: how long it may take; `told` gets each line that it prints.
+    pub fn outside(
         &self,
-        program: &Path,
+        outside: &Outside<'_>,
         limit: Option<Duration>,
         told: &(dyn Fn(&str) + Sync),
     ) -> Result<Ended, SandboxError> {
         let (reader, writer) = io::pipe().map_err(SandboxError::Start)?;
         let copy = writer.try_clone().map_err(SandboxError::Start)?;
-        let mut command = Command::new(program);
-        command.args([MARK, ROLE]).args(self.command).env_clear().envs(self.env.iter().cloned());
-        command.current_dir(self.folder).process_group(0).stdin(Stdio::null()).stdout(writer).stderr(copy);
+        let mut command = Command::new(&self.program);
+        command.args([MARK, OUTSIDE]).args(outside.command).env_clear().envs(outside.env.iter().cloned());
+        command.current_dir(outside.folder).process_group(0).stdin(Stdio::null()).stdout(writer).stderr(copy);
         std::thread::scope(|scope| {
             let output = scope.spawn(|| output::follow(reader, &[], &|line| told(line)));
             let status = waited_for(command, limit);
@@ -84,14 +80,4 @@ fn answer(status: ExitStatus) -> Answer {
         (_, Some(signal)) => Answer::Failed { command: 0, status: format!("signal: {signal}") },
         (code, None) => Answer::Failed { command: 0, status: format!("exit status: {}", code.unwrap_or_default()) },
     }
-}
-
-/// Becomes a command; returns only where that fails, and then says so as a shell would.
-pub(super) fn become_command(words: &[OsString]) -> io::Result<()> {
-    set_parent_process_death_signal(Some(Signal::KILL))?;
-    let (program, arguments) = words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
-    let error = Command::new(program).args(arguments).exec();
-    let text = format!("`{}` cannot be started: {error}\n", program.to_string_lossy());
-    io::stderr().write_all(text.as_bytes())?;
-    Err(error)
 }

@@ -96,6 +96,11 @@ fn workspace() -> Option<Sample> {
     Some(sample)
 }
 
+/// Objects and libraries to link with, and those that Rust's own programs load.
+const FILES: &str = "Scrt1.o crt1.o crti.o crtn.o crtbegin.o crtbeginS.o crtend.o crtendS.o libgcc.a libgcc_eh.a libgcc_s.so \
+                     libgcc_s.so.1 libc.so libc.so.6 libc_nonshared.a libm.so libm.so.6 libmvec.so.1 libpthread.a \
+                     libpthread.so.0 libdl.a libdl.so.2 librt.a librt.so.1 libutil.a libz.so.1 liblto_plugin.so";
+
 /// What gcc needs to link: itself, binutils' ld, the files that it names, and the libraries of all.
 fn linker(root: &Path) {
     let real = |path: &Path| path.canonicalize().expect("a file of the machine");
@@ -104,9 +109,9 @@ fn linker(root: &Path) {
         let output = Command::new("gcc").arg(question).output().expect("gcc runs").stdout;
         PathBuf::from(String::from_utf8(output).expect("UTF-8").trim())
     };
-    let programs =
-        [asked("-print-prog-name=collect2"), "/usr/bin/sh".into(), "/usr/bin/gcc".into(), "/usr/bin/ld".into()];
-    for program in programs {
+    let parts = ["collect2", "lto-wrapper"].map(|name| asked(&format!("-print-prog-name={name}")));
+    let programs = ["sh", "gcc", "ld"].map(|name| Path::new("/usr/bin").join(name));
+    for program in parts.into_iter().chain(programs) {
         put(&program);
         libraries(&real(&program)).iter().for_each(|library| {
             put(library);
@@ -115,35 +120,13 @@ fn linker(root: &Path) {
         named(&program, root);
     }
     named(Path::new("/usr/bin/cc"), root);
-    let objects = ["Scrt1.o", "crt1.o", "crti.o", "crtn.o", "crtbegin.o", "crtbeginS.o", "crtend.o", "crtendS.o"];
-    let archives = ["libgcc.a", "libgcc_s.so", "libgcc_eh.a", "libc.so", "libc_nonshared.a", "liblto_plugin.so"];
-    let shared = [
-        "libgcc_s.so.1",
-        "libc.so.6",
-        "libm.so",
-        "libm.so.6",
-        "libmvec.so.1",
-        "libpthread.a",
-        "libdl.a",
-        "librt.a",
-        "libutil.a",
-    ];
-    for name in objects.iter().chain(&archives).chain(&shared) {
-        let path = asked(&format!("-print-file-name={name}"));
-        if path.is_absolute() {
-            put(&path);
-            named(&path, root);
-        }
-    }
-    // What Rust's own programs load beside these.
-    ["libdl.so.2", "librt.so.1", "libpthread.so.0", "libz.so.1"].iter().for_each(|name| {
-        let path = asked(&format!("-print-file-name={name}"));
+    FILES.split_whitespace().map(|name| asked(&format!("-print-file-name={name}"))).for_each(|path| {
+        // One that this machine lacks is given back as it was asked for.
         if path.is_absolute() {
             put(&path);
             named(&path, root);
         }
     });
-    named(&asked("-print-prog-name=liblto_plugin.so"), root);
 }
 
 /// The name under which a file is asked for, where it is another than its own.
@@ -206,8 +189,12 @@ fn an_edit_is_compiled_whatever_its_size_and_nothing_else_counts() {
     assert_ne!(build(&sample), again.of_label("//p:app"));
     sample.replace("Cargo.toml", "opt-level = 2", "opt-level = 1");
     // With all that cargo kept, as without any of it; in another folder.
-    fs::remove_dir_all(sample.cache.join("actions")).expect("the records");
-    let warm = build(&sample);
+    for folder in ["actions", "snapshots"] {
+        fs::remove_dir_all(sample.cache.join(folder)).expect("the records");
+    }
+    let rebuilt = Ended::of(command(&sample, &["build", "//p:app"])).success();
+    assert_eq!(rebuilt.counts().0, 2, "{}", rebuilt.err);
+    let warm = rebuilt.of_label("//p:app");
     assert_eq!(warm, again.of_label("//p:app"));
     let cold = workspace().expect("as before");
     cold.replace("crates/greet/src/lib.rs", "hello", "servu");
@@ -248,15 +235,15 @@ fn root_and_an_ordinary_user_get_the_same_program() {
     assert_eq!(by_user.of_label("//p:app"), by_root);
 }
 
-/// The one crate that is needed, as cargo keeps it.
+/// The one crate that is needed, as cargo keeps it, with the index.
 fn crates_of_registry(home: &Path) {
     let registry = cargo_home().join("registry");
-    for (path, content) in tree(&registry) {
-        let below = path.strip_prefix(&registry).expect("below").to_string_lossy().into_owned();
-        let wanted = below.starts_with("index/") || below.starts_with("cache/") && below.contains("/itoa-");
-        if let (Some(_), true, false) = (&content, wanted, path.is_symlink()) {
-            copy(&path, &home.join("registry").join(below));
-        }
+    let put = |path: &Path| copy(path, &home.join("registry").join(path.strip_prefix(&registry).expect("below")));
+    let index = tree(&registry.join("index"));
+    index.iter().filter(|(_, content)| content.is_some()).for_each(|(path, _)| put(path));
+    for host in fs::read_dir(registry.join("cache")).expect("a folder") {
+        let crates = fs::read_dir(host.expect("one").path()).expect("a folder").map(|entry| entry.expect("one").path());
+        crates.filter(|path| path.to_string_lossy().contains("/itoa-")).for_each(|path| put(&path));
     }
 }
 
@@ -271,9 +258,9 @@ fn what_cargo_says_is_shown_once_and_a_stale_lock_file_is_named() {
         assert!(ended.err.contains("cargo ended with exit status: 101"), "{}", ended.err);
     }
     sample.replace("crates/app/src/main.rs", "greet::GREETINGS", "greet::GREETING");
-    sample.replace("crates/app/Cargo.toml", "itoa = \"1\"", "itoa = \"1\"\nryu = \"1\"");
+    sample.replace("crates/app/Cargo.toml", "itoa = \"1\"", "itoa = \"1\"\ncfg-if = \"1\"");
     let stale = Ended::of(command(&sample, &["build", "//p:app"]));
-    assert!(stale.err.contains("Cargo.lock is stale: it lacks ryu 1."), "{}", stale.err);
+    assert!(stale.err.contains("Cargo.lock is stale: it lacks cfg-if 1."), "{}", stale.err);
     assert!(stale.err.contains("cargo update --workspace"), "{}", stale.err);
 }
 

@@ -56,7 +56,7 @@ fn an_output_that_is_not_made_or_can_not_be_taken_is_an_error_that_names_it() {
         outputs = { "/x" = "/out/x" }
         [exec.link]
         build-base = "host"
-        command = "ln -s /usr/bin out/away"
+        command = "rm -r out/away && ln -s /usr/bin out/away"
         outputs = { "/x" = "/out/away/env" }
     "#;
     let Some(sample) = workspace(targets) else { return };
@@ -100,7 +100,7 @@ fn on_the_host_it_is_not_portable_and_says_so_once() {
     let told = sample.run(&["explain", "//p:step"]).out;
     assert!(told.contains("not portable"), "{told}");
     let listed = sample.run(&["ls", "//p:step"]).out;
-    // `text a`, and a line of `more`.
+    // `text a` and `more`, the host's variable left out.
     assert!(listed.contains(" 11  /file"), "{listed}");
     assert!(sample.cache.join("caches/some/c").is_file());
     assert!(fs::read_dir(sample.cache.join("steps")).expect("a folder").next().is_none(), "something is left over");
