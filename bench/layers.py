@@ -10,6 +10,7 @@ Both take turns, and the order turns round from one round to the next. A sample:
 started, and how many cores others used meanwhile. Needs root, and for the first call the network. LB: layerbuild's binary.
 """
 import argparse
+import hashlib
 import json
 import os
 import re
@@ -110,6 +111,11 @@ def mmdebstrap():
             shutil.copyfile(blob, to)
     with open(f'{REPO}/Packages', 'w') as index:
         subprocess.run(['dpkg-scanpackages', '-m', '.'], cwd=REPO, stdout=index, stderr=subprocess.DEVNULL, check=True)
+    with open(f'{REPO}/Packages', 'rb') as index, open(f'{REPO}/Release', 'w') as release:
+        text = index.read()
+        # mmdebstrap takes what is essential by the suite's name.
+        release.write('Suite: bookworm\nCodename: bookworm\nDate: Thu, 01 Jan 2026 00:00:00 UTC\nSHA256:\n'
+                      f' {hashlib.sha256(text).hexdigest()} {len(text)} Packages\n')
     # Should it break off, its mounts go with the namespace.
     command = ['unshare', '-m', 'mmdebstrap', '--quiet', '--mode=root', '--variant=essential', '--format=tar',
                f'--include={",".join(PACKAGES)}', '--hook-dir=/usr/share/mmdebstrap/hooks/file-mirror-automount',
