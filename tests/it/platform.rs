@@ -50,7 +50,7 @@ fn fetched() -> &'static Option<String> {
 }
 
 fn fetch() -> Option<String> {
-    if !has(&["apt-config", "gpgv"]) {
+    if !has(&["apt-get", "gpgv"]) {
         return None;
     }
     let workspace = of_packages(&PACKAGES);
@@ -79,7 +79,8 @@ fn fetch() -> Option<String> {
 pub fn loaded(labels: &[&str]) -> Option<()> {
     static ALONE: Mutex<()> = Mutex::new(());
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut load = platform()?.command(&[&["-q", "load"], labels].concat());
+    let workspace = platform()?;
+    let mut load = workspace.command(&[&["-q", "load"], labels].concat());
     let output = load.arg("--cache-dir").arg(packages()).output().expect("layerbuild runs");
     assert!(output.status.success(), "{labels:?}: {}", String::from_utf8_lossy(&output.stderr));
     Some(())
