@@ -22,7 +22,9 @@ pub mod scheduler;
 pub mod tar;
 pub mod upstream;
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::sync::Mutex;
 
 use camino::Utf8Path;
 use rayon::ThreadPool;
@@ -54,6 +56,8 @@ pub struct Workshop<'a> {
     pub machine: &'a Machine,
     /// Where commands run.
     pub sandbox: &'a Sandbox,
+    /// Packages that a warning has named.
+    pub told: &'a Mutex<BTreeSet<String>>,
     /// Variables, for secrets.
     pub variable: &'a (dyn Fn(&str) -> Option<OsString> + Sync),
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::sync::Mutex;
 use std::time::Instant;
 
 use super::context::Context;
@@ -198,6 +199,7 @@ impl Work<'_> {
             shared,
             machine: &machine,
             sandbox: &sandbox,
+            told: &Mutex::default(),
             variable: &variable,
         })
     }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::panic, reason = "a test ends with what it saw")]
 
+mod base_images;
 mod cases;
 mod completing;
 mod damage;

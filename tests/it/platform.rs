@@ -41,7 +41,7 @@ fn fetched() -> &'static Option<String> {
 }
 
 fn fetch() -> Option<String> {
-    if !has(&["apt-config", "gpgv"]) {
+    if !has(&["apt-get", "gpgv"]) {
         return None;
     }
     let workspace = of_packages(&["base", "platform", "datakits"]);
