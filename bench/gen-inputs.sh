@@ -1,6 +1,6 @@
 #!/bin/bash
 # gen-inputs.sh [DIR] – makes the input set, about 330 MB; deterministic but for the Debian packages and the `big` files.
-#   DIR/src/base.tar         Debian's essential packages (tools/rootfs)
+#   DIR/src/base.tar         the root file system of //base:debian, made by LB (default: the release binary)
 #   DIR/src/app/             2,000 small files, 20 MB, 50 folders of 40
 #   DIR/src/big/             4 files of 50 MiB, cut from programs of this machine where it has such, else synthetic
 #   DIR/src/krb/             50 files, 2 MB
@@ -10,7 +10,12 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 D=$(realpath -m "${1:-${BENCH_SCRATCH:-scratch}/inputs}"); S=$D/src; mkdir -p "$S" "$D/df"
-if [ ! -s "$S/base.tar" ]; then ../tools/rootfs; cp ../images/base/debian.tar "$S/base.tar"; fi
+if [ ! -s "$S/base.tar" ]; then
+  # The one layer of the image: by far the largest file.
+  "${LB:-../target/release/layerbuild}" -C .. -q export --format oci --to "$D/base.oci" //base:debian >/dev/null
+  find "$D/base.oci/blobs" -type f -size +1M -exec gzip -dc {} \; >"$S/base.tar"
+  rm -rf "$D/base.oci"
+fi
 [ -d "$S/bronze" ] || python3 - "$S" <<'PY'
 import os, random, sys
 

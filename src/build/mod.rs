@@ -29,7 +29,9 @@ pub mod scheduler;
 pub mod tar;
 pub mod upstream;
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::sync::Mutex;
 
 use camino::Utf8Path;
 use rayon::ThreadPool;
@@ -64,6 +66,8 @@ pub struct Workshop<'a> {
     pub toolchains: &'a Toolchains,
     /// Where commands run.
     pub sandbox: &'a Sandbox,
+    /// Packages that a warning has named.
+    pub told: &'a Mutex<BTreeSet<String>>,
     /// Variables, for secrets.
     pub variable: &'a (dyn Fn(&str) -> Option<OsString> + Sync),
 }

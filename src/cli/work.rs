@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::sync::Mutex;
 use std::time::Instant;
 
 use super::context::Context;
@@ -219,6 +220,7 @@ impl Work<'_> {
             machine: &machine,
             toolchains: &self.project.toolchains,
             sandbox: &sandbox,
+            told: &Mutex::default(),
             variable: &variable,
         })
     }

@@ -2,7 +2,7 @@
 //!
 //! Indexes are fetched and verified, the request is resolved for each platform. Doesn't write the file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::digest::Digest;
 use crate::packages::debian::control::paragraphs;
@@ -62,6 +62,16 @@ pub enum LockDebsError {
         /// The version that is locked.
         version: String,
     },
+    /// A version is asked for that the archives don't have.
+    #[error("there is no {name} {asked}")]
+    NoVersion {
+        /// The package.
+        name: String,
+        /// What is asked for.
+        asked: String,
+        /// The versions that there are; empty: no package has the name.
+        there: Vec<String>,
+    },
     /// A version is asked for of a package that is below in another.
     #[error("{name} {asked} is asked for, but {name} {version} is below it")]
     Another {
@@ -90,6 +100,10 @@ impl LockDebsError {
             LockDebsError::Unmet { why: Unmet::Unknown { similar, .. }, .. } => {
                 (!similar.is_empty()).then(|| format!("did you mean `{}`?", similar.join("` or `")))
             }
+            LockDebsError::NoVersion { name, there, .. } if there.is_empty() => {
+                Some(format!("no package is called {name}"))
+            }
+            LockDebsError::NoVersion { there, .. } => Some(format!("there is {}", there.join(", "))),
             LockDebsError::Gone { .. } | LockDebsError::Unmet { below: true, .. } => Some(
                 "packages below stay as they are locked: `layerbuild lock --update` takes the newest of all".to_owned(),
             ),
@@ -124,6 +138,7 @@ fn one(
     let texts = indexes(wanted, present, architecture, machine, warn)?;
     let written: Vec<&str> = wanted.packages.iter().map(String::as_str).collect();
     let (names, mut pins) = resolve::split_pins(&written);
+    versions(&pins, &texts)?;
     pin(&mut pins, present)?;
     let usable = |package: &Package<'_>| package.source == 0 || is_present(package, present);
     let packages = texts.iter().enumerate().flat_map(|(source, texts)| read(source, texts)).filter(usable);
@@ -160,6 +175,19 @@ fn indexes(
 fn read(source: usize, texts: &[String]) -> impl Iterator<Item = Package<'_>> {
     let paragraphs = texts.iter().flat_map(|text| paragraphs(text));
     paragraphs.filter_map(move |paragraph| Package::read(paragraph, source))
+}
+
+/// Whether the versions that are asked for are there.
+fn versions(pins: &BTreeMap<&str, &str>, texts: &[Vec<String>]) -> Result<(), LockDebsError> {
+    for (name, asked) in pins {
+        let all = texts.iter().take(1).flat_map(|texts| read(0, texts)).filter(|package| package.name == *name);
+        let there: BTreeSet<&str> = all.map(|package| package.version).collect();
+        if !there.contains(asked) {
+            let there = there.into_iter().map(str::to_owned).collect();
+            return Err(LockDebsError::NoVersion { name: (*name).to_owned(), asked: (*asked).to_owned(), there });
+        }
+    }
+    Ok(())
 }
 
 /// What is below stays as it is.

@@ -99,7 +99,7 @@ fn lower(target: &Target<'_>, context: &dyn Context) -> Result<Operation, Vec<Di
     let compression = shared::compression(target).map_err(|error| errors.push(error)).ok();
     let judged = source.judge(&|label| context.locked_debs(label), &platform);
     let locked = judged.map_err(|error| errors.push(error)).ok();
-    let below = below(&source.below, &platform, target, context).map_err(|error| errors.push(error)).ok();
+    let below = below(&source.below, target, context).map_err(|error| errors.push(error)).ok();
     let (Some(compression), Some(locked), Some((below, merged_usr)), true) =
         (compression, locked, below, errors.is_empty())
     else {
@@ -117,33 +117,17 @@ fn lower(target: &Target<'_>, context: &dyn Context) -> Result<Operation, Vec<Di
     Ok(Operation::Debs(Box::new(layer)))
 }
 
-/// The layers that it stands on, and whether `/usr` is merged in all of them and in it.
-fn below(
-    labels: &[Label],
-    platform: &Platform,
-    target: &Target<'_>,
-    context: &dyn Context,
-) -> Result<(Vec<DebsPart>, bool), Diagnostic> {
-    let mut parts: Vec<DebsPart> = Vec::new();
+/// The layers that it stands on, and whether `/usr` is merged in all of them and in it. What isn't locked of them has been
+/// told.
+fn below(labels: &[Label], target: &Target<'_>, context: &dyn Context) -> Result<(Vec<DebsPart>, bool), Diagnostic> {
     let own = target.attributes.boolean("merged-usr");
-    let mut merged: Option<bool> = None;
+    let (mut parts, mut merged): (Vec<DebsPart>, Option<bool>) = (Vec::new(), None);
     for label in labels {
         let (Some((_, attributes)), Some(locked)) = (context.declared(label), context.locked_debs(label)) else {
-            return Err(not_for(label, platform, target));
+            continue;
         };
-        if !locked.platforms.contains_key(platform) {
-            return Err(not_for(label, platform, target));
-        }
-        let inherited = parts.last().map(|part| part.exclude_paths.clone()).unwrap_or_default();
-        // What is wrong with it is told where it is lowered.
-        let mut told = Vec::new();
-        parts.push(DebsPart {
-            locked: packages(locked),
-            essential: attributes.boolean("essential").unwrap_or(false),
-            users: users(attributes, &mut told),
-            exclude_paths: exclude_paths(attributes, &mut told).unwrap_or(inherited),
-        });
         merged = Some(attributes.boolean("merged-usr").or(merged).unwrap_or(true));
+        parts.push(part(attributes, locked, parts.last()));
     }
     match (own, merged) {
         (Some(own), Some(merged)) if own != merged => {
@@ -156,10 +140,16 @@ fn below(
     }
 }
 
-fn not_for(label: &Label, platform: &Platform, target: &Target<'_>) -> Diagnostic {
-    let span = target.attributes.span("on").unwrap_or(target.span);
-    let diagnostic = Diagnostic::error(format!("{label} is not locked for {platform}")).at(span, "stands on it");
-    diagnostic.help(format!("name \"{platform}\" in its `platforms`, then run `layerbuild lock {}`", target.label))
+/// A layer that another stands on. What is wrong with it is told where it is lowered.
+fn part(attributes: Attributes<'_>, locked: &LockedDebs, below: Option<&DebsPart>) -> DebsPart {
+    let mut told = Vec::new();
+    let inherited = || below.map(|part| part.exclude_paths.clone()).unwrap_or_default();
+    DebsPart {
+        locked: packages(locked),
+        essential: attributes.boolean("essential").unwrap_or(false),
+        users: users(attributes, &mut told),
+        exclude_paths: exclude_paths(attributes, &mut told).unwrap_or_else(inherited),
+    }
 }
 
 fn packages(locked: &LockedDebs) -> Arc<BTreeMap<Platform, Vec<Deb>>> {

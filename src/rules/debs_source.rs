@@ -127,6 +127,10 @@ impl Source {
             let message = format!("{} was locked when other packages were below it", self.label);
             return Err(wrong(message, &format!("stands on {}, which was locked again", last(&self.below))));
         }
+        let has = |label: &&Label| locked(label).is_some_and(|layer| layer.platforms.contains_key(platform));
+        if let Some(label) = self.below.iter().find(|label| own.platforms.contains_key(platform) && !has(label)) {
+            return Err(wrong(format!("{label} is not locked for {platform}"), "stands on it"));
+        }
         self.judge_platform(own, platform, wrong)
     }
 

@@ -138,7 +138,7 @@ fn a_layer_on_another_holds_what_is_new_and_both_are_one_root_file_system() {
         ["/usr/bin/awk ", "/usr/bin/mawk", "/var/lib/dpkg/status"].iter().all(|path| listed.contains(path)),
         "{listed}"
     );
-    assert!(["tool", "passwd", "/lib", "/dpkg/available"].iter().all(|path| !listed.contains(path)), "{listed}");
+    assert!(["tool", "passwd", "/usr/lib/", "/dpkg/available"].iter().all(|path| !listed.contains(path)), "{listed}");
     let root = archive.path("root");
     fs::create_dir(&root).expect("a folder");
     for label in ["//:root", "//:upper"] {
@@ -304,6 +304,9 @@ fn requests_that_cannot_be_met_and_packages_that_collide_are_told() {
     let users = space(&archive, "", "packages = [\"lib\"]\nusers = { a = { uid = 7 } }\n");
     assert_eq!(users.layerbuild("lock").code, 0);
     assert!(users.layerbuild("//:root").stderr.contains("`users` without base-passwd"));
+    let version = lock("packages = [\"lib=3\"]\n");
+    assert!(version.code == 2 && version.stderr.contains("there is no lib 3"), "{version:?}");
+    assert!(version.stderr.contains("there is 2.0-1, 2.0~rc1-1"), "{version:?}");
     let unknown = lock("packages = [\"tooll\"]\n");
     assert!(
         unknown.stderr.contains("no package `tooll`") && unknown.stderr.contains("did you mean `tool`?"),
@@ -314,6 +317,42 @@ fn requests_that_cannot_be_met_and_packages_that_collide_are_told() {
     let collision = space.layerbuild("//:root");
     assert!(collision.code == 1, "{collision:?}");
     assert!(collision.stderr.contains("`/usr/bin/tool` is a file of clash and a file of tool"), "{collision:?}");
+}
+
+#[test]
+fn a_package_that_is_cut_short_or_reaches_out_of_its_root_is_refused() {
+    let Some(archive) = archive() else { return };
+    if !support::has(&["tar"]) {
+        return;
+    }
+    let space = space(&archive, "", "packages = [\"lib=2.0-1\"]\n");
+    let file = archive.path("repo/pool/lib_2.0-1.deb");
+    let whole = fs::read(&file).expect("a package");
+    let built = |bytes: &[u8]| {
+        fs::write(&file, bytes).expect("a file");
+        archive.publish("");
+        assert_eq!(space.layerbuild("lock --update").code, 0);
+        space.layerbuild("//:root")
+    };
+    let short = built(&whole[..whole.len() - 20]);
+    assert!(short.code != 0 && short.stderr.contains("lib 2.0-1 (amd64) is no .deb: it is cut short"), "{short:?}");
+    let data = archive.path("data.tar");
+    let mut tar = Command::new("tar");
+    tar.arg("-cf").arg(&data).args(["-P", "--transform", "s,^,../../,", "-C"]).arg(archive.path("repo"));
+    assert!(tar.arg("pool/tool_1.0-1.deb").status().expect("tar").success());
+    let out = built(&with_data(&whole, &fs::read(&data).expect("a tar")));
+    assert!(
+        out.code != 0 && out.stderr.contains("lib 2.0-1 (amd64) is damaged") && out.stderr.contains("../"),
+        "{out:?}"
+    );
+    assert_eq!(built(&whole).code, 0);
+}
+
+/// A package with other data: the members of its ar archive up to the last, and a plain tar as that.
+fn with_data(deb: &[u8], tar: &[u8]) -> Vec<u8> {
+    let at = deb.windows(8).position(|bytes| bytes == b"data.tar").expect("data");
+    let header = format!("{:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", "data.tar", 0, 0, 0, 100644, tar.len());
+    [&deb[..at], header.as_bytes(), tar].concat()
 }
 
 #[test]

@@ -3,6 +3,7 @@
 #![expect(clippy::panic, reason = "a test ends with what it saw")]
 
 mod audited;
+mod base_images;
 mod cases;
 mod compiling;
 mod completing;

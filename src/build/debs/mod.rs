@@ -9,12 +9,14 @@ mod database;
 pub mod deb;
 mod difference;
 mod left_out;
+mod libraries;
 mod new;
 pub mod root;
 mod scripts;
 mod setup;
 
 use std::path::Path;
+use std::sync::PoisonError;
 
 use rayon::prelude::*;
 
@@ -42,13 +44,23 @@ pub fn run(
     let open = |part| Ok(Opened { part, debs: opened(part, action, spool.path(), shop)? });
     let below = action.below.iter().map(open).collect::<Result<Vec<Opened<'_>>, BuildError>>()?;
     let own = open(&action.own)?;
-    let all: Vec<&Opened<'_>> = below.iter().chain([&own]).collect();
-    let tree = match below.is_empty() {
-        true => root(&all, action)?,
-        false => difference::of(root(&all, action)?, &root(&all[..below.len()], action)?, action.mtime),
-    };
-    warn(label, &own.debs, listener);
+    let (tree, unseen) = own_tree(&below, &own, action)?;
+    warn(label, &own.debs, &unseen, shop, listener);
     layer::make(label, &tree, &action.compression, shop)
+}
+
+/// What the layer holds, and the directories of libraries in it that nothing finds as it is.
+fn own_tree(below: &[Opened<'_>], own: &Opened<'_>, action: &DebsLayer) -> Result<(Tree, Vec<String>), BuildError> {
+    let parts: Vec<&Opened<'_>> = below.iter().chain([own]).collect();
+    let whole = root(&parts, action)?;
+    let mut unseen = libraries::unseen(&whole);
+    if below.is_empty() {
+        return Ok((whole, unseen));
+    }
+    let under = root(&parts[..below.len()], action)?;
+    let told = libraries::unseen(&under);
+    unseen.retain(|directory| !told.contains(directory));
+    Ok((difference::of(whole, &under, action.mtime), unseen))
 }
 
 /// The packages of a part, without what is left out of them.
@@ -114,13 +126,22 @@ fn complete(tree: &mut Tree, mtime: u64) {
     }
 }
 
-fn warn(label: &Label, debs: &[Deb], listener: &dyn Listener) {
+/// What is not in the layer, although the packages would have it when they are installed. Of each package once a build.
+fn warn(label: &Label, debs: &[Deb], unseen: &[String], shop: &Workshop<'_>, listener: &dyn Listener) {
     let uncovered = debs.iter().filter(|deb| !scripts::is_covered(&deb.name, &deb.member("postinst")));
-    let names: Vec<&str> = uncovered.map(|deb| deb.name.as_str()).collect();
+    let mut told = shop.told.lock().unwrap_or_else(PoisonError::into_inner);
+    let names: Vec<&str> =
+        uncovered.map(|deb| deb.name.as_str()).filter(|name| told.insert((*name).to_owned())).collect();
     if !names.is_empty() {
         let names = names.join(", ");
         listener.event(Event::Warning(format!(
             "{label}: postinst scripts are not run; declare what those of {names} would do, where it matters"
+        )));
+    }
+    if !unseen.is_empty() {
+        listener.event(Event::Warning(format!(
+            "{label}: libraries in {} are found only after `ldconfig`: add a `run` with that command",
+            unseen.join(", ")
         )));
     }
 }

@@ -2,19 +2,22 @@
 //!
 //! What debhelper generates, alternatives, and frames of `case` and `if` are known; any other command is not.
 
-/// Packages whose effects `setup` makes, or that a root file system does without.
-const COVERED: [&str; 34] = [
+/// Packages whose effects `setup` and `alternatives` make, or that a root file system does without. Of comerr-dev, gcc and
+/// libpython3.11-minimal the rest is for upgrades; locales makes no locale unless it is asked.
+const COVERED: [&str; 40] = [
     "apt",
     "base-files",
     "base-passwd",
     "bash",
     "ca-certificates",
+    "comerr-dev",
     "coreutils",
     "dash",
     "debconf",
     "debian-archive-keyring",
     "debianutils",
     "dpkg",
+    "gcc",
     "init-system-helpers",
     "krb5-config",
     "libc-bin",
@@ -24,7 +27,10 @@ const COVERED: [&str; 34] = [
     "libpam-modules",
     "libpam-runtime",
     "libpam0g",
+    "libpython3.11-minimal",
+    "locales",
     "login",
+    "netbase",
     "openssl",
     "passwd",
     "perl",
@@ -35,6 +41,7 @@ const COVERED: [&str; 34] = [
     "python3.11-minimal",
     "readline-common",
     "tzdata",
+    "ucf",
     "usr-is-merged",
     "usrmerge",
     "util-linux",

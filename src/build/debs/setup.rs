@@ -17,6 +17,7 @@ const SHADOW: u64 = 42;
 pub fn add(tree: &mut Tree, users: &[DebUser], mtime: u64) {
     base_files(tree, mtime);
     copies(tree, mtime);
+    texts(tree, mtime);
     shells(tree, mtime);
     certificates(tree, mtime);
     pam(tree, mtime);
@@ -67,6 +68,22 @@ fn copies(tree: &mut Tree, mtime: u64) {
     ] {
         if let Some(bytes) = new::read(tree, from).filter(|_| !new::has(tree, to)) {
             new::file(tree, to, 0o644, bytes, mtime);
+        }
+    }
+}
+
+/// Files whose text stands in the scripts: of ucf, and of netbase.
+fn texts(tree: &mut Tree, mtime: u64) {
+    let hosts = "127.0.0.1\tlocalhost\n::1\t\tlocalhost ip6-localhost ip6-loopback\nff02::1\t\tip6-allnodes\nff02::2\t\tip6-allrouters\n\n";
+    let networks = "default\t\t0.0.0.0\nloopback\t127.0.0.0\nlink-local\t169.254.0.0\n\n";
+    for (owner, path, text) in [
+        ("usr/bin/ucf", "var/lib/ucf/hashfile", ""),
+        ("usr/bin/ucf", "var/lib/ucf/registry", ""),
+        ("etc/protocols", "etc/hosts", hosts),
+        ("etc/protocols", "etc/networks", networks),
+    ] {
+        if new::has(tree, owner) && !new::has(tree, path) {
+            new::file(tree, path, 0o644, text, mtime);
         }
     }
 }
