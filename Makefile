@@ -13,7 +13,7 @@ setup: ## install what building and testing need (apt)
 
 demo: ## build layerbuild, and with it an image that goes to a registry of its own
 	@tools/setup demo
-	cargo build --locked --release --workspace
+	cargo build --locked --release
 	@tools/demo $(abspath $(release))
 
 test: ## run every test, with a Docker engine
@@ -43,4 +43,3 @@ compare: bench-setup ## build the same six images with other builders, side by s
 
 clean: ## remove what was built and downloaded; the cache folder of layerbuild stays
 	cargo clean
-	rm -rf images/datakits/sqlserver-bronze/bin
