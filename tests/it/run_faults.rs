@@ -1,11 +1,12 @@
 //! Commands of a `run` that misbehave: they reach for what isn't theirs, never end, leave things behind, print too much.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
+
+use layerbuild::digest::Digest;
 
 use crate::running::{add_program, failed, workspace};
 use crate::sample::{Ended, Sample, tree};
@@ -32,13 +33,14 @@ fn steps(sample: &Sample) -> usize {
     fs::read_dir(sample.cache.join("steps")).map_or(0, Iterator::count)
 }
 
-/// Everything of a store's roots: content, mode, owner and time of change.
-fn fingerprint(sample: &Sample) -> BTreeMap<PathBuf, (Option<Vec<u8>>, u32, u32, u32, i64)> {
-    let dressed = |(path, content): (PathBuf, _)| {
+/// Everything of a store's roots, a line each: mode, owner, time of change and digest of the content.
+fn fingerprint(sample: &Sample) -> Vec<String> {
+    let line = |(path, content): (PathBuf, Option<Vec<u8>>)| {
         let meta = path.symlink_metadata().expect("it is there");
-        (path, (content, meta.mode(), meta.uid(), meta.gid(), meta.ctime()))
+        let digest = Digest::of(&content.unwrap_or_default());
+        format!("{:o} {}:{} {} {digest} {}", meta.mode(), meta.uid(), meta.gid(), meta.ctime(), path.display())
     };
-    tree(&sample.cache.join("roots")).into_iter().map(dressed).collect()
+    tree(&sample.cache.join("roots")).into_iter().map(line).collect()
 }
 
 #[test]
@@ -70,7 +72,7 @@ fn nothing_outside_the_step_is_written() {
     let listed = sample.run(&["ls", "//p:step"]).out;
     let paths: Vec<&str> = listed.lines().filter_map(|line| line.split_whitespace().nth(3)).collect();
     assert_eq!(paths, ["/bin", "/bin/sh", "/doc", "/doc/a", "/etc", "/etc/passwd", "/outside"], "{listed}");
-    assert!(before == fingerprint(&sample), "the store's roots changed");
+    assert_eq!(before, fingerprint(&sample), "the store's roots changed");
     assert!(before.len() > 20 && !Path::new("/outside").exists());
     assert_eq!(fs::read(sample.path("p/in/a.txt")).expect("a file"), b"from the workspace\n");
 }
