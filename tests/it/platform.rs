@@ -13,6 +13,9 @@ use crate::support::{has, shout, skip};
 
 const PROGRAM: &str = "images/datakits/sqlserver-bronze/bin/sqlserver-bronze";
 
+/// What fetches all packages.
+const BUILD: [&str; 4] = ["-q", "build", "//base/...", "//platform/..."];
+
 /// The whole platform, with Debian packages in its store. `None` where they can't be had.
 pub fn platform() -> Option<Workspace> {
     let lock = fetched().as_ref()?;
@@ -50,12 +53,12 @@ fn fetch() -> Option<String> {
         let output = workspace.command(arguments).arg("--cache-dir").arg(packages()).output().expect("layerbuild runs");
         (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
-    let (mut built, mut said) = run(&["-q", "build", "//base/..."]);
+    let (mut built, mut said) = run(&BUILD);
     if !built && said.contains("layerbuild lock --update") {
         shout(&format!("layers.lock is out of date, its packages moved forward for this run: {said}"));
-        (built, said) = run(&["-q", "lock", "--update", "//base/..."]);
+        (built, said) = run(&["-q", "lock", "--update"]);
         if built {
-            (built, said) = run(&["-q", "build", "//base/..."]);
+            (built, said) = run(&BUILD);
         }
     }
     if !built {
