@@ -7,6 +7,7 @@ pub mod files;
 pub mod image;
 pub mod index;
 pub mod pull;
+pub mod requires;
 pub mod run;
 pub mod tar;
 
