@@ -30,6 +30,7 @@ mod registry_ls;
 mod registry_pull;
 mod registry_push;
 mod reproducible;
+mod requiring;
 mod running;
 mod sample;
 mod settled;
