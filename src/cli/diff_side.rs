@@ -45,12 +45,15 @@ impl FromStr for Side {
         if text.starts_with("sha256:") {
             return text.parse().map(Side::Kept).map_err(|error: crate::digest::DigestError| error.to_string());
         }
-        let reference: Reference = text
-            .parse()
-            .map_err(|error: crate::reference::ReferenceError| format!("{error}; a label begins with `//` or `:`"))?;
-        let full = reference.repository().map_err(|error| format!("{error}; a label begins with `//` or `:`"));
-        full.map(|_| Side::Published(reference))
+        published(&text).map(Side::Published)
     }
+}
+
+/// A whole reference, where a label could have been meant.
+pub fn published(text: &str) -> Result<Reference, String> {
+    let parsed = text.parse::<Reference>();
+    let whole = parsed.and_then(|reference| reference.repository().map(|_| reference));
+    whole.map_err(|error| format!("{error}; a label begins with `//` or `:`"))
 }
 
 impl fmt::Display for Side {

@@ -10,6 +10,8 @@ pub mod context;
 pub mod diff;
 pub mod diff_side;
 pub mod dry_run;
+pub mod env;
+pub mod env_report;
 pub mod environment;
 pub mod error;
 pub mod explain;
@@ -94,6 +96,7 @@ fn dispatch(verb: &Verb, context: &mut Context) -> Result<(), CliError> {
         Verb::Ls(args) => ls::run(args, context),
         Verb::Shell(args) => shell::run(args, context),
         Verb::Status(args) => status::run(args, context),
+        Verb::Env(args) => env::run(args, context),
         Verb::Explain(args) => explain::run(args, context),
         Verb::Query(args) => query::run(args, context),
         Verb::Registry(args) => registry::run(args, context),

@@ -9,7 +9,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use super::error::CliError;
 use super::global::{ColorChoice, Flags};
 use super::{
-    build, check, completions, diff, explain, export, init, load, lock, ls, patterns, promote, push, query, registry,
+    build, check, completions, diff, env, explain, export, init, load, lock, ls, patterns, promote, push, query, registry,
     shell, status,
 };
 use crate::diagnostic::nearest;
@@ -52,6 +52,7 @@ pub enum Verb {
     Diff(Box<diff::Args>),
     Shell(shell::Args),
     Status(status::Args),
+    Env(env::Args),
     Explain(explain::Args),
     Query(query::Args),
     Registry(registry::Args),

@@ -5,12 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::digest::DiffId;
 use crate::oci::canonical;
 use crate::oci::descriptor::Layer;
 use crate::oci::image::Image;
+use crate::oci::image_requires::LABEL;
 use crate::oci::listing::{Listed, Listing};
 use crate::oci::overlay::{Placed, overlay};
 use crate::oci::tree::Kind;
@@ -64,7 +65,12 @@ fn said(image: &Image) -> BTreeMap<String, String> {
                 }
             }
             ("Labels" | "ExposedPorts" | "Volumes", Value::Object(entries)) => {
-                entries.iter().for_each(|(entry, value)| add_entry(&mut found, name, entry, value));
+                entries.iter().for_each(|(entry, value)| match requires(entry, value) {
+                    Some(variables) => {
+                        variables.iter().for_each(|(variable, said)| add_entry(&mut found, "requires", variable, said));
+                    }
+                    None => add_entry(&mut found, name, entry, value),
+                });
             }
             _ => add(&mut found, name.to_owned(), value),
         }
@@ -72,6 +78,11 @@ fn said(image: &Image) -> BTreeMap<String, String> {
     let manifest: Value = serde_json::from_slice(&image.manifest).unwrap_or_default();
     object(&manifest["annotations"]).for_each(|(key, value)| add_entry(&mut found, "annotations", key, value));
     found
+}
+
+/// The variables in the label that names what an image requires; `None` for any other label.
+fn requires(label: &str, value: &Value) -> Option<Map<String, Value>> {
+    value.as_str().filter(|_| label == LABEL).and_then(|text| serde_json::from_str(text).ok())
 }
 
 fn object(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
@@ -264,14 +275,20 @@ mod tests {
             user: Some("app".into()),
             labels: [("l".to_owned(), "x".to_owned())].into(),
             annotations: [("n".to_owned(), "y".to_owned())].into(),
+            requires: serde_json::from_str(r#"{"V": {"doc": "v"}}"#).unwrap(),
             ..ImageSpec::default()
         };
         let said = sample::scratch(&mut blobs, &spec);
         let told: Vec<_> =
             settings(&plain, &said).into_iter().map(|change| (change.name, change.old, change.new)).collect();
         let new = |name: &str, value: &str| (name.to_owned(), None, Some(value.to_owned()));
-        let expected =
-            [new("annotations.n", "\"y\""), new("env.A", "\"1\""), new("labels.l", "\"x\""), new("user", "\"app\"")];
+        let expected = [
+            new("annotations.n", "\"y\""),
+            new("env.A", "\"1\""),
+            new("labels.l", "\"x\""),
+            new("requires.V", "{\"doc\":\"v\"}"),
+            new("user", "\"app\""),
+        ];
         assert_eq!(told, expected);
         assert_eq!(settings(&said, &said), []);
     }

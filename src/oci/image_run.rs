@@ -6,6 +6,7 @@
 use serde_json::{Value, json};
 
 use crate::oci::image_env::{self, EnvError};
+use crate::oci::image_requires::{self, LABEL, RequiresError};
 use crate::oci::image_spec::{HealthTest, Healthcheck, ImageSpec};
 use crate::oci::raw_json::{Malformed, Object, object, strings};
 
@@ -21,6 +22,9 @@ pub enum RunError {
     /// A variable that can't be written.
     #[error(transparent)]
     Env(#[from] EnvError),
+    /// What the image requires contradicts its base.
+    #[error(transparent)]
+    Requires(#[from] RequiresError),
     /// A working directory or volume that is relative.
     #[error("{what} `{path}` is not an absolute path")]
     Relative {
@@ -48,6 +52,7 @@ pub fn lay(run: &mut Object, spec: &ImageSpec) -> Result<(), RunError> {
     unite(run, "Volumes", "config.Volumes", spec.volumes.iter().map(|path| (path.clone(), json!({}))))?;
     let labels = spec.labels.iter().map(|(key, value)| (key.clone(), value.clone().into()));
     unite(run, "Labels", "config.Labels", labels)?;
+    lay_requires(run, spec)?;
     if let Some(healthcheck) = &spec.healthcheck {
         run.insert("Healthcheck".into(), health_json(healthcheck)?);
     }
@@ -65,6 +70,17 @@ fn lay_env(run: &mut Object, spec: &ImageSpec) -> Result<(), RunError> {
     }
     let base = strings(run.get("Env"), "config.Env")?;
     run.insert("Env".into(), image_env::overlay(&base, &spec.env)?.into());
+    Ok(())
+}
+
+/// The base's label stays as it is where the target asks for nothing.
+fn lay_requires(run: &mut Object, spec: &ImageSpec) -> Result<(), RunError> {
+    let env = strings(run.get("Env"), "config.Env")?;
+    let set: Vec<&str> = spec.env.iter().map(|(name, _)| name.as_str()).collect();
+    let label = run.get("Labels").and_then(|labels| labels.get(LABEL)?.as_str());
+    if let Some(label) = image_requires::lay(label, &spec.requires, &env, &set)? {
+        object(run, "Labels", "config.Labels")?.insert(LABEL.into(), label.into());
+    }
     Ok(())
 }
 

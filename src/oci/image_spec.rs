@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::oci::image_requires::Requires;
 use crate::platform::Platform;
 
 /// What an image's config and manifest shall say beyond what comes from the base. Absent fields keep the base's.
@@ -18,6 +19,8 @@ pub struct ImageSpec {
     pub platform: Platform,
     /// Variables in the order written. In values `$NAME` and `${NAME}` come from the base, `$$` is a dollar.
     pub env: Vec<(String, String)>,
+    /// What a container needs in its environment beyond what the base says; see [`crate::oci::image_requires`].
+    pub requires: Requires,
     /// The program and its first arguments; setting it clears an inherited `cmd`. Empty: no entrypoint.
     pub entrypoint: Option<Vec<String>>,
     /// Default arguments, or the program where there is no entrypoint. Empty: none.

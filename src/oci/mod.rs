@@ -17,6 +17,7 @@ pub mod docker_archive;
 pub mod image;
 pub mod image_config;
 pub mod image_env;
+pub mod image_requires;
 pub mod image_run;
 pub mod image_spec;
 pub mod index;

@@ -6,6 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use rayon::prelude::*;
 
 use super::extras::Extras;
+use super::requirements::contradictions;
 use crate::action::{Action, ActionGraph, ActionId, Fetch, Operation, RunBase};
 use crate::cargo::toolchain::{ToolchainError, Toolchains};
 use crate::diagnostic::Diagnostic;
@@ -79,6 +80,7 @@ pub fn lower(
             Err(found) => errors.extend(found),
         }
     }
+    errors.extend(contradictions(graph, &closure));
     if !errors.is_empty() {
         return Err(errors);
     }
@@ -104,7 +106,10 @@ pub fn mistakes(
         target.valid && target.rule.purpose != Purpose::Index
     };
     let judged: Vec<TargetId> = targets.iter().filter(judged).copied().collect();
-    judged.par_iter().flat_map_iter(|target| scene.lower(*target).err().unwrap_or_default()).collect()
+    let mut found: Vec<Diagnostic> =
+        judged.par_iter().flat_map_iter(|target| scene.lower(*target).err().unwrap_or_default()).collect();
+    found.extend(contradictions(graph, &graph.closure(targets.iter().copied())));
+    found
 }
 
 fn seen<'a>(target: &'a workspace::Target, directory: &'a Utf8Path, defaults: &'a Defaults) -> Target<'a> {

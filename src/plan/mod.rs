@@ -6,6 +6,7 @@
 
 pub mod extras;
 pub mod lower;
+mod requirements;
 pub mod snapshot;
 pub mod source_key;
 pub mod sources;

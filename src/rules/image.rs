@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::requires::{REQUIRES, requires};
 use super::{Context, Rule, Target, debs_below};
 use crate::action::{ActionId, ImageAction, Operation};
 use crate::diagnostic::Diagnostic;
 use crate::label::Label;
+use crate::oci::image_requires;
 use crate::oci::image_spec::{HealthTest, Healthcheck, ImageSpec, Port};
 use crate::platform::Platform;
 use crate::workspace::attributes::{Attributes, Spanned};
@@ -51,6 +53,7 @@ pub static RULE: Rule = Rule {
                 Type::Map(&Type::String),
                 "Environment variables. `$NAME` and `${NAME}` are the base's values, `$$` is a dollar.",
             ),
+            REQUIRES,
             optional(
                 "entrypoint",
                 Type::List(&Type::String),
@@ -119,13 +122,14 @@ fn spec(target: &Target<'_>, errors: &mut Vec<Diagnostic>) -> ImageSpec {
     ImageSpec {
         platform: platform.unwrap_or_else(|| target.defaults.platform.clone()),
         env: env(attributes, errors),
+        requires: requires(attributes, errors),
         entrypoint: list("entrypoint"),
         cmd: list("cmd"),
         user: attributes.str("user").map(str::to_owned),
         workdir: attributes.text("workdir").and_then(|text| absolute(text, errors)),
         ports: ports(attributes, errors),
         volumes: attributes.strings("volumes").into_iter().filter_map(|text| absolute(text, errors)).collect(),
-        labels: strings(attributes, "labels"),
+        labels: labels(attributes, errors),
         annotations: strings(attributes, "annotations"),
         stop_signal: attributes.text("stop-signal").and_then(|text| signal(text, errors)),
         healthcheck: attributes.table("healthcheck").map(|table| healthcheck(table, errors)),
@@ -169,6 +173,15 @@ pub(super) fn env(attributes: Attributes<'_>, errors: &mut Vec<Diagnostic>) -> V
         variables.extend(entry.str().map(|value| (name.value.to_owned(), value.to_owned())));
     }
     variables
+}
+
+/// Labels; that of the requirements is made, not written.
+fn labels(attributes: Attributes<'_>, errors: &mut Vec<Diagnostic>) -> BTreeMap<String, String> {
+    if let Some(entry) = attributes.map("labels").find(|entry| entry.key.value == image_requires::LABEL) {
+        let error = Diagnostic::error(format!("the label {} is made of `requires`", image_requires::LABEL));
+        errors.push(error.at(entry.key.span, "").help("write the variables into `requires`"));
+    }
+    strings(attributes, "labels")
 }
 
 /// Ports.

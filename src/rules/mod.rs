@@ -12,6 +12,7 @@ pub mod image;
 pub mod image_test;
 pub mod index;
 pub mod pull;
+pub mod requires;
 pub mod run;
 pub mod tar;
 

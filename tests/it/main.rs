@@ -37,6 +37,7 @@ mod registry_ls;
 mod registry_pull;
 mod registry_push;
 mod reproducible;
+mod requiring;
 mod run_faults;
 mod run_machines;
 mod run_reproducible;
