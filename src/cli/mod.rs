@@ -14,6 +14,8 @@ pub mod explain;
 pub mod explanation;
 pub mod export;
 pub mod global;
+pub mod help;
+pub mod help_rule;
 pub mod images;
 pub mod init;
 pub mod load;
@@ -27,6 +29,7 @@ pub mod patterns;
 pub mod process;
 pub mod project;
 pub mod promote;
+pub mod provenance;
 pub mod published;
 pub mod push;
 pub mod query;
@@ -94,6 +97,7 @@ fn dispatch(verb: &Verb, context: &mut Context) -> Result<(), CliError> {
         Verb::Query(args) => query::run(args, context),
         Verb::Registry(args) => registry::run(args, context),
         Verb::Init(args) => init::run(args, context),
+        Verb::Help(args) => help::run(args, context),
         Verb::Completions(args) => completions::run(args, parse::definition(), context),
         Verb::Other(words) => Err(parse::unknown_verb(words)),
     }

@@ -190,6 +190,11 @@ impl Project {
         errors.extend(found.unwrap_or_default().into_iter().filter(is_news));
     }
 
+    /// Shows on stderr what the files hold that is wrong or may surprise.
+    pub fn show_findings(&self) {
+        self.warn(&self.diagnostics);
+    }
+
     /// Shows warnings on stderr.
     fn warn(&self, warnings: &[Diagnostic]) {
         for text in self.diagnosed(Exit::Done, warnings).diagnostics {

@@ -107,12 +107,17 @@ fn seen<'a>(target: &'a workspace::Target, directory: &'a Utf8Path, defaults: &'
     Target { label: &target.label, span: target.span, attributes: target.attributes(), directory, defaults }
 }
 
+/// What is wrong with a target, traced to whoever wrote it.
+fn traced(target: &workspace::Target, mistakes: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    mistakes.into_iter().map(|mistake| target.traced(mistake)).collect()
+}
+
 /// What a target takes from a registry; `None` for one that is built.
 pub fn pulled(target: &workspace::Target, defaults: &Defaults) -> Result<Option<Source>, Vec<Diagnostic>> {
     let seen = seen(target, Utf8Path::new(""), defaults);
     match target.rule.purpose {
-        Purpose::Base => Source::of_pull(&seen).map(Some),
-        _ if target.published => Source::of_published(&seen).map(Some).map_err(|error| vec![error]),
+        Purpose::Base => Source::of_pull(&seen).map(Some).map_err(|errors| traced(target, errors)),
+        _ if target.published => Source::of_published(&seen).map(Some).map_err(|error| traced(target, vec![error])),
         _ => Ok(None),
     }
 }
@@ -120,7 +125,8 @@ pub fn pulled(target: &workspace::Target, defaults: &Defaults) -> Result<Option<
 /// The Debian packages that a target asks for; `None` for one of another rule.
 pub fn debs(target: &workspace::Target, defaults: &Defaults) -> Result<Option<rules::debs::Source>, Vec<Diagnostic>> {
     let is_debs = target.rule.name == rules::debs::RULE.schema.name;
-    is_debs.then(|| rules::debs::Source::of(&seen(target, Utf8Path::new(""), defaults))).transpose()
+    let source = || rules::debs::Source::of(&seen(target, Utf8Path::new(""), defaults));
+    is_debs.then(source).transpose().map_err(|errors| traced(target, errors))
 }
 
 /// What rules see of the world.
@@ -138,7 +144,8 @@ impl Scene<'_> {
         let directory = self.graph.workspace().settings.folder(&target.label.package);
         let rule = rules::rule(target.rule.name).expect("the loader took the target's schema from the table of rules");
         let lower = if target.published { rules::pull::lower_published } else { rule.lower };
-        let operation = lower(&seen(target, &directory, self.defaults), self)?;
+        let lowered = lower(&seen(target, &directory, self.defaults), self);
+        let operation = lowered.map_err(|mistakes| traced(target, mistakes))?;
         Ok(Action { label: target.label.clone(), variant: None, operation })
     }
 }

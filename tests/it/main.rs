@@ -9,6 +9,7 @@ mod debian;
 mod debian_archive;
 mod diffs;
 mod embedded;
+mod expanding;
 mod explained;
 mod fetching;
 mod incremental;
