@@ -165,6 +165,28 @@ mod tests {
     }
 
     #[test]
+    fn help_tells_of_verbs_what_they_tell_themselves_and_of_rules_outside_of_a_workspace_too() {
+        let out = |args: &[&str]| {
+            let ended = layerbuild(args);
+            assert_eq!((ended.exit, ended.err.text().as_str()), (Exit::Done, ""), "{args:?}");
+            ended.out.text()
+        };
+        assert_eq!(out(&["help"]), out(&["--help"]));
+        assert_eq!(out(&["help", "registry", "serve"]), out(&["registry", "serve", "--help"]));
+        assert!(layerbuild(&["help", "biuld"]).err.text().contains("did you mean `build`?"));
+        assert!(out(&["help", "rules"]).contains("\n  pull   An image of a registry"));
+        let image = out(&["help", "rule", "image"]);
+        for part in [
+            "\n  layers: a list of labels\n",
+            "\n      test: a string or a list of strings, required\n",
+            "  [image.app]\n",
+        ] {
+            assert!(image.contains(part), "{image}");
+        }
+        assert!(layerbuild(&["help", "rule", "imgae"]).err.text().contains("did you mean `image`?"));
+    }
+
+    #[test]
     fn a_folder_that_is_not_there_is_the_callers_mistake() {
         let ended = layerbuild(&["-C", "/no/such", "ls", "//a:b"]);
         assert_eq!(ended.exit, Exit::Usage);

@@ -267,7 +267,8 @@ impl Work<'_> {
         let action = self.lowered.graph.get(failure.id);
         let mut diagnostic = Diagnostic::error(format!("{} failed: {}", action.name(), chain(&failure.error)));
         if let Some(target) = self.selected.graph.id(&action.label) {
-            diagnostic = diagnostic.at(self.selected.graph.target(target).span, "this target");
+            let target = self.selected.graph.target(target);
+            diagnostic = target.traced(diagnostic.at(target.span, "this target"));
         }
         failure.error.hint().into_iter().fold(diagnostic, Diagnostic::help)
     }

@@ -65,7 +65,8 @@ pub fn lower(
     for (index, target) in closure.iter().enumerate() {
         of[target.index()] = Some(ActionId(index as u32));
     }
-    let scene = Scene { graph, of: &of, world, defaults, extras: Extras::after(closure.len()) };
+    let extras = Extras::after(closure.len());
+    let scene = Scene { graph, of: &of, world, defaults, extras, judging: false };
     let lowered: Vec<_> = closure.par_iter().map(|target| scene.lower(*target)).collect();
     let mut actions = Vec::with_capacity(lowered.len());
     let mut errors = Vec::new();
@@ -93,7 +94,7 @@ pub fn mistakes(
     world: &World<'_>,
 ) -> Vec<Diagnostic> {
     let of = vec![Some(ActionId(0)); graph.len()];
-    let scene = Scene { graph, of: &of, world, defaults, extras: Extras::after(0) };
+    let scene = Scene { graph, of: &of, world, defaults, extras: Extras::after(0), judging: true };
     // An index follows its images' bases, which may go in circles here.
     let judged = |target: &&TargetId| {
         let target = graph.target(**target);
@@ -136,6 +137,8 @@ struct Scene<'a> {
     world: &'a World<'a>,
     defaults: &'a Defaults,
     extras: Extras,
+    /// Whether only mistakes are looked for: then what labels name is taken to be there.
+    judging: bool,
 }
 
 impl Scene<'_> {
@@ -179,9 +182,11 @@ impl Scene<'_> {
                     image.name(),
                     operation.spec.platform
                 );
-                let target = self.graph.id(&image.label).map(|id| self.graph.target(id).span);
+                let target = self.graph.id(&image.label).map(|id| self.graph.target(id));
                 let diagnostic = Diagnostic::error(message).help("give each platform a `run` and an image of its own");
-                found.push(target.into_iter().fold(diagnostic, |it, span| it.at(span, "this image")));
+                let place =
+                    |it: Diagnostic, target: &workspace::Target| target.traced(it.at(target.span, "this image"));
+                found.push(target.into_iter().fold(diagnostic, place));
             }
         }
         found
@@ -211,7 +216,10 @@ impl Context for Scene<'_> {
     }
 
     fn action(&self, label: &Label) -> Option<ActionId> {
-        self.of[self.graph.id(label)?.index()]
+        match self.graph.id(label) {
+            Some(target) => self.of[target.index()],
+            None => self.judging.then_some(ActionId(0)),
+        }
     }
 
     fn base(&self, label: &Label, platform: &Platform) -> Result<Option<ActionId>, Diagnostic> {
@@ -237,7 +245,7 @@ impl Context for Scene<'_> {
 
     fn layer(&self, label: &Label, platform: &Platform) -> Option<ActionId> {
         let own = self.action(label)?;
-        let target = self.graph.target(self.graph.id(label)?);
+        let Some(target) = self.graph.id(label).map(|id| self.graph.target(id)) else { return Some(own) };
         // What is wrong with the layer itself is told where it is lowered.
         let Ok(Some(source)) = debs(target, self.defaults) else { return Some(own) };
         if source.own_platform(self.defaults) == *platform { Some(own) } else { self.variant(label, platform) }

@@ -47,7 +47,7 @@ content = { "/etc/${attr.name}" = "${attr.text}|${attr.flag}|${attr.number}|${at
 
 [rule.kit.parts.files.flagged]
 when    = "${attr.flag}"
-content = { "/etc/flag" = "${attr.flag}" }
+content = { "/etc/flag" = "${text.flag}" }
 
 [rule.two.attributes]
 text = { required = true }
@@ -206,7 +206,8 @@ proptest! {
     fn what_rules_make_is_what_is_printed_of_it(calls in proptest::collection::vec(prop_oneof![kit(), two()], 1..5)) {
         let mut package = "[files.plain]\ncontent = { \"/plain\" = \"\" }\n".to_owned();
         for (at, (rule, table)) in calls.iter().enumerate() {
-            let _ = writeln!(package, "[{rule}.c{at}]\n{table}");
+            let named = Table::from_iter([(format!("c{at}"), Value::Table(table.clone()))]);
+            let _ = writeln!(package, "{}", Table::from_iter([((*rule).to_owned(), Value::Table(named))]));
         }
         let under = ("q/layers.toml", "[image.under]\n");
         let ruled = Scene::new(&[("layers.toml", ROOT), ("rules/kit.toml", RULES), ("p/layers.toml", &package), under]);

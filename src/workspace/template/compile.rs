@@ -1,4 +1,4 @@
-//! Placeholders in a template's values: `${attr.NAME}`, `${attr.NAME...}` and `${part.NAME}`, each looked up.
+//! Placeholders in a template's values: `${attr.NAME}`, `${attr.NAME...}`, `${text.NAME}` and `${part.NAME}`, each looked up.
 //!
 //! `$$` before one writes it as plain text. `${vars.…}` is replaced here too, in the texts between placeholders: what a
 //! variable says is never read as a placeholder.
@@ -11,6 +11,10 @@ use super::super::value::{Entry, Node, Table, Value};
 use super::model::{Condition, Field, Fields, Item, Parameter, Reference, Segment, Template};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::span::Span;
+
+/// An attribute's value, its text, and the label of a part.
+const KINDS: [&str; 3] = ["attr", TEXT, "part"];
+const TEXT: &str = "text";
 
 /// The key of the maps that lie over a table.
 const OVER: &str = "...";
@@ -46,7 +50,7 @@ impl<'a> Written<'a> {
     /// `None` where the text does not begin with one.
     fn read(text: &'a str) -> Option<Written<'a>> {
         let (inside, behind) = text.strip_prefix("${")?.split_once('}')?;
-        let (kind, name) = inside.split_once('.').filter(|(kind, _)| ["attr", "part"].contains(kind))?;
+        let (kind, name) = inside.split_once('.').filter(|(kind, _)| KINDS.contains(kind))?;
         let bare = name.strip_suffix("...");
         Some(Written { kind, name: bare.unwrap_or(name), spread: bare.is_some(), behind })
     }
@@ -109,7 +113,7 @@ impl<'a> Compiler<'a> {
     }
 
     fn string(&mut self, text: &str, span: Span) -> Template {
-        if let Some(written) = Written::read(text).filter(|written| written.behind.is_empty()) {
+        if let Some(written) = Written::read(text).filter(|it| it.behind.is_empty() && it.kind != TEXT) {
             self.refuse_spread(&written, span);
             let reference = self.reference(&written, span);
             return reference.map_or_else(|| empty(span), |reference| Template::Whole(reference, span));
@@ -265,9 +269,9 @@ impl<'a> Compiler<'a> {
 
     fn reference(&mut self, written: &Written<'_>, span: Span) -> Option<Reference> {
         match (written.kind, written.name) {
-            ("attr", "name") => Some(Reference::Name),
-            ("attr", name) => self.attribute(name, span).map(Reference::Attribute),
-            (_, name) => self.part(name, span).map(Reference::Part),
+            ("part", name) => self.part(name, span).map(Reference::Part),
+            (_, "name") => Some(Reference::Name),
+            (_, name) => self.attribute(name, span).map(Reference::Attribute),
         }
     }
 

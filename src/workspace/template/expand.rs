@@ -147,3 +147,79 @@ impl Source for Given<'_> {
         self.made[at].then(|| Value { span: here, node: Node::String(label()) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::print;
+    use super::super::super::testing::{ROOT, Tree, expect};
+
+    /// The targets that `[kit.a]` with these attributes stands for, as TOML.
+    fn made(rule: &str, call: &str) -> Vec<String> {
+        let package = format!("[kit.a]\n{call}\n");
+        let tree = Tree::new(&[ROOT, ("rules/kit.toml", rule), ("p/layers.toml", &package)]);
+        let (workspace, problems) = tree.load(&["//..."]);
+        assert_eq!(problems, [""; 0]);
+        workspace.packages[1].targets.iter().map(print::target).collect()
+    }
+
+    const ATTRIBUTES: &str = "[rule.kit.attributes]\ntext = {}\nlist = { type = \"list\" }\nmap = { type = \"map\" }\n\
+                              flag = { type = \"boolean\" }\n";
+
+    #[test]
+    fn what_is_not_set_is_left_out_with_its_key_or_item() {
+        let rule = format!(
+            "{ATTRIBUTES}[rule.kit.target.files]\ndest = \"/${{attr.name}}\"\nformat = \"${{attr.text}}\"\n\
+             srcs = [\"a\", \"b/${{attr.text}}\", \"${{attr.list...}}\"]\nstrict = \"${{attr.flag}}\"\n\
+             mode = {{ \"*\" = \"0644\", \"${{attr.text}}\" = \"0755\", \"...\" = \"${{attr.map}}\" }}\n"
+        );
+        assert_eq!(made(&rule, ""), ["[files.a]\ndest = \"/a\"\nsrcs = [\"a\"]\nmode = { \"*\" = \"0644\" }\n"]);
+        let call = "text = \"gzip\"\nlist = [\"c\"]\nflag = false\nmap = { \"*\" = \"0600\", z = \"0000\" }";
+        assert_eq!(
+            made(&rule, call),
+            ["[files.a]\ndest = \"/a\"\nformat = \"gzip\"\nsrcs = [\"a\", \"b/gzip\", \"c\"]\nstrict = false\n\
+              mode = { \"*\" = \"0600\", gzip = \"0755\", z = \"0000\" }\n"]
+        );
+    }
+
+    #[test]
+    fn a_part_that_is_not_made_is_not_mentioned() {
+        let rule = format!(
+            "{ATTRIBUTES}[rule.kit.target.image]\nlayers = [\"${{part.on}}\", \"${{part.is}}\"]\n\
+             [rule.kit.parts.files.on]\nwhen = \"${{attr.flag}}\"\ndest = \"/on\"\n\
+             [rule.kit.parts.files.is]\nwhen = {{ text = [\"x\", \"y\"], flag = true }}\ndest = \"/is\"\n\
+             mode = \"${{attr.map}}\"\nsrcs = \"${{attr.list}}\"\n"
+        );
+        let count = |call| made(&rule, call).len();
+        assert_eq!(made(&rule, "flag = false"), ["[image.a]\nlayers = []\n"]);
+        assert_eq!([count(""), count("flag = true"), count("flag = true\ntext = \"y\"")], [1, 2, 3]);
+        assert_eq!([count("text = \"y\""), count("flag = true\ntext = \"z\"")], [1, 2]);
+    }
+
+    #[test]
+    fn what_a_call_says_is_never_read_as_a_placeholder() {
+        let rule = format!(
+            "{ATTRIBUTES}[rule.kit.target.files]\ndest = \"/${{attr.text}}$${{attr.text}}\"\n\
+             mode = \"${{attr.map}}\"\nsrcs = \"${{attr.list}}\"\nstrict = \"${{attr.flag}}\"\n"
+        );
+        let call = "text = '${attr.flag}\"\\, dest = 1 #'";
+        assert_eq!(made(&rule, call), ["[files.a]\ndest = \"/${attr.flag}\\\"\\\\, dest = 1 #${attr.text}\"\n"]);
+    }
+
+    #[test]
+    fn a_mistake_that_only_a_call_can_show_names_caller_and_rules() {
+        let kit =
+            "[rule.kit.attributes]\nformat = {}\n[rule.kit.target.files]\ndest = \"/\"\nformat = \"${attr.format}\"\n";
+        let pack = "[rule.pack.attributes]\nformat = { required = true }\n[rule.pack.target.image]\n\
+                    layers = [\"${part.kit}\"]\n[rule.pack.parts.kit.kit]\nformat = \"${attr.format}\"\n";
+        let package = "[kit.a]\nformat = \"gizp\"\n[pack.b]\nformat = \"zsdt\"\n[pack.c]\n";
+        let files = [ROOT, ("rules/kit.toml", kit), ("rules/pack.toml", pack), ("p/layers.toml", package)];
+        expect(
+            &Tree::new(&files).load(&["//..."]).1,
+            &[
+                &["can't be `gizp`", "p/layers.toml:2:10", "rules/kit.toml:3:18", "what the rule `kit` makes of it"],
+                &["can't be `zsdt`", "p/layers.toml:4:10", "rules/kit.toml:3:18"],
+                &["`format` is missing", "p/layers.toml:5:7", "rules/pack.toml:2:1", "of the rule `pack`"],
+            ],
+        );
+    }
+}

@@ -3,11 +3,11 @@
 //! Each template is filled with values of the right kinds and held against the rule of the target that it makes.
 
 use super::super::check::{self, Open, Owner};
-use super::super::schema::{RuleSchema, quoted};
+use super::super::schema::{RuleSchema, Type, quoted};
 use super::arguments;
 use super::circle;
 use super::known::{Known, Which};
-use super::model::{Part, Reference, Rule, Rules};
+use super::model::{Parameter, Part, Reference, Rule, Rules};
 use super::substitute::{self, Sample};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::label::PackagePath;
@@ -54,7 +54,26 @@ fn template(rule: &Rule, part: &Part, known: Known<'_>) -> Vec<Diagnostic> {
         }
         Which::Own(_) => {}
     }
-    found
+    found.into_iter().map(|mistake| advised(mistake, rule, part)).collect()
+}
+
+/// What to write where a placeholder gives a value of the wrong kind.
+fn advised(mut mistake: Diagnostic, rule: &Rule, part: &Part) -> Diagnostic {
+    let at = mistake.primary.as_ref().map(|place| place.span);
+    part.template.each(&mut |reference, span| {
+        let Reference::Attribute(index) = reference else { return };
+        let Parameter { name, ty, .. } = &rule.attributes[index];
+        let (kind, help) = match ty {
+            Type::List(_) => ("an array", format!("within a list, `\"${{attr.{name}...}}\"` stands for its items")),
+            Type::Integer => ("an integer", format!("`\"${{text.{name}}}\"` is the number as a text")),
+            Type::Boolean => ("a boolean", format!("`\"${{text.{name}}}\"` is the text `true` or `false`")),
+            _ => return,
+        };
+        if at == Some(span) && mistake.message.ends_with(kind) {
+            mistake.help = vec![help];
+        }
+    });
+    mistake
 }
 
 fn unknown_rule(part: &Part, known: Known<'_>) -> Diagnostic {

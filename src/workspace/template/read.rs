@@ -133,7 +133,7 @@ impl Reader<'_> {
 fn stranger(entry: &Entry) -> Diagnostic {
     let unknown = Diagnostic::error(format!("`{}` can't stand in a file of rules", entry.key)).at(entry.key_span, "");
     match nearest(&entry.key, [TABLE]) {
-        Some(_) => unknown.help("write `[rule.NAME]`"),
+        Some(meant) => unknown.help(format!("did you mean `{meant}`?")),
         None => unknown.help("these files hold `[rule.NAME]` only; targets stand in the packages' layers.toml"),
     }
 }
