@@ -35,12 +35,10 @@ pub fn replace_text(
 pub fn escape(text: &str) -> String {
     let (mut out, mut rest) = (String::with_capacity(text.len()), text);
     while let Some(at) = rest.find("${") {
-        out.push_str(&rest[..at]);
-        if reference(&rest[at..]).is_some() {
-            out.push('$');
-        }
-        out.push_str("${");
-        rest = &rest[at + 2..];
+        let behind = reference(&rest[at..]).map(|(_, _, behind)| behind);
+        let end = rest.len() - behind.map_or(rest.len() - at - 2, str::len);
+        out.extend([&rest[..at], if behind.is_some() { "$" } else { "" }, &rest[at..end]]);
+        rest = &rest[end..];
     }
     out + rest
 }
