@@ -68,10 +68,9 @@ fn every_edit_of_a_workspace_whose_stats_are_trusted_is_found() {
         ("a package more", |sample| sample.write("z/w/layers.toml", "[files.w]\ncontent = { \"/w\" = \"w\" }\n")),
         ("a target that says something else", |sample| sample.replace("y/layers.toml", "\"/y\"", "\"/yy\"")),
         ("a rule of the workspace", |sample| sample.replace("rules/kit.toml", "\"/k\"", "\"/kk\"")),
-        ("a rule more, in place of one that is built in", |sample| {
-            let attributes = "[rule.image.attributes]\nlayers = { type = \"list\" }\n";
-            let target = "[rule.image.target.files]\ncontent = { \"/x\" = \"\" }\n";
-            sample.write("rules/image.toml", format!("{attributes}{target}"));
+        ("a rule in another file", |sample| {
+            fs::remove_file(sample.path("rules/kit.toml")).expect("removed");
+            sample.write("rules/more.toml", "[rule.kit.target.files]\ncontent = { \"/more\" = \"\" }\n");
         }),
         ("a setting of the workspace", |sample| {
             sample.write("layers.toml", "[workspace]\nname = \"small\"\nplatform = \"linux/arm64\"\n")
