@@ -5,8 +5,8 @@ use std::io::Write;
 use super::context::Context;
 use super::error::CliError;
 use super::explanation::{Explainer, Reason};
-use super::project;
 use super::work::Work;
+use super::{project, provenance};
 use crate::action::ActionId;
 use crate::build::probe::State;
 use crate::exit::Exit;
@@ -38,7 +38,11 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let explainer = Explainer::new(&work, &states)?;
     let id = lowered.action(target).ok_or_else(|| CliError::new(Exit::Bug, "the target has no action"))?;
     let lines = Lines { explainer: &explainer, states: &states, work: &work };
-    for line in lines.of(id)?.into_iter().chain(lines.not_portable(id)) {
+    let mut told: Vec<String> = lines.of(id)?.into_iter().chain(lines.not_portable(id)).collect();
+    let made = provenance::lines(selected.graph.target(target), &project.workspace.sources).into_iter();
+    let made = made.skip(1).map(|line| format!("  {line}"));
+    told.splice(1..1, made);
+    for line in told {
         writeln!(cx.out, "{line}")?;
     }
     Ok(())

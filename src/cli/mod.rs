@@ -18,6 +18,8 @@ pub mod explain;
 pub mod explanation;
 pub mod export;
 pub mod global;
+pub mod help;
+pub mod help_rule;
 pub mod images;
 pub mod init;
 pub mod load;
@@ -32,6 +34,7 @@ pub mod process;
 pub mod project;
 pub mod promote;
 pub mod promote_tests;
+pub mod provenance;
 pub mod published;
 pub mod push;
 pub mod query;
@@ -101,6 +104,7 @@ fn dispatch(verb: &Verb, context: &mut Context) -> Result<(), CliError> {
         Verb::Query(args) => query::run(args, context),
         Verb::Registry(args) => registry::run(args, context),
         Verb::Init(args) => init::run(args, context),
+        Verb::Help(args) => help::run(args, context),
         Verb::Completions(args) => completions::run(args, parse::definition(), context),
         Verb::Other(words) => Err(parse::unknown_verb(words)),
     }
@@ -165,6 +169,28 @@ mod tests {
         assert!(help.out.text().contains("layerbuild [OPTIONS] PATTERN"), "{}", help.out.text());
         let nothing = layerbuild(&[]);
         assert_eq!((nothing.exit, nothing.out.text().as_str()), (Exit::Usage, ""));
+    }
+
+    #[test]
+    fn help_tells_of_verbs_what_they_tell_themselves_and_of_rules_outside_of_a_workspace_too() {
+        let out = |args: &[&str]| {
+            let ended = layerbuild(args);
+            assert_eq!((ended.exit, ended.err.text().as_str()), (Exit::Done, ""), "{args:?}");
+            ended.out.text()
+        };
+        assert_eq!(out(&["help"]), out(&["--help"]));
+        assert_eq!(out(&["help", "registry", "serve"]), out(&["registry", "serve", "--help"]));
+        assert!(layerbuild(&["help", "biuld"]).err.text().contains("did you mean `build`?"));
+        assert!(out(&["help", "rules"]).contains("\n  pull   An image of a registry"));
+        let image = out(&["help", "rule", "image"]);
+        for part in [
+            "\n  layers: a list of labels\n",
+            "\n      test: a string or a list of strings, required\n",
+            "  [image.app]\n",
+        ] {
+            assert!(image.contains(part), "{image}");
+        }
+        assert!(layerbuild(&["help", "rule", "imgae"]).err.text().contains("did you mean `image`?"));
     }
 
     #[test]

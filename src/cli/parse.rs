@@ -9,7 +9,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use super::error::CliError;
 use super::global::{ColorChoice, Flags};
 use super::{
-    build, check, completions, diff, env, explain, export, init, load, lock, ls, patterns, promote, push, query, registry,
+    build, check, completions, diff, env, explain, export, help, init, load, lock, ls, patterns, promote, push, query, registry,
     shell, status,
 };
 use crate::diagnostic::nearest;
@@ -18,6 +18,7 @@ use crate::diagnostic::nearest;
 #[derive(Debug, Parser)]
 #[command(name = "layerbuild", version, about, after_help = AFTER_HELP, max_term_width = 110)]
 #[command(arg_required_else_help = true, subcommand_required = true, allow_external_subcommands = true)]
+#[command(disable_help_subcommand = true)] // ours knows the rules too
 #[command(subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
 #[command(override_usage = "layerbuild [OPTIONS] VERB …\n       layerbuild [OPTIONS] PATTERN…")]
 pub struct Command {
@@ -58,6 +59,7 @@ pub enum Verb {
     Registry(registry::Args),
     Init(init::Args),
     Completions(completions::Args),
+    Help(help::Args),
     /// A word that is no verb, and all that follows it.
     #[command(external_subcommand)]
     Other(Vec<OsString>),
@@ -94,6 +96,7 @@ pub fn command(args: Vec<OsString>) -> Result<Command, Refusal> {
             Ok(without_verb(Command::try_parse_from(before.iter().chain(&verb).chain(from_pattern))?))
         }
         Verb::Other(words) => Err(Refusal::Error(unknown_verb(words))),
+        Verb::Help(help) if !help.is_of_rules() => Err(help_of_verb(&help.words)),
         _ if bare => Ok(without_verb(command)),
         _ => Ok(command),
     }
@@ -105,6 +108,15 @@ fn without_verb(mut command: Command) -> Command {
         args.bare = true;
     }
     command
+}
+
+/// What `--help` says of a verb, or of all where none is named.
+fn help_of_verb(words: &[String]) -> Refusal {
+    let line = std::iter::once("layerbuild").chain(words.iter().map(String::as_str)).chain(["--help"]);
+    match Command::try_parse_from(line) {
+        Err(help) => Refusal::Clap(help),
+        Ok(_) => Refusal::Error(unknown_verb(&words.iter().map(OsString::from).collect::<Vec<_>>())),
+    }
 }
 
 /// Puts the implied verb before a `--` that no verb stands before: clap allows none there. Tells whether it did.

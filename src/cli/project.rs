@@ -10,7 +10,7 @@ use super::context::Context;
 use super::error::CliError;
 use crate::cargo::toolchain::Toolchains;
 use crate::compression_level::Levels;
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Diagnostic, Place, Severity};
 use crate::exit::Exit;
 use crate::graph::{self, SelectError, TargetGraph, TargetId};
 use crate::label::{Label, PackagePath};
@@ -186,13 +186,18 @@ impl Project {
     /// What the rules find wrong besides: nobody should have to mend one thing to be told of the next. Where there is no
     /// store to hash sources for, or settings are wrong, the rules have to wait.
     fn add_mistakes(&self, errors: &mut Vec<Diagnostic>, graph: &TargetGraph<'_>, targets: &[TargetId], cx: &Context) {
-        let told: HashSet<Span> = errors.iter().filter_map(place_of).collect();
+        let told: HashSet<Places> = errors.iter().map(places_of).collect();
         let found = self.defaults(cx).and_then(|defaults| {
             let store = open_store(cx)?;
             self.in_world(&store, cx, |world| mistakes(graph, targets, &defaults, world))
         });
-        let is_news = |mistake: &Diagnostic| place_of(mistake).is_none_or(|span| !told.contains(&span));
+        let is_news = |mistake: &Diagnostic| mistake.primary.is_none() || !told.contains(&places_of(mistake));
         errors.extend(found.unwrap_or_default().into_iter().filter(is_news));
+    }
+
+    /// Shows on stderr what the files hold that is wrong or may surprise.
+    pub fn show_findings(&self) {
+        self.warn(&self.diagnostics);
     }
 
     /// Shows warnings on stderr.
@@ -285,8 +290,12 @@ pub fn parsed_registry(text: &str) -> Result<RegistryBase, CliError> {
     text.parse().map_err(|error| CliError::usage(format!("`registry` of the workspace or profile: {error}")))
 }
 
-fn place_of(diagnostic: &Diagnostic) -> Option<Span> {
-    diagnostic.primary.as_ref().map(|place| place.span)
+/// Where a mistake is shown: of one in a rule of the workspace's, the caller's place and the rule's line.
+type Places = (Option<Span>, Option<Span>);
+
+fn places_of(diagnostic: &Diagnostic) -> Places {
+    let span = |place: &Place| place.span;
+    (diagnostic.primary.as_ref().map(span), diagnostic.others.first().map(span))
 }
 
 fn has_errors(diagnostics: &[Diagnostic]) -> bool {

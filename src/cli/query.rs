@@ -26,6 +26,8 @@ pub enum Output {
     Label,
     /// A graph in Graphviz' DOT language.
     Graph,
+    /// Each as TOML, with the rule that made it and the places.
+    Build,
 }
 
 /// Evaluates the expression.
@@ -38,6 +40,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
         Ok(patterns.collect())
     })?;
     let graph = project.graph()?;
+    project.show_findings();
     answer(args, &expression, &Targets::new(&graph, &project.here), cx)
 }
 
@@ -55,6 +58,7 @@ pub fn answer(args: &Args, expression: &Expr, graph: &dyn QueryGraph, cx: &mut C
     match args.output {
         Output::Label => query::format::label(&targets, graph, &mut cx.out)?,
         Output::Graph => query::format::graph(&targets, graph, &mut cx.out)?,
+        Output::Build => query::format::build(&targets, graph, &mut cx.out)?,
     }
     Ok(())
 }

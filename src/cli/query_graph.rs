@@ -1,10 +1,12 @@
 //! The target graph as queries see it.
 
+use super::provenance;
 use crate::graph::{TargetGraph, TargetId};
 use crate::label::PackagePath;
 use crate::pattern::TargetPattern;
 use crate::query::graph::ResolveError;
 use crate::query::{Id, QueryGraph};
+use crate::workspace::print;
 
 /// A target graph behind the trait of queries; a query's ids are positions in `ids`.
 pub struct Targets<'a> {
@@ -56,5 +58,11 @@ impl QueryGraph for Targets<'_> {
 
     fn kind(&self, id: Id) -> String {
         format!("{} rule", self.graph.target(self.ids[id as usize]).rule.name)
+    }
+
+    fn written(&self, id: Id) -> String {
+        let target = self.graph.target(self.ids[id as usize]);
+        let lines = provenance::lines(target, &self.graph.workspace().sources);
+        format!("# {}\n# {}\n{}", target.label, lines.join("\n# "), print::target(target))
     }
 }

@@ -299,7 +299,8 @@ impl Work<'_> {
         }
         let mut diagnostic = Diagnostic::error(format!("{} failed: {}", action.name(), chain(&failure.error)));
         if let Some(target) = self.selected.graph.id(&action.label) {
-            diagnostic = diagnostic.at(self.selected.graph.target(target).span, "this target");
+            let target = self.selected.graph.target(target);
+            diagnostic = target.traced(diagnostic.at(target.span, "this target"));
         }
         failure.error.hint().into_iter().fold(diagnostic, Diagnostic::help)
     }

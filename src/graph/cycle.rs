@@ -19,7 +19,7 @@ pub fn describe(graph: &TargetGraph<'_>, members: &[TargetId]) -> Option<Diagnos
         let text = format!("`{}` needs `{}`", names[index], names[index + 1]);
         diagnostic = if index == 0 { diagnostic.at(step.span, text) } else { diagnostic.also(step.span, text) };
     }
-    Some(diagnostic)
+    Some(graph.target(start).traced(diagnostic))
 }
 
 /// The steps from `start` back to itself.

@@ -43,11 +43,11 @@ fn resolve_package(graph: &TargetGraph<'_>, index: usize, package: &Package) -> 
             }
             match near.1.and_then(|package| graph.in_package(package, &used.label.name)) {
                 Some(to) => {
-                    resolved.diagnostics.extend(unfit(used, graph.target(to)));
+                    resolved.diagnostics.extend(unfit(used, graph.target(to)).map(|it| target.traced(it)));
                     let edge = Dependency { target: to, attribute: used.attribute, span: used.span };
                     resolved.edges.extend(used.is_edge.then_some((from, edge)));
                 }
-                None => resolved.diagnostics.extend(unknown(graph, used)),
+                None => resolved.diagnostics.extend(unknown(graph, used).map(|it| target.traced(it))),
             }
         }
     }
@@ -75,7 +75,7 @@ fn unfit(used: &LabelUse, target: &Target) -> Option<Diagnostic> {
     Some(
         Diagnostic::error(format!("`{}` is {is}, not {wanted}", used.label))
             .at(used.span, format!("`{}` takes {wanted}", used.attribute))
-            .also(target.span, format!("declared here with the rule `{}`", target.rule.name)),
+            .also(target.span, target.declared()),
     )
 }
 

@@ -70,7 +70,8 @@ pub fn lower(
     for (index, target) in closure.iter().enumerate() {
         of[target.index()] = Some(ActionId(index as u32));
     }
-    let scene = Scene { graph, of: &of, world, defaults, extras: Extras::after(closure.len()) };
+    let extras = Extras::after(closure.len());
+    let scene = Scene { graph, of: &of, world, defaults, extras, judging: false };
     let lowered: Vec<_> = closure.par_iter().map(|target| scene.lower(*target)).collect();
     let mut actions = Vec::with_capacity(lowered.len());
     let mut errors = Vec::new();
@@ -99,7 +100,7 @@ pub fn mistakes(
     world: &World<'_>,
 ) -> Vec<Diagnostic> {
     let of = vec![Some(ActionId(0)); graph.len()];
-    let scene = Scene { graph, of: &of, world, defaults, extras: Extras::after(0) };
+    let scene = Scene { graph, of: &of, world, defaults, extras: Extras::after(0), judging: true };
     // An index follows its images' bases, which may go in circles here.
     let judged = |target: &&TargetId| {
         let target = graph.target(**target);
@@ -116,12 +117,17 @@ fn seen<'a>(target: &'a workspace::Target, directory: &'a Utf8Path, defaults: &'
     Target { label: &target.label, span: target.span, attributes: target.attributes(), directory, defaults }
 }
 
+/// What is wrong with a target, traced to whoever wrote it.
+fn traced(target: &workspace::Target, mistakes: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    mistakes.into_iter().map(|mistake| target.traced(mistake)).collect()
+}
+
 /// What a target takes from a registry; `None` for one that is built.
 pub fn pulled(target: &workspace::Target, defaults: &Defaults) -> Result<Option<Source>, Vec<Diagnostic>> {
     let seen = seen(target, Utf8Path::new(""), defaults);
     match target.rule.purpose {
-        Purpose::Base => Source::of_pull(&seen).map(Some),
-        _ if target.published => Source::of_published(&seen).map(Some).map_err(|error| vec![error]),
+        Purpose::Base => Source::of_pull(&seen).map(Some).map_err(|errors| traced(target, errors)),
+        _ if target.published => Source::of_published(&seen).map(Some).map_err(|error| traced(target, vec![error])),
         _ => Ok(None),
     }
 }
@@ -133,8 +139,8 @@ pub fn debs(
     defaults: &Defaults,
 ) -> Result<Option<debs_source::Source>, Vec<Diagnostic>> {
     let is_debs = target.rule.name == rules::debs::RULE.schema.name;
-    let seen = seen(target, Utf8Path::new(""), defaults);
-    is_debs.then(|| debs_source::Source::of(&seen, &|label| declared(graph, label))).transpose()
+    let source = || debs_source::Source::of(&seen(target, Utf8Path::new(""), defaults), &|label| declared(graph, label));
+    is_debs.then(source).transpose().map_err(|errors| traced(target, errors))
 }
 
 /// What is written of a target that is built here.
@@ -150,6 +156,8 @@ struct Scene<'a> {
     world: &'a World<'a>,
     defaults: &'a Defaults,
     extras: Extras,
+    /// Whether only mistakes are looked for: then what labels name is taken to be there.
+    judging: bool,
 }
 
 impl Scene<'_> {
@@ -158,7 +166,8 @@ impl Scene<'_> {
         let directory = self.graph.workspace().settings.folder(&target.label.package);
         let rule = rules::rule(target.rule.name).expect("the loader took the target's schema from the table of rules");
         let lower = if target.published { rules::pull::lower_published } else { rule.lower };
-        let operation = lower(&seen(target, &directory, self.defaults), self)?;
+        let lowered = lower(&seen(target, &directory, self.defaults), self);
+        let operation = lowered.map_err(|mistakes| traced(target, mistakes))?;
         Ok(Action { label: target.label.clone(), variant: None, operation })
     }
 }
@@ -192,9 +201,11 @@ impl Scene<'_> {
                     image.name(),
                     operation.spec.platform
                 );
-                let target = self.graph.id(&image.label).map(|id| self.graph.target(id).span);
+                let target = self.graph.id(&image.label).map(|id| self.graph.target(id));
                 let diagnostic = Diagnostic::error(message).help("give each platform a `run` and an image of its own");
-                found.push(target.into_iter().fold(diagnostic, |it, span| it.at(span, "this image")));
+                let place =
+                    |it: Diagnostic, target: &workspace::Target| target.traced(it.at(target.span, "this image"));
+                found.push(target.into_iter().fold(diagnostic, place));
             }
         }
         found
@@ -248,7 +259,10 @@ impl Context for Scene<'_> {
     }
 
     fn action(&self, label: &Label) -> Option<ActionId> {
-        self.of[self.graph.id(label)?.index()]
+        match self.graph.id(label) {
+            Some(target) => self.of[target.index()],
+            None => self.judging.then_some(ActionId(0)),
+        }
     }
 
     fn base(&self, label: &Label, platform: &Platform) -> Result<Option<ActionId>, Diagnostic> {
@@ -274,7 +288,7 @@ impl Context for Scene<'_> {
 
     fn layer(&self, label: &Label, platform: &Platform) -> Option<ActionId> {
         let own = self.action(label)?;
-        let target = self.graph.target(self.graph.id(label)?);
+        let Some(target) = self.graph.id(label).map(|id| self.graph.target(id)) else { return Some(own) };
         // What is wrong with the layer itself is told where it is lowered.
         let Ok(Some(source)) = debs(self.graph, target, self.defaults) else { return Some(own) };
         if source.own_platform(self.defaults) == *platform { Some(own) } else { self.variant(label, platform) }

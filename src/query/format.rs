@@ -1,4 +1,5 @@
-//! Targets as text: a list of labels, or a graph in Graphviz' DOT language. Writes to whatever it is given.
+//! Targets as text: a list of labels, a graph in Graphviz' DOT language, or as they would be written. Writes to whatever
+//! it is given.
 
 use std::io::{self, Write};
 
@@ -8,6 +9,15 @@ use super::set::TargetSet;
 /// One label a line, sorted.
 pub fn label(targets: &TargetSet, graph: &dyn QueryGraph, to: &mut dyn Write) -> io::Result<()> {
     sorted(targets.iter(), graph).iter().try_for_each(|(label, _)| writeln!(to, "{label}"))
+}
+
+/// Each as it would be written, in the order of their labels, with an empty line between them; Bazel's `--output=build`.
+pub fn build(targets: &TargetSet, graph: &dyn QueryGraph, to: &mut dyn Write) -> io::Result<()> {
+    for (index, (_, id)) in sorted(targets.iter(), graph).into_iter().enumerate() {
+        let between = if index == 0 { "" } else { "\n" };
+        write!(to, "{between}{}", graph.written(id))?;
+    }
+    Ok(())
 }
 
 /// `digraph mygraph { … }` with the edges between the targets, sorted; Bazel's `--nograph:factored`.

@@ -27,6 +27,9 @@ pub trait QueryGraph {
 
     /// What the target is, such as `image rule`.
     fn kind(&self, id: Id) -> String;
+
+    /// The target as it would be written, with where it comes from in comments; ends with a newline.
+    fn written(&self, id: Id) -> String;
 }
 
 /// Why a pattern has no targets.

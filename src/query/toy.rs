@@ -63,4 +63,8 @@ impl QueryGraph for Toy {
     fn kind(&self, _: Id) -> String {
         "toy rule".to_owned()
     }
+
+    fn written(&self, id: Id) -> String {
+        format!("[toy.{}]\n", self.labels[id as usize])
+    }
 }

@@ -2,6 +2,8 @@
 //!
 //! Reports every mistake and gathers the labels on the way. Knows no rule, and not whether a label's target exists.
 
+use std::collections::HashSet;
+
 use super::schema::{Attribute, Purpose, Type, quoted};
 use super::value::{Entry, Node, Table, Value};
 use crate::diagnostic::{Diagnostic, nearest};
@@ -41,15 +43,37 @@ pub struct Owner<'a> {
     pub span: Span,
 }
 
+/// Texts whose kind is known and whose content is not yet: those that a template fills in.
+pub type Open = HashSet<Span>;
+
 /// Checks a table whose labels are relative to `here`.
 pub fn check(table: &Table, attributes: &'static [Attribute], owner: Owner<'_>, here: &PackagePath) -> Findings {
-    let mut checker = Checker { here, top: None, found: Findings::default() };
+    check_template(table, attributes, owner, here, &Open::new())
+}
+
+/// The same of a table in which some texts are still open.
+pub fn check_template(
+    table: &Table,
+    attributes: &'static [Attribute],
+    owner: Owner<'_>,
+    here: &PackagePath,
+    open: &Open,
+) -> Findings {
+    let mut checker = Checker { here, open, top: None, found: Findings::default() };
     checker.table(table, attributes, owner);
     checker.found
 }
 
+/// The mistakes in one value of an attribute that is called `name`.
+pub fn check_value(value: &Value, ty: &'static Type, name: &str, here: &PackagePath, open: &Open) -> Vec<Diagnostic> {
+    let mut checker = Checker { here, open, top: None, found: Findings::default() };
+    checker.value(value, ty, name);
+    checker.found.diagnostics
+}
+
 struct Checker<'a> {
     here: &'a PackagePath,
+    open: &'a Open,
     top: Option<&'static str>,
     found: Findings,
 }
@@ -59,7 +83,8 @@ impl Checker<'_> {
         let outermost = self.top.is_none();
         for entry in &table.0 {
             let Some(attribute) = attributes.iter().find(|attribute| attribute.name == entry.key) else {
-                self.found.diagnostics.push(unknown(entry, attributes, owner));
+                let names: Vec<&str> = attributes.iter().map(|attribute| attribute.name).collect();
+                self.found.diagnostics.push(unknown(entry, &names, owner));
                 continue;
             };
             if outermost {
@@ -68,7 +93,8 @@ impl Checker<'_> {
             self.value(&entry.value, &attribute.ty, attribute.name);
         }
         let missing = attributes.iter().filter(|attribute| attribute.required && table.get(attribute.name).is_none());
-        self.found.diagnostics.extend(missing.map(|attribute| lacks(attribute, owner)));
+        let lacking = missing.map(|it| lacks(it.name, &it.ty.describe(), it.doc, owner));
+        self.found.diagnostics.extend(lacking);
         if outermost {
             self.top = None;
         }
@@ -79,9 +105,7 @@ impl Checker<'_> {
             return self.found.diagnostics.push(mismatch(value, ty, name));
         }
         match (ty, &value.node) {
-            (Type::Enum(words), Node::String(text)) if !words.contains(&text.as_str()) => {
-                self.found.diagnostics.push(not_one_of(value.span, text, words, name, ty));
-            }
+            (Type::Enum(words), Node::String(text)) => self.word(value.span, text, words, name),
             (Type::Label(purposes), Node::String(text)) => self.label(value.span, text, purposes, true),
             (Type::Mention(purposes), Node::String(text)) => self.label(value.span, text, purposes, false),
             (Type::List(item), Node::Array(items)) => items.iter().for_each(|value| {
@@ -100,12 +124,24 @@ impl Checker<'_> {
             }
             (Type::Either(types), node) => match (chosen(types, node), node) {
                 (Some(Type::Enum(words)), Node::String(text)) if !words.contains(&text.as_str()) => {
-                    self.found.diagnostics.push(not_one_of(value.span, text, words, name, ty));
+                    self.not_one_of(value.span, text, words, &ty.describe(), name);
                 }
                 (Some(ty), _) => self.value(value, ty, name),
                 (None, _) => {}
             },
             _ => {}
+        }
+    }
+
+    fn word(&mut self, span: Span, text: &str, words: &[&str], name: &str) {
+        if !words.contains(&text) {
+            self.not_one_of(span, text, words, &Type::one_of(words), name);
+        }
+    }
+
+    fn not_one_of(&mut self, span: Span, text: &str, words: &[&str], expected: &str, name: &str) {
+        if !self.open.contains(&span) {
+            self.found.diagnostics.push(not_one_of(span, text, words, expected, name));
         }
     }
 
@@ -115,6 +151,7 @@ impl Checker<'_> {
                 let attribute = self.top.unwrap_or_default();
                 self.found.labels.push(LabelUse { attribute, label, span, purposes, is_edge });
             }
+            Err(_) if self.open.contains(&span) => {}
             Err(error) => {
                 let mistake = Diagnostic::error(error.to_string()).at(span, "");
                 let mistake = mistake.help("write `//package:name`, or `:name` for a target of this package");
@@ -137,20 +174,21 @@ fn chosen<'a>(types: &'a [Type], node: &Node) -> Option<&'a Type> {
 
 const OF_A_REGISTRY: &str = "an image of a registry is a target too: declare it as `[pull.NAME]`, and write `:NAME`";
 
-fn unknown(entry: &Entry, attributes: &[Attribute], owner: Owner<'_>) -> Diagnostic {
-    let names: Vec<&str> = attributes.iter().map(|attribute| attribute.name).collect();
+/// What to say of a key that is none of the attributes of these names.
+pub fn unknown(entry: &Entry, names: &[&str], owner: Owner<'_>) -> Diagnostic {
     let diagnostic = Diagnostic::error(format!("unknown attribute `{}`", entry.key))
         .at(entry.key_span, format!("not an attribute of `{}`", owner.name));
     match nearest(&entry.key, names.iter().copied()) {
         Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
-        None => diagnostic.help(format!("`{}` takes {}", owner.name, quoted(&names))),
+        None => diagnostic.help(format!("`{}` takes {}", owner.name, quoted(names))),
     }
 }
 
-fn lacks(attribute: &Attribute, owner: Owner<'_>) -> Diagnostic {
-    Diagnostic::error(format!("`{}` is missing", attribute.name))
+/// What to say where a required attribute is missing. `takes`: what its type takes.
+pub fn lacks(name: &str, takes: &str, doc: &str, owner: Owner<'_>) -> Diagnostic {
+    Diagnostic::error(format!("`{name}` is missing"))
         .at(owner.span, format!("`{}` needs it", owner.name))
-        .help(format!("add `{} = …`, {}: {}", attribute.name, attribute.ty.describe(), attribute.doc))
+        .help(format!("add `{name} = …`, {takes}: {doc}"))
 }
 
 fn mismatch(value: &Value, ty: &Type, name: &str) -> Diagnostic {
@@ -171,9 +209,9 @@ fn mismatch(value: &Value, ty: &Type, name: &str) -> Diagnostic {
     }
 }
 
-fn not_one_of(span: Span, text: &str, words: &[&str], name: &str, ty: &Type) -> Diagnostic {
-    let diagnostic =
-        Diagnostic::error(format!("`{name}` can't be `{text}`")).at(span, format!("expected {}", ty.describe()));
+/// What to say of a text that is none of some words.
+pub fn not_one_of(span: Span, text: &str, words: &[&str], expected: &str, name: &str) -> Diagnostic {
+    let diagnostic = Diagnostic::error(format!("`{name}` can't be `{text}`")).at(span, format!("expected {expected}"));
     match nearest(text, words.iter().copied()) {
         Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
         None => diagnostic,

@@ -1,8 +1,10 @@
 //! The tables of one file → the targets that it declares.
 //!
-//! Holds names to their grammar and to one namespace a package. Knows no rule by name: the schemas say which there are.
+//! Holds names to their grammar and to one namespace a package; targets of the workspace's own rules are declared as what
+//! they stand for. Knows no rule by name.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use camino::Utf8Path;
 
@@ -10,6 +12,7 @@ use super::check::{self, Owner};
 use super::model::{Package, Target};
 use super::parse::Parsed;
 use super::schema::{RuleSchema, quoted};
+use super::template::{self, Call, Known, Origin, Rule, Which};
 use super::value::{Entry, Node, Table, Value};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::label::{Label, PackagePath, is_name};
@@ -18,16 +21,18 @@ use crate::span::Span;
 /// Tables that are no rules; all but the first are for the workspace's file or for later versions.
 const PACKAGE_TABLE: &str = "package";
 const ROOT_TABLES: [&str; 5] = ["workspace", "profile", "registry", "apt", "vars"];
+/// What the files of the workspace's own rules hold.
+const RULE_TABLE: &str = "rule";
 const LATER_TABLES: [&str; 1] = ["external"];
 
 /// Declares a package's targets. Of a file whose syntax is wrong somewhere, the targets around these places are named
 /// but not judged.
-pub fn declare(parsed: Parsed, path: PackagePath, schemas: &[&'static RuleSchema]) -> (Package, Vec<Diagnostic>) {
+pub fn declare(parsed: Parsed, path: PackagePath, known: Known<'_>) -> (Package, Vec<Diagnostic>) {
     let sound = parsed.broken.first().copied().unwrap_or(u32::MAX);
-    let mut declarer = Declarer { path: &path, schemas, sound, targets: Vec::new(), diagnostics: parsed.diagnostics };
+    let (complete, diagnostics) = (parsed.broken.is_empty(), parsed.diagnostics);
+    let mut declarer = Declarer { path: &path, known, sound, targets: Vec::new(), complete, diagnostics };
     parsed.table.0.into_iter().for_each(|entry| declarer.entry(entry));
-    let Declarer { mut targets, mut diagnostics, .. } = declarer;
-    let complete = parsed.broken.is_empty();
+    let Declarer { mut targets, mut diagnostics, complete, .. } = declarer;
     let judged = judge(&mut targets, &parsed.broken);
     diagnostics.extend(judged);
     diagnostics.extend(drop_duplicates(&mut targets));
@@ -42,77 +47,109 @@ struct Declared {
 
 struct Declarer<'a> {
     path: &'a PackagePath,
-    schemas: &'a [&'static RuleSchema],
+    known: Known<'a>,
     /// Behind it, keys that look like tables of their own may belong to a header that could not be read.
     sound: u32,
     targets: Vec<Declared>,
+    /// Whether all that the file declares is among the targets.
+    complete: bool,
     diagnostics: Vec<Diagnostic>,
 }
 
-impl Declarer<'_> {
+/// A target that is about to be declared.
+struct Draft {
+    rule: &'static RuleSchema,
+    name: String,
+    span: Span,
+    table: Table,
+    origin: Option<Arc<Origin>>,
+}
+
+impl<'a> Declarer<'a> {
     /// One top-level key.
     fn entry(&mut self, entry: Entry) {
-        let schema = self.schemas.iter().copied().find(|schema| schema.name == entry.key);
-        match (schema, entry.value.node) {
-            (Some(schema), Node::Table(table)) => table.0.into_iter().for_each(|target| self.target(schema, target)),
-            (Some(schema), _) => self.diagnostics.push(not_a_target(schema.name, entry.key_span)),
+        match (self.known.rule(&entry.key), entry.value.node) {
+            (Some(rule), Node::Table(table)) => table.0.into_iter().for_each(|target| self.target(rule, target)),
+            (Some(rule), _) => self.diagnostics.push(not_a_target(rule.name(), entry.key_span)),
             (None, node) => self.other(&entry.key, entry.key_span, &node),
         }
     }
 
     fn other(&mut self, key: &str, span: Span, node: &Node) {
+        // It may be a rule of a file that could not be read.
+        self.complete &= self.known.rules.complete;
         if span.start < self.sound {
-            self.diagnostics.extend(stranger(key, span, node, self.schemas));
+            self.diagnostics.extend(stranger(key, span, node, self.known));
         }
     }
 
     /// One `[rule.name]`.
-    fn target(&mut self, schema: &'static RuleSchema, entry: Entry) {
+    fn target(&mut self, rule: Which<'a>, entry: Entry) {
         let Entry { key, key_span, value: Value { node, .. } } = entry;
         match node {
-            Node::Table(table) => self.table(schema, key, key_span, table),
+            Node::Table(table) => self.table(rule, key, key_span, table),
             Node::Array(items) if items.iter().all(|item| item.as_table().is_some()) => self.diagnostics.push(
-                Diagnostic::error(format!("a target is written `[{}.{key}]`", schema.name))
+                Diagnostic::error(format!("a target is written `[{}.{key}]`", rule.name()))
                     .at(key_span, "written as a list of tables, with two brackets"),
             ),
-            _ => self.diagnostics.push(not_a_target(schema.name, key_span)),
+            _ => self.diagnostics.push(not_a_target(rule.name(), key_span)),
         }
     }
 
-    fn table(&mut self, schema: &'static RuleSchema, name: String, span: Span, mut table: Table) {
-        let split: Vec<Entry> = table.0.extract_if(.., |entry| is_rest_of_name(entry, schema)).collect();
+    fn table(&mut self, rule: Which<'a>, name: String, span: Span, mut table: Table) {
+        let attributes = rule.attributes();
+        let split: Vec<Entry> = table.0.extract_if(.., |entry| is_rest_of_name(entry, &attributes)).collect();
         let only_split = table.0.is_empty() && !split.is_empty();
         for rest in split {
             let whole = dotted(&name, &rest);
-            self.diagnostics.push(unquoted(schema, &name, span, &rest.key, &whole));
-            self.declare(schema, &whole.name, rest.key_span, whole.table);
+            self.diagnostics.push(unquoted(rule.name(), &name, span, &rest.key, &whole));
+            self.either(rule, whole.name, rest.key_span, whole.table);
         }
         if !only_split {
-            self.declare(schema, &name, span, table);
+            self.either(rule, name, span, table);
         }
     }
 
-    fn declare(&mut self, schema: &'static RuleSchema, name: &str, span: Span, table: Table) {
-        let mut diagnostics = self.name_mistakes(schema, name, span);
-        let found = check::check(&table, schema.attributes, Owner { name: schema.name, span }, self.path);
-        diagnostics.extend(found.diagnostics);
+    fn either(&mut self, rule: Which<'a>, name: String, span: Span, table: Table) {
+        match rule {
+            Which::BuiltIn(rule) => self.declare(Draft { rule, name, span, table, origin: None }, true, Vec::new()),
+            Which::Own(rule) => self.call(rule, &name, span, &table),
+        }
+    }
+
+    /// One target of the workspace's own rule: declares what it stands for.
+    fn call(&mut self, rule: &Rule, name: &str, span: Span, table: &Table) {
+        if let Some(wrong) = bad_name(name, span, self.path) {
+            self.complete = false;
+            return self.diagnostics.push(wrong);
+        }
+        let made = template::expand(rule, Call { name, span, table, package: self.path }, self.known);
+        // Of a rule that is wrong itself, it isn't known what its targets are.
+        self.complete &= !made.is_empty();
+        for made in made {
+            let (origin, sound) = (Some(made.origin), made.sound);
+            let draft = Draft { rule: made.schema, name: made.name, span, table: made.table, origin };
+            self.declare(draft, sound, made.diagnostics);
+        }
+    }
+
+    /// `sound`: whether what is wrong with it is to be told; `diagnostics`: what is wrong already.
+    fn declare(&mut self, draft: Draft, sound: bool, mut diagnostics: Vec<Diagnostic>) {
+        let Draft { rule, name, span, table, origin } = draft;
+        let found = check::check(&table, rule.attributes, Owner { name: rule.name, span }, self.path);
+        let mut mistakes = self.name_mistakes(rule, &name, span);
+        mistakes.extend(found.diagnostics);
+        let traced = |mistake| origin.iter().fold(mistake, |mistake, origin| origin.traced(mistake, span));
+        diagnostics.extend(mistakes.into_iter().filter(|_| sound).map(traced));
         let label = Label { package: self.path.clone(), name: name.into() };
-        let target = Target {
-            label,
-            rule: schema,
-            span,
-            table,
-            labels: found.labels,
-            published: false,
-            valid: diagnostics.is_empty(),
-        };
+        let valid = sound && diagnostics.is_empty();
+        let target = Target { label, rule, span, origin, table, labels: found.labels, published: false, valid };
         self.targets.push(Declared { target, diagnostics });
     }
 
     fn name_mistakes(&self, schema: &RuleSchema, name: &str, span: Span) -> Vec<Diagnostic> {
-        if let Err(error) = Label::parse(&format!(":{name}"), self.path) {
-            let message = format!("`{name}` can't be a target's name");
-            return vec![Diagnostic::error(message).at(span, "").help(error.why)];
+        if let Some(wrong) = bad_name(name, span, self.path) {
+            return vec![wrong];
         }
         if !schema.purpose.is_published() {
             return Vec::new();
@@ -125,12 +162,18 @@ impl Declarer<'_> {
     }
 }
 
+/// That a name isn't one.
+fn bad_name(name: &str, span: Span, package: &PackagePath) -> Option<Diagnostic> {
+    let error = Label::parse(&format!(":{name}"), package).err()?;
+    Some(Diagnostic::error(format!("`{name}` can't be a target's name")).at(span, "").help(error.why))
+}
+
 /// What stands in the root's file beside the settings and is no target. `folder` holds the packages: unless it is the
 /// root, no target may stand here.
-pub fn strangers(rest: &Table, schemas: &[&'static RuleSchema], folder: &Utf8Path) -> Vec<Diagnostic> {
-    let judge = |entry: &Entry| match schemas.iter().any(|schema| schema.name == entry.key) {
-        false => stranger(&entry.key, entry.key_span, &entry.value.node, schemas),
-        true => (!folder.as_str().is_empty()).then(|| {
+pub fn strangers(rest: &Table, known: Known<'_>, folder: &Utf8Path) -> Vec<Diagnostic> {
+    let judge = |entry: &Entry| match known.rule(&entry.key) {
+        None => stranger(&entry.key, entry.key_span, &entry.value.node, known),
+        Some(_) => (!folder.as_str().is_empty()).then(|| {
             Diagnostic::error("a target can't stand in the workspace's own file")
                 .at(entry.key_span, format!("`packages` says that targets stand in `{folder}`"))
                 .help(format!("move it to `{folder}/layers.toml`, which is the package `//`"))
@@ -140,7 +183,7 @@ pub fn strangers(rest: &Table, schemas: &[&'static RuleSchema], folder: &Utf8Pat
 }
 
 /// A top-level key that is no rule; `None` where it may stand.
-fn stranger(key: &str, span: Span, node: &Node, schemas: &[&'static RuleSchema]) -> Option<Diagnostic> {
+fn stranger(key: &str, span: Span, node: &Node, known: Known<'_>) -> Option<Diagnostic> {
     Some(match node {
         Node::Table(table) if key == PACKAGE_TABLE => {
             let unknown = table.0.first()?;
@@ -152,7 +195,11 @@ fn stranger(key: &str, span: Span, node: &Node, schemas: &[&'static RuleSchema])
             Diagnostic::error(format!("`[{key}]` is not supported by this version of layerbuild"))
                 .at(span, "reserved, but without a meaning yet")
         }
-        Node::Table(_) | Node::Array(_) => unknown_rule(key, span, schemas),
+        Node::Table(_) if key == RULE_TABLE => Diagnostic::error("a rule is defined in a file of its own")
+            .at(span, "this file holds targets")
+            .help(format!("move it to `{}/NAME.toml` at the workspace's root", template::FOLDER)),
+        Node::Table(_) | Node::Array(_) if !known.rules.complete => return None,
+        Node::Table(_) | Node::Array(_) => unknown_rule(key, span, known),
         _ => Diagnostic::error(format!("`{key}` stands outside of any target"))
             .at(span, "expected a table `[rule.name]` first"),
     })
@@ -171,14 +218,14 @@ fn is_repository_part(part: &str) -> bool {
 }
 
 /// Whether a table inside a target is really the rest of a dotted name that lacks its quotes.
-fn is_rest_of_name(entry: &Entry, schema: &RuleSchema) -> bool {
-    let known = |key: &str| schema.attributes.iter().any(|attribute| attribute.name == key);
-    let names = || schema.attributes.iter().map(|attribute| attribute.name);
+fn is_rest_of_name(entry: &Entry, attributes: &[&str]) -> bool {
+    let known = |key: &str| attributes.contains(&key);
+    let names = || attributes.iter().copied();
     // A name near to an attribute's is a slip, and a key that is no name was never meant as one.
     let may_be_name = is_name(&entry.key) && !known(&entry.key) && nearest(&entry.key, names()).is_none();
     let Some(table) = entry.value.as_table().filter(|_| may_be_name) else { return false };
     entry.key.starts_with(|first: char| first.is_ascii_digit())
-        || table.0.iter().any(|inner| known(&inner.key) || is_rest_of_name(inner, schema))
+        || table.0.iter().any(|inner| known(&inner.key) || is_rest_of_name(inner, attributes))
 }
 
 struct Whole {
@@ -199,10 +246,10 @@ fn dotted(name: &str, rest: &Entry) -> Whole {
     Whole { name, table: at.as_table().cloned().unwrap_or_default() }
 }
 
-fn unquoted(schema: &RuleSchema, name: &str, span: Span, rest: &str, whole: &Whole) -> Diagnostic {
+fn unquoted(rule: &str, name: &str, span: Span, rest: &str, whole: &Whole) -> Diagnostic {
     Diagnostic::error(format!("a dotted name needs quotes: this says `{rest}` is an attribute of `{name}`"))
         .at(Span { end: span.start + length(&whole.name), ..span }, "")
-        .help(format!("write `[{}.\"{}\"]`", schema.name, whole.name))
+        .help(format!("write `[{rule}.\"{}\"]`", whole.name))
 }
 
 fn length(text: &str) -> u32 {
@@ -224,8 +271,8 @@ fn misplaced(key: &str, span: Span) -> Diagnostic {
     diagnostic.help("if the folder is a workspace of its own, name it in the outer workspace's .gitignore")
 }
 
-fn unknown_rule(key: &str, span: Span, schemas: &[&'static RuleSchema]) -> Diagnostic {
-    let rules: Vec<&str> = schemas.iter().map(|schema| schema.name).collect();
+fn unknown_rule(key: &str, span: Span, known: Known<'_>) -> Diagnostic {
+    let rules = known.names();
     let tables = ROOT_TABLES.into_iter().chain([PACKAGE_TABLE]);
     let diagnostic = Diagnostic::error(format!("unknown rule `{key}`")).at(span, "no rule has this name");
     match nearest(key, rules.iter().copied().chain(tables)) {
@@ -256,14 +303,14 @@ fn judge(targets: &mut [Declared], broken: &[u32]) -> Vec<Diagnostic> {
 fn drop_duplicates(targets: &mut Vec<Declared>) -> Vec<Diagnostic> {
     targets
         .sort_by(|a, b| (&a.target.label.name, a.target.span.start).cmp(&(&b.target.label.name, b.target.span.start)));
-    let mut first: HashMap<std::sync::Arc<str>, (Span, &'static str)> = HashMap::new();
+    let mut first: HashMap<Arc<str>, (Span, String)> = HashMap::new();
     let mut diagnostics = Vec::new();
     if targets.windows(2).all(|pair| pair[0].target.label.name != pair[1].target.label.name) {
         return diagnostics;
     }
     targets.retain(|Declared { target, .. }| {
         let Some((span, rule)) = first.get(&target.label.name) else {
-            first.insert(target.label.name.clone(), (target.span, target.rule.name));
+            first.insert(target.label.name.clone(), (target.span, made_by(target)));
             return true;
         };
         diagnostics.push(two_of_one_name(target, *span, rule));
@@ -272,10 +319,16 @@ fn drop_duplicates(targets: &mut Vec<Declared>) -> Vec<Diagnostic> {
     diagnostics
 }
 
+/// The rule of a target, and what made it.
+fn made_by(target: &Target) -> String {
+    let rule = target.rule.name;
+    target.origin.as_ref().map_or(format!("`{rule}`"), |origin| format!("`{rule}`, made by the rule `{}`", origin.rule))
+}
+
 fn two_of_one_name(second: &Target, first: Span, rule: &str) -> Diagnostic {
     Diagnostic::error(format!("two targets are named `{}`", second.label.name))
-        .at(second.span, format!("`{}`, and again here", second.rule.name))
-        .also(first, format!("`{rule}`, first here"))
+        .at(second.span, format!("{}, and again here", made_by(second)))
+        .also(first, format!("{rule}, first here"))
         .help("the targets of a package share one namespace, whatever their rules: rename one")
 }
 

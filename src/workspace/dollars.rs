@@ -18,6 +18,31 @@ pub fn replace(table: &mut Table, vars: &BTreeMap<String, String>) -> Vec<Diagno
     replacer.diagnostics
 }
 
+/// Replaces in one text, which stands in the string at `span`.
+pub fn replace_text(
+    text: &str,
+    span: Span,
+    vars: &BTreeMap<String, String>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> String {
+    let mut replacer = Replacer { vars, diagnostics: Vec::new() };
+    let replaced = replacer.text(text, span);
+    diagnostics.append(&mut replacer.diagnostics);
+    replaced
+}
+
+/// The text that [`replace`] makes this one of: what looks like one of ours gets its second dollar back.
+pub fn escape(text: &str) -> String {
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(at) = rest.find("${") {
+        let behind = reference(&rest[at..]).map(|(_, _, behind)| behind);
+        let end = rest.len() - behind.map_or(rest.len() - at - 2, str::len);
+        out.extend([&rest[..at], if behind.is_some() { "$" } else { "" }, &rest[at..end]]);
+        rest = &rest[end..];
+    }
+    out + rest
+}
+
 struct Replacer<'a> {
     vars: &'a BTreeMap<String, String>,
     diagnostics: Vec<Diagnostic>,
@@ -82,7 +107,7 @@ impl Replacer<'_> {
 
 /// The place of a part of a string; that of the whole string where it holds escapes, or is written otherwise than in
 /// one pair of quotes.
-fn part(span: Span, text: &str, at: usize, length: usize) -> Span {
+pub fn part(span: Span, text: &str, at: usize, length: usize) -> Span {
     let range = span.range();
     let start = range.start + 1 + at;
     if range.len() == text.len() + 2 { Span::new(span.file, start..start + length) } else { span }
@@ -105,6 +130,13 @@ mod tests {
         let mut replacer = Replacer { vars: &vars, diagnostics: Vec::new() };
         let out = replacer.text(text, Span::new(FileId(0), 0..0));
         (out, replacer.diagnostics)
+    }
+
+    #[test]
+    fn what_is_escaped_is_replaced_by_itself() {
+        for text in ["${vars.version} $${env.HOME}$", "a$$${git.x}", "${PATH}${", "${vars.a${vars.b}}"] {
+            assert_eq!(replaced(&escape(text)), (text.to_owned(), Vec::new()), "{}", escape(text));
+        }
     }
 
     #[test]

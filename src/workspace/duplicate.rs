@@ -33,6 +33,7 @@ struct Found {
 fn duplicate_table(text: &str, line: usize, table: &str) -> Found {
     let parts: Vec<&str> = table.split('.').collect();
     let message = match parts[..] {
+        ["rule", name] => format!("two rules are named `{name}`"),
         [_, name] => format!("two targets are named `{name}`"),
         _ => format!("the table `[{table}]` is written twice"),
     };

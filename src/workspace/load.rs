@@ -1,4 +1,4 @@
-//! Reading a workspace: the root's file, then the packages that are wanted and those that their labels lead to.
+//! Reading a workspace: the root's file and the workspace's own rules, then the packages that are wanted and those that their labels lead to.
 //!
 //! In waves, each read in parallel; files are numbered in the order of their paths within a wave. Reports the mistakes
 //! of all files that it reads, and stops at none. Whether a label's target exists is the graph's matter.
@@ -16,12 +16,13 @@ use super::parse::{self, Parsed};
 use super::root::FILE_NAME;
 use super::schema::RuleSchema;
 use super::settings::Settings;
+use super::template::{self, Known, Rules};
+use super::text::{Text, read_text};
 use super::{build_base, declare, dollars, published, read};
 use crate::diagnostic::Diagnostic;
 use crate::label::PackagePath;
 use crate::observed::Observed;
 use crate::pattern::{PackageSelection, TargetPattern};
-use crate::reason::reason;
 use crate::span::{FileId, Sources, Span};
 
 /// What does not stand in any file.
@@ -47,6 +48,7 @@ pub struct Opened<'a> {
     files: u32,
     settings: Settings,
     lock: LockFile,
+    rules: Rules,
     /// The root's file without the settings.
     rest: Parsed,
     diagnostics: Vec<Diagnostic>,
@@ -69,22 +71,25 @@ pub fn open<'a>(root: &Utf8Path, options: Options<'a>) -> Opened<'a> {
     let readable = wrong.is_none() && workspace_is_whole(&rest);
     let top = Span::new(ROOT_FILE, 0..text.find('\n').unwrap_or(text.len()));
     let (settings, mistakes) = read::read(&mut rest.table, root, options.profile, top);
+    let mut sources = Sources::default();
+    sources.add(FILE_NAME.into(), text.into());
+    let (lock, of_lock) = read_lock(root, options.observed, &mut sources);
+    let (rules, of_rules) = template::read(root, &settings.vars, options.schemas, options.observed, &mut sources);
     match wrong {
         // What else seems wrong may be right in that version.
         Some(wrong) => diagnostics.push(wrong),
         None if rest.broken.is_empty() => {
             diagnostics.extend(mistakes);
             diagnostics.extend(dollars::replace(&mut rest.table, &settings.vars));
-            diagnostics.extend(declare::strangers(&rest.table, options.schemas, &settings.packages));
+            let known = Known { schemas: options.schemas, rules: &rules };
+            diagnostics.extend(declare::strangers(&rest.table, known, &settings.packages));
+            diagnostics.extend(of_rules);
         }
         None => {}
     }
-    let mut sources = Sources::default();
-    sources.add(FILE_NAME.into(), text.into());
-    let (lock, mistakes) = read_lock(root, options.observed, &mut sources);
-    diagnostics.extend(mistakes);
+    diagnostics.extend(of_lock);
     let files = sources.len();
-    Opened { root: root.to_owned(), options, sources, files, settings, lock, rest, diagnostics, readable }
+    Opened { root: root.to_owned(), options, sources, files, settings, lock, rules, rest, diagnostics, readable }
 }
 
 /// The lock file, as the second of the sources; a workspace that has none has nothing locked.
@@ -121,13 +126,18 @@ impl Opened<'_> {
     /// Reads the packages that the patterns can reach, and all that these need. The diagnostics are those of the root's
     /// file too, sorted by file and place; where one of them is an error, the workspace may lack what is wrong.
     pub fn load(mut self, wanted: &[TargetPattern]) -> (Workspace, Vec<Diagnostic>) {
-        let packages = if self.readable { self.packages(wanted) } else { Read::default() };
-        let Opened { root, sources, settings, lock, mut diagnostics, .. } = self;
-        diagnostics.extend(packages.diagnostics);
+        let mut packages = if self.readable { self.packages(wanted) } else { Read::default() };
+        let Opened { root, sources, settings, lock, rules, mut diagnostics, .. } = self;
+        diagnostics.extend(std::mem::take(&mut packages.diagnostics));
         sort(&mut diagnostics, &sources);
-        let workspace =
-            Workspace { root, settings, lock, sources, packages: packages.packages, others: packages.others };
+        let Read { packages, others, .. } = packages;
+        let workspace = Workspace { root, settings, lock, rules, sources, packages, others };
         (workspace, diagnostics)
+    }
+
+    /// All rules that packages may use.
+    fn known(&self) -> Known<'_> {
+        Known { schemas: self.options.schemas, rules: &self.rules }
     }
 
     fn packages(&mut self, wanted: &[TargetPattern]) -> Read {
@@ -161,7 +171,7 @@ impl Opened<'_> {
         let mut needed = BTreeSet::new();
         if self.settings.packages.as_str().is_empty() && wave.remove(&PackagePath::default()) {
             let rest = std::mem::take(&mut self.rest);
-            let (mut package, diagnostics) = declare::declare(rest, PackagePath::default(), self.options.schemas);
+            let (mut package, diagnostics) = declare::declare(rest, PackagePath::default(), self.known());
             published::mark(&mut package, &self.settings);
             build_base::imply(&mut package, &self.settings);
             needed.extend(needs(&package));
@@ -199,7 +209,7 @@ impl Opened<'_> {
             let mistakes = dollars::replace(&mut parsed.table, &self.settings.vars);
             parsed.diagnostics.extend(mistakes);
         }
-        let (mut package, diagnostics) = declare::declare(parsed, package, self.options.schemas);
+        let (mut package, diagnostics) = declare::declare(parsed, package, self.known());
         published::mark(&mut package, &self.settings);
         build_base::imply(&mut package, &self.settings);
         FileRead { path, text: text.text.into(), needs: needs(&package), package, diagnostics }
@@ -262,28 +272,6 @@ fn select(wanted: &[TargetPattern], finder: &mut Finder<'_>, read: &mut Read) ->
         }
     }
     selected
-}
-
-struct Text {
-    text: String,
-    mistake: Option<Diagnostic>,
-}
-
-/// A file's text; what can't be read is an empty text and a mistake.
-fn read_text(path: &Utf8Path, shown: &str, file: FileId) -> Text {
-    match std::fs::read(path).map(String::from_utf8) {
-        Ok(Ok(text)) => Text { text, mistake: None },
-        Ok(Err(error)) => {
-            let at = error.utf8_error().valid_up_to();
-            let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-            let span = Span::new(file, at..at + char::REPLACEMENT_CHARACTER.len_utf8());
-            Text { text, mistake: Some(Diagnostic::error("the file is not UTF-8").at(span, "this byte is not text")) }
-        }
-        Err(error) => Text {
-            text: String::new(),
-            mistake: Some(Diagnostic::error(format!("`{shown}` can't be read: {}", reason(&error)))),
-        },
-    }
 }
 
 /// By file and place, those without a place first; what is found twice is said once.

@@ -1,7 +1,8 @@
 //! layers.toml → Workspace: syntax with spans, checked against the rules' schemas. Knows no rule by name.
 //!
 //! In order: `root` finds the file, `settings` reads what holds for all, `load` reads the packages that are wanted
-//! (`discover` finds them, `parse` reads, `declare` and `check` judge). `lock_file` is what was found outside.
+//! (`discover` finds them, `parse` reads, `declare` and `check` judge). `template` is the workspace's own rules;
+//! `lock_file` is what was found outside; `print` writes a target as TOML again.
 
 pub mod apt;
 pub mod attributes;
@@ -18,6 +19,7 @@ pub mod lock_debs;
 pub mod lock_file;
 mod model;
 mod parse;
+pub mod print;
 mod profile;
 mod published;
 mod read;
@@ -25,8 +27,10 @@ pub mod registries;
 pub mod root;
 pub mod schema;
 pub mod settings;
+pub mod template;
 #[cfg(test)]
 pub mod testing;
+mod text;
 pub mod user;
 pub mod value;
 mod version;

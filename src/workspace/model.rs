@@ -2,6 +2,8 @@
 //!
 //! Plain values, found by binary search; knows nothing of files.
 
+use std::sync::Arc;
+
 use camino::Utf8PathBuf;
 
 use super::attributes::Attributes;
@@ -9,7 +11,9 @@ use super::check::LabelUse;
 use super::lock_file::LockFile;
 use super::schema::RuleSchema;
 use super::settings::Settings;
+use super::template::{Origin, Rules};
 use super::value::Table;
+use crate::diagnostic::Diagnostic;
 use crate::label::{Label, PackagePath};
 use crate::span::{Sources, Span};
 
@@ -22,6 +26,8 @@ pub struct Workspace {
     pub settings: Settings,
     /// What is locked; empty where there is no lock file.
     pub lock: LockFile,
+    /// The rules of its own.
+    pub rules: Rules,
     /// The texts that spans point into.
     pub sources: Sources,
     /// The packages that were read, by path.
@@ -78,8 +84,10 @@ pub struct Target {
     pub label: Label,
     /// What it is an instance of.
     pub rule: &'static RuleSchema,
-    /// Where its name stands, in `[rule.name]`.
+    /// Where its name stands, in `[rule.name]`; of a target that a rule made, in the call of that rule.
     pub span: Span,
+    /// The workspace's rule that made it; `None` for a target that is written as it is.
+    pub origin: Option<Arc<Origin>>,
     /// What is written.
     pub table: Table,
     /// The labels in it, in written order.
@@ -94,5 +102,18 @@ impl Target {
     /// The attributes, to be read by name.
     pub fn attributes(&self) -> Attributes<'_> {
         Attributes::new(&self.table, &self.label.package)
+    }
+
+    /// A mistake in it: where a rule made it, with the caller's place first and the rule's line second.
+    pub fn traced(&self, diagnostic: Diagnostic) -> Diagnostic {
+        self.origin.iter().fold(diagnostic, |diagnostic, origin| origin.traced(diagnostic, self.span))
+    }
+
+    /// How it came to be, for a message at its place.
+    pub fn declared(&self) -> String {
+        match &self.origin {
+            Some(origin) => format!("the rule `{}` makes it of this, with the rule `{}`", origin.rule, self.rule.name),
+            None => format!("declared here with the rule `{}`", self.rule.name),
+        }
     }
 }

@@ -48,7 +48,8 @@ pub fn add_absent(packages: &mut Vec<Package>, settings: &Settings, schemas: &[&
         let targets = absent.entry(used.label.package.clone()).or_default();
         if targets.iter().all(|target| target.label != used.label) {
             let (label, table, labels) = (used.label.clone(), Table::default(), Vec::new());
-            targets.push(Target { label, rule, span: used.span, table, labels, published: true, valid: true });
+            let origin = None;
+            targets.push(Target { label, rule, span: used.span, origin, table, labels, published: true, valid: true });
         }
     }
     packages.extend(absent.into_iter().map(|(path, mut targets)| {

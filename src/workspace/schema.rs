@@ -72,6 +72,8 @@ pub enum Type {
     /// Any of several types; the first that fits by kind of value is taken, an enumeration only for its own words where
     /// a later one fits too.
     Either(&'static [Type]),
+    /// Anything: whoever reads it judges it.
+    Any,
 }
 
 /// The attribute that `[workspace] build-base` stands for where a target leaves it out: its rule's actions run over it.
@@ -94,13 +96,21 @@ impl Type {
             Type::Boolean => "`true` or `false`".to_owned(),
             Type::Integer => "a whole number".to_owned(),
             Type::String => "a string".to_owned(),
-            Type::Enum([word]) => format!("`{word}`"),
-            Type::Enum(words) => format!("one of {}", quoted(words)),
+            Type::Enum(words) => Type::one_of(words),
             Type::Label(_) | Type::Mention(_) => "a label".to_owned(),
             Type::List(item) => format!("a list of {}", item.plural()),
             Type::Map(value) => format!("a table of {}", value.plural()),
             Type::Table(_) => "a table".to_owned(),
             Type::Either(types) => types.iter().map(Type::describe).collect::<Vec<_>>().join(" or "),
+            Type::Any => "any value".to_owned(),
+        }
+    }
+
+    /// What a choice between words takes, for messages.
+    pub fn one_of(words: &[&str]) -> String {
+        match words {
+            [word] => format!("`{word}`"),
+            words => format!("one of {}", quoted(words)),
         }
     }
 
@@ -113,6 +123,7 @@ impl Type {
             Type::List(_) => "lists".to_owned(),
             Type::Map(_) | Type::Table(_) => "tables".to_owned(),
             Type::Either(types) => types.iter().map(Type::plural).collect::<Vec<_>>().join(" or "),
+            Type::Any => "any values".to_owned(),
         }
     }
 
@@ -125,6 +136,7 @@ impl Type {
             Type::List(_) => matches!(node, Node::Array(_)),
             Type::Map(_) | Type::Table(_) => matches!(node, Node::Table(_)),
             Type::Either(types) => types.iter().any(|ty| ty.fits(node)),
+            Type::Any => true,
         }
     }
 }

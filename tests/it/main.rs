@@ -14,6 +14,7 @@ mod debian_archive;
 mod diffs;
 mod embedded;
 mod executing;
+mod expanding;
 mod explained;
 mod fetching;
 mod imagetests;

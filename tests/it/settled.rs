@@ -19,7 +19,8 @@ fn settling() -> Sample {
         ("x/src/a", "aaaa"),
         ("x/src/b.log", "bbbb"),
         ("x/src/sub/c", "cccc"),
-        ("y/layers.toml", "[files.y]\ncontent = { \"/y\" = \"y\" }\n"),
+        ("y/layers.toml", "[files.y]\ncontent = { \"/y\" = \"y\" }\n[kit.k]\n"),
+        ("rules/kit.toml", "[rule.kit.target.files]\ncontent = { \"/k\" = \"${attr.name}\" }\n"),
     ]);
     symlink("a", sample.path("x/src/link")).expect("a link");
     sample
@@ -37,7 +38,7 @@ fn settle(samples: &[Sample]) {
 #[test]
 fn every_edit_of_a_workspace_whose_stats_are_trusted_is_found() {
     type Edit = (&'static str, fn(&Sample));
-    let edits: [Edit; 14] = [
+    let edits: [Edit; 16] = [
         ("the same size and time stamp", |sample| {
             let before = fs::metadata(sample.path("x/src/a")).expect("a file");
             fs::write(sample.path("x/src/a"), "AAAA").expect("written");
@@ -66,6 +67,11 @@ fn every_edit_of_a_workspace_whose_stats_are_trusted_is_found() {
         ("a package within the glob's folder", |sample| sample.write("x/src/sub/layers.toml", "")),
         ("a package more", |sample| sample.write("z/w/layers.toml", "[files.w]\ncontent = { \"/w\" = \"w\" }\n")),
         ("a target that says something else", |sample| sample.replace("y/layers.toml", "\"/y\"", "\"/yy\"")),
+        ("a rule of the workspace", |sample| sample.replace("rules/kit.toml", "\"/k\"", "\"/kk\"")),
+        ("a rule in another file", |sample| {
+            fs::remove_file(sample.path("rules/kit.toml")).expect("removed");
+            sample.write("rules/more.toml", "[rule.kit.target.files]\ncontent = { \"/more\" = \"\" }\n");
+        }),
         ("a setting of the workspace", |sample| {
             sample.write("layers.toml", "[workspace]\nname = \"small\"\nplatform = \"linux/arm64\"\n")
         }),
