@@ -4,6 +4,9 @@
 
 pub mod build;
 pub mod completions;
+pub mod config;
+pub mod config_rows;
+pub mod config_text;
 pub mod context;
 pub mod diff;
 pub mod diff_side;
@@ -91,6 +94,7 @@ fn dispatch(verb: &Verb, context: &mut Context) -> Result<(), CliError> {
         Verb::Shell(args) => shell::run(args, context),
         Verb::Status(args) => status::run(args, context),
         Verb::Explain(args) => explain::run(args, context),
+        Verb::Config(args) => config::run(args, context),
         Verb::Query(args) => query::run(args, context),
         Verb::Registry(args) => registry::run(args, context),
         Verb::Init(args) => init::run(args, context),

@@ -9,8 +9,8 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use super::error::CliError;
 use super::global::{ColorChoice, Flags};
 use super::{
-    build, completions, diff, explain, export, init, load, lock, ls, patterns, promote, push, query, registry, shell,
-    status,
+    build, completions, config, diff, explain, export, init, load, lock, ls, patterns, promote, push, query, registry,
+    shell, status,
 };
 use crate::diagnostic::nearest;
 
@@ -52,6 +52,7 @@ pub enum Verb {
     Shell(shell::Args),
     Status(status::Args),
     Explain(explain::Args),
+    Config(config::Args),
     Query(query::Args),
     Registry(registry::Args),
     Init(init::Args),

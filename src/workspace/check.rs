@@ -2,6 +2,7 @@
 //!
 //! Reports every mistake and gathers the labels on the way. Knows no rule, and not whether a label's target exists.
 
+use super::marks;
 use super::schema::{Attribute, Purpose, Type, quoted};
 use super::value::{Entry, Node, Table, Value};
 use crate::diagnostic::{Diagnostic, nearest};
@@ -112,6 +113,10 @@ impl Checker<'_> {
                 let attribute = self.top.unwrap_or_default();
                 self.found.labels.push(LabelUse { attribute, label, span, purposes });
             }
+            Err(_) if marks::is_marked(text) => {
+                let mistake = Diagnostic::error("a label can't depend on what git says").at(span, "");
+                self.found.diagnostics.push(mistake.help("what there is to build must be known before git is asked"));
+            }
             Err(error) => {
                 let mistake = Diagnostic::error(error.to_string()).at(span, "");
                 let mistake = mistake.help("write `//package:name`, or `:name` for a target of this package");
@@ -159,6 +164,8 @@ fn mismatch(value: &Value, ty: &Type, name: &str) -> Diagnostic {
 }
 
 fn not_one_of(span: Span, text: &str, words: &[&str], name: &str, ty: &Type) -> Diagnostic {
+    let text = marks::spelled(text);
+    let text = text.as_str();
     let diagnostic =
         Diagnostic::error(format!("`{name}` can't be `{text}`")).at(span, format!("expected {}", ty.describe()));
     match nearest(text, words.iter().copied()) {

@@ -12,11 +12,14 @@ use rayon::prelude::*;
 use super::discover::Finder;
 use super::lock_file::{self, LockFile};
 use super::model::{Package, Workspace};
+use super::overlays::LOCAL_FILE;
 use super::parse::{self, Parsed};
 use super::root::FILE_NAME;
 use super::schema::RuleSchema;
 use super::settings::Settings;
-use super::{declare, dollars, published, read};
+use super::value::Table;
+use super::vars::Given;
+use super::{declare, overrides, published, read, replace};
 use crate::diagnostic::Diagnostic;
 use crate::label::PackagePath;
 use crate::observed::Observed;
@@ -29,8 +32,12 @@ use crate::span::{FileId, Sources, Span};
 pub struct Options<'a> {
     /// The rules.
     pub schemas: &'a [&'static RuleSchema],
-    /// The chosen profile.
+    /// The profile that the call names.
     pub profile: Option<&'a str>,
+    /// Variables that the call sets.
+    pub given: Given<'a>,
+    /// Whether the developer's own file, `layers.local.toml`, is read.
+    pub local: bool,
     /// Absolute folders in which no package is looked for, such as the store.
     pub skip: &'a [Utf8PathBuf],
     /// Is told which files and folders are looked at.
@@ -52,6 +59,7 @@ pub struct Opened<'a> {
     diagnostics: Vec<Diagnostic>,
     /// Whether the packages' files can be judged at all.
     readable: bool,
+    asks_git: bool,
 }
 
 const ROOT_FILE: FileId = FileId(0);
@@ -67,27 +75,47 @@ pub fn open<'a>(root: &Utf8Path, options: Options<'a>) -> Opened<'a> {
     let mut diagnostics = std::mem::take(&mut rest.diagnostics);
     let wrong = read::wrong_version(&rest.table);
     let readable = wrong.is_none() && workspace_is_whole(&rest);
+    let mut sources = Sources::default();
+    sources.add(FILE_NAME.into(), text.as_str().into());
+    let (local, mistakes) =
+        if options.local { read_local(root, options.observed, &mut sources) } else { (None, Vec::new()) };
+    diagnostics.extend(mistakes);
     let top = Span::new(ROOT_FILE, 0..text.find('\n').unwrap_or(text.len()));
-    let (settings, mistakes) = read::read(&mut rest.table, root, options.profile, top);
+    let call = read::Call { profile: options.profile, given: options.given, local };
+    let read::Root { settings, diagnostics: mistakes, asks_git } = read::read(&mut rest.table, root, call, top);
     match wrong {
         // What else seems wrong may be right in that version.
         Some(wrong) => diagnostics.push(wrong),
         None if rest.broken.is_empty() => {
             diagnostics.extend(mistakes);
-            diagnostics.extend(dollars::replace(&mut rest.table, &settings.vars));
             diagnostics.extend(declare::strangers(&rest.table, options.schemas, &settings.packages));
         }
         None => {}
     }
-    let mut sources = Sources::default();
-    sources.add(FILE_NAME.into(), text.into());
     let (lock, mistakes) = read_lock(root, options.observed, &mut sources);
     diagnostics.extend(mistakes);
-    let files = sources.len();
-    Opened { root: root.to_owned(), options, sources, files, settings, lock, rest, diagnostics, readable }
+    let (root, files) = (root.to_owned(), sources.len());
+    Opened { root, options, sources, files, settings, lock, rest, diagnostics, readable, asks_git }
 }
 
-/// The lock file, as the second of the sources; a workspace that has none has nothing locked.
+/// The developer's own file, as the second of the sources; `None` where there is none, or its syntax is wrong.
+fn read_local(root: &Utf8Path, observed: Option<&Observed>, sources: &mut Sources) -> (Option<Table>, Vec<Diagnostic>) {
+    let path = root.join(LOCAL_FILE);
+    observed.iter().for_each(|observed| observed.note(path.clone()));
+    if path.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+        return (None, Vec::new());
+    }
+    let file = FileId(sources.len());
+    let Text { text, mistake } = read_text(&path, LOCAL_FILE, file);
+    let parsed = match mistake {
+        None => parse::parse(&text, file),
+        Some(mistake) => Parsed { broken: vec![0], diagnostics: vec![mistake], ..Parsed::default() },
+    };
+    sources.add(LOCAL_FILE.into(), text.into());
+    (parsed.broken.is_empty().then_some(parsed.table), parsed.diagnostics)
+}
+
+/// The lock file, as the next of the sources; a workspace that has none has nothing locked.
 fn read_lock(root: &Utf8Path, observed: Option<&Observed>, sources: &mut Sources) -> (LockFile, Vec<Diagnostic>) {
     let path = root.join(lock_file::FILE_NAME);
     observed.iter().for_each(|observed| observed.note(path.clone()));
@@ -123,10 +151,11 @@ impl Opened<'_> {
     pub fn load(mut self, wanted: &[TargetPattern]) -> (Workspace, Vec<Diagnostic>) {
         let packages = if self.readable { self.packages(wanted) } else { Read::default() };
         let Opened { root, sources, settings, lock, mut diagnostics, .. } = self;
+        let asks_git = self.asks_git || packages.asks_git;
         diagnostics.extend(packages.diagnostics);
         sort(&mut diagnostics, &sources);
-        let workspace =
-            Workspace { root, settings, lock, sources, packages: packages.packages, others: packages.others };
+        let Read { packages, others, .. } = packages;
+        let workspace = Workspace { root, settings, lock, sources, packages, others, asks_git };
         (workspace, diagnostics)
     }
 
@@ -143,17 +172,34 @@ impl Opened<'_> {
             let unseen = needed.into_iter().filter(|package| !seen.contains(package));
             wave = unseen.filter(|package| finder.exists(package) || !self.note_missing(package, &mut read)).collect();
         }
+        self.judge_overrides(&mut finder, &mut seen, &mut read);
         published::add_absent(&mut read.packages, &settings, self.options.schemas);
         if read.missing {
             let mut all = finder.below(&PackagePath::default()).packages;
             all.retain(|package| !seen.contains(package));
             let mut aside = Read::default();
             self.wave(all.into_iter().collect(), &mut aside);
-            read.others = aside.packages;
+            read.others.extend(aside.packages);
         }
         read.packages.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         read.others.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         read
+    }
+
+    /// What is set of targets that are not there. Packages that nothing else asked for are read for it, and what is wrong
+    /// in them is nobody's matter now.
+    fn judge_overrides(&mut self, finder: &mut Finder<'_>, seen: &mut HashSet<PackagePath>, read: &mut Read) {
+        if self.settings.overrides.is_empty() {
+            return;
+        }
+        let set = self.settings.overrides.iter().map(|set| set.label.package.clone());
+        let unread: BTreeSet<_> = set.filter(|package| !seen.contains(package) && finder.exists(package)).collect();
+        seen.extend(unread.iter().cloned());
+        let mut aside = Read::default();
+        self.wave(unread, &mut aside);
+        let known: Vec<&Package> = read.packages.iter().chain(&aside.packages).collect();
+        read.diagnostics.extend(overrides::missing(&self.settings, &known, finder));
+        read.others.extend(aside.packages);
     }
 
     /// Reads packages; gives the packages that their labels name.
@@ -161,8 +207,7 @@ impl Opened<'_> {
         let mut needed = BTreeSet::new();
         if self.settings.packages.as_str().is_empty() && wave.remove(&PackagePath::default()) {
             let rest = std::mem::take(&mut self.rest);
-            let (mut package, diagnostics) = declare::declare(rest, PackagePath::default(), self.options.schemas);
-            published::mark(&mut package, &self.settings);
+            let (package, diagnostics) = self.declare(rest, PackagePath::default());
             needed.extend(needs(&package));
             read.packages.push(package);
             read.diagnostics.extend(diagnostics);
@@ -174,6 +219,7 @@ impl Opened<'_> {
             // In the order in which the files were numbered.
             self.sources.add(result.path, result.text);
             needed.extend(result.needs);
+            read.asks_git |= result.asks_git;
             read.packages.push(result.package);
             read.diagnostics.extend(result.diagnostics);
         }
@@ -194,13 +240,25 @@ impl Opened<'_> {
             None => parse::parse(&text.text, file),
             Some(mistake) => Parsed { broken: vec![0], diagnostics: vec![mistake], ..Parsed::default() },
         };
+        let mut asks_git = false;
         if text.text.contains("${") {
-            let mistakes = dollars::replace(&mut parsed.table, &self.settings.vars);
-            parsed.diagnostics.extend(mistakes);
+            let replaced = replace::replace(&mut parsed.table, &self.settings.vars);
+            parsed.diagnostics.extend(replaced.diagnostics);
+            asks_git = replaced.asks_git;
         }
-        let (mut package, diagnostics) = declare::declare(parsed, package, self.options.schemas);
+        let (package, diagnostics) = self.declare(parsed, package);
+        FileRead { path, text: text.text.into(), needs: needs(&package), package, diagnostics, asks_git }
+    }
+
+    /// A package's targets, with what is set of them laid over.
+    fn declare(&self, mut parsed: Parsed, path: PackagePath) -> (Package, Vec<Diagnostic>) {
+        let overrides = &self.settings.overrides;
+        let applied = overrides::apply(&mut parsed.table, &path, overrides);
+        let (mut package, mut diagnostics) = declare::declare(parsed, path, self.options.schemas);
+        overrides::explain(&mut diagnostics, &applied);
+        diagnostics.extend(overrides::unreachable(&package, overrides, &applied));
         published::mark(&mut package, &self.settings);
-        FileRead { path, text: text.text.into(), needs: needs(&package), package, diagnostics }
+        (package, diagnostics)
     }
 }
 
@@ -210,6 +268,7 @@ struct FileRead {
     needs: BTreeSet<PackagePath>,
     package: Package,
     diagnostics: Vec<Diagnostic>,
+    asks_git: bool,
 }
 
 #[derive(Default)]
@@ -219,6 +278,7 @@ struct Read {
     others: Vec<Package>,
     /// Whether a package that is no package was asked for: then all are read, for a suggestion.
     missing: bool,
+    asks_git: bool,
 }
 
 /// The other packages that a package's labels name.
