@@ -2,14 +2,17 @@
 
 use std::io::Write;
 
+use super::config_rows::Rows;
 use super::context::Context;
 use super::error::CliError;
 use super::explanation::{Explainer, Reason};
+use super::project::{self, Project, Selected};
+use super::provenance;
 use super::work::Work;
-use super::{project, provenance};
 use crate::action::ActionId;
 use crate::build::probe::State;
 use crate::exit::Exit;
+use crate::graph::TargetId;
 use crate::plan::source_key::source_keys;
 use crate::plan::why::Change;
 
@@ -42,10 +45,26 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let made = provenance::lines(selected.graph.target(target), &project.workspace.sources).into_iter();
     let made = made.skip(1).map(|line| format!("  {line}"));
     told.splice(1..1, made);
-    for line in told {
+    for line in told.into_iter().chain(set(&selected, target, &project)) {
         writeln!(cx.out, "{line}")?;
     }
     Ok(())
+}
+
+/// What profile and local file set of the target and of all that it needs.
+fn set(selected: &Selected<'_>, target: TargetId, project: &Project) -> Vec<String> {
+    let rows = Rows::new(project);
+    let mut lines = Vec::new();
+    for id in selected.graph.closure([target]) {
+        let target = selected.graph.target(id);
+        let set = rows.set(target).into_iter();
+        lines.extend(set.map(|row| format!("  {}: {} is set by {}", target.label, row.key, row.from)));
+    }
+    lines.extend(rows.set_vars().into_iter().map(|row| format!("  ${{vars.{}}} is set by {}", row.key, row.from)));
+    if !lines.is_empty() {
+        lines.insert(0, "not as the packages and `[vars]` have it:".to_owned());
+    }
+    lines
 }
 
 struct Lines<'a> {

@@ -11,6 +11,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::environment::Environment;
 use super::error::CliError;
 use crate::reference::{ReferenceError, Repository};
+use crate::workspace::vars::PREFIX;
 
 /// The flags as written on the command line.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -22,6 +23,12 @@ pub struct Flags {
     /// Settings of [profile.NAME]
     #[arg(long, value_name = "NAME", global = true)]
     profile: Option<String>,
+    /// Another value of a variable that [vars] declares; may be given several times (LAYERBUILD_VAR_NAME)
+    #[arg(long = "var", value_name = "NAME=VALUE", global = true, value_parser = variable)]
+    vars: Vec<(String, String)>,
+    /// Leave layers.local.toml out, as is done where CI is set
+    #[arg(long, global = true)]
+    no_local: bool,
     /// Registry instead of the workspace's
     #[arg(long, value_name = "HOST[:PORT][/PREFIX]", global = true)]
     registry: Option<String>,
@@ -121,6 +128,12 @@ pub struct Globals {
     pub directory: Utf8PathBuf,
     /// The profile; `None`: the workspace's plain settings.
     pub profile: Option<String>,
+    /// Variables that the command line sets, in order.
+    pub vars: Vec<(String, String)>,
+    /// Variables that the environment sets, by what follows [`PREFIX`], sorted.
+    pub vars_of_environment: Vec<(String, String)>,
+    /// Leave the developer's own file out.
+    pub no_local: bool,
     /// `HOST[:PORT][/PREFIX]` instead of the workspace's registry; `None`: the workspace's.
     pub registry: Option<String>,
     /// The store's folder, absolute. It need not exist.
@@ -158,6 +171,9 @@ impl Flags {
             cache_dir: cache_dir.map_or_else(|| default_cache_dir(env), |dir| Ok(directory.join(dir)))?,
             directory,
             profile: text(self.profile, env, "LAYERBUILD_PROFILE")?,
+            vars: self.vars,
+            vars_of_environment: vars_of_environment(env)?,
+            no_local: self.no_local || no_local(env)?,
             registry: text(self.registry, env, "LAYERBUILD_REGISTRY")?,
             cache_from: repositories(self.cache_from, env)?,
             cache_to: match self.cache_to {
@@ -195,6 +211,31 @@ fn repositories(flags: Vec<Repository>, env: &Environment) -> Result<Vec<Reposit
 
 fn named(name: &str, text: &str) -> Result<Repository, CliError> {
     text.parse().map_err(|error: ReferenceError| CliError::usage(format!("the variable {name}: {error}")))
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
+    let (name, value) = pair.ok_or_else(|| "write NAME=VALUE".to_owned())?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+fn vars_of_environment(env: &Environment) -> Result<Vec<(String, String)>, CliError> {
+    let mut vars = Vec::new();
+    for (name, _) in env.iter() {
+        let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else { continue };
+        let value = env.text(name)?.map(|value| (name[PREFIX.len()..].to_owned(), value.to_owned()));
+        vars.extend(value);
+    }
+    Ok(vars)
+}
+
+/// The developer's own file is for a developer's machine: CI systems set `CI`.
+fn no_local(env: &Environment) -> Result<bool, CliError> {
+    let name = "LAYERBUILD_NO_LOCAL";
+    if env.get(name).is_some() {
+        return env.switch(name);
+    }
+    Ok(env.get("CI").is_some_and(|ci| ci != "false" && ci != "0"))
 }
 
 fn jobs(text: &str) -> Result<NonZeroUsize, String> {
@@ -244,6 +285,8 @@ mod tests {
         let twins = [
             ("LAYERBUILD_DIR", "sub"),
             ("LAYERBUILD_PROFILE", "production"),
+            ("LAYERBUILD_VAR_PYTHON", "3"),
+            ("LAYERBUILD_NO_LOCAL", "1"),
             ("LAYERBUILD_REGISTRY", "r.example/p"),
             ("LAYERBUILD_CACHE_DIR", "cache"),
             ("LAYERBUILD_JOBS", "3"),
@@ -261,6 +304,9 @@ mod tests {
         let expected = Globals {
             directory: "/work/sub".into(),
             profile: Some("production".into()),
+            vars: Vec::new(),
+            vars_of_environment: vec![("PYTHON".into(), "3".into())],
+            no_local: true,
             registry: Some("r.example/p".into()),
             cache_dir: "/work/sub/cache".into(),
             cache_from: vec!["a.example/one".parse().unwrap(), "b.example/two".parse().unwrap()],
@@ -283,6 +329,20 @@ mod tests {
         let flags = Flags { profile: Some("here".into()), verbose: true, ..Flags::default() };
         let globals = resolve(flags, &[("LAYERBUILD_PROFILE", "there"), ("LAYERBUILD_QUIET", "1")]);
         assert_eq!((globals.profile.as_deref(), globals.verbosity), (Some("here"), Verbosity::Verbose));
+    }
+
+    #[test]
+    fn a_variable_is_a_name_and_any_text() {
+        assert_eq!(variable("a=b=c"), Ok(("a".into(), "b=c".into())));
+        assert_eq!(variable("a="), Ok(("a".into(), String::new())));
+        assert!(variable("a").is_err() && variable("=b").is_err());
+    }
+
+    #[test]
+    fn the_developers_own_file_is_left_out_in_ci_unless_it_is_asked_for() {
+        let left_out = |variables: &[_]| resolve(Flags::default(), variables).no_local;
+        assert!(!left_out(&[]) && left_out(&[("CI", "true")]) && !left_out(&[("CI", "false")]));
+        assert!(!left_out(&[("CI", "true"), ("LAYERBUILD_NO_LOCAL", "0")]));
     }
 
     #[test]

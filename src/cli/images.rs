@@ -24,7 +24,6 @@ use crate::reference::{RegistryBase, Repository, RepositoryPath, Tag};
 use crate::store::Store;
 use crate::workspace::Target;
 use crate::workspace::schema::Purpose;
-use crate::workspace::settings::Settings;
 
 /// An image or index that was built.
 pub struct BuiltImage<'a> {
@@ -212,13 +211,13 @@ fn was_lost(images: &[BuiltImage<'_>], work: &Work<'_>, cx: &Context) -> Result<
 
 /// The tags of a call, else the workspace's.
 pub fn tags(written: &[String], project: &Project) -> Result<Vec<Tag>, CliError> {
-    if written.is_empty() { setting_tags(&project.workspace.settings) } else { parsed_tags(written) }
+    if written.is_empty() { setting_tags(project) } else { parsed_tags(written) }
 }
 
 /// The tags of settings, `tag` first, each once.
-pub fn setting_tags(settings: &Settings) -> Result<Vec<Tag>, CliError> {
+pub fn setting_tags(project: &Project) -> Result<Vec<Tag>, CliError> {
     let mut tags = Vec::new();
-    for text in std::iter::once(&settings.tag).chain(&settings.tags) {
+    for text in project.tags()? {
         let tag =
             text.parse().map_err(|error| CliError::usage(format!("`tag` of the workspace or profile: {error}")))?;
         if !tags.contains(&tag) {
@@ -258,7 +257,8 @@ pub fn below(image: ActionId, work: &Work<'_>, registry: &RegistryBase) -> Vec<R
 /// The whole references under which images would be published.
 pub fn names(images: &[BuiltImage<'_>], work: &Work<'_>, cx: &Context) -> Result<Vec<String>, CliError> {
     let registry = work.project.registry(cx)?;
-    let tag = &work.project.workspace.settings.tag;
+    let tags = work.project.tags()?;
+    let tag = tags.first().map_or("", String::as_str);
     let name = |image: &BuiltImage<'_>| Ok(format!("{}:{tag}", repository(image.label, &registry)?));
     images.iter().map(name).collect()
 }

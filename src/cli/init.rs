@@ -10,6 +10,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::context::Context;
 use super::error::CliError;
 use crate::ui::table::{Align, Table};
+use crate::workspace::overlays::LOCAL_FILE;
 
 /// Write a small workspace that builds at once
 #[derive(Debug, Clone, clap::Args)]
@@ -64,7 +65,8 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     for file in files(&name) {
         write_new(&root, &file)?;
     }
-    next_steps(args, cx)
+    let ignores = ignore_own_file(&root)?;
+    next_steps(args, ignores, cx)
 }
 
 struct File {
@@ -117,6 +119,23 @@ fn create(path: &Utf8Path, file: &File) -> io::Result<()> {
     OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?.write_all(file.text.as_bytes())
 }
 
+/// Adds a developer's own file to .gitignore, unless it stands there; says whether.
+fn ignore_own_file(root: &Utf8Path) -> Result<bool, CliError> {
+    let path = root.join(".gitignore");
+    let failed = |error: io::Error| CliError::io(format!("cannot write {path}"), &error);
+    let written = match fs::read_to_string(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        written => written.map_err(failed)?,
+    };
+    if written.lines().any(|line| line.trim().trim_start_matches('/') == LOCAL_FILE) {
+        return Ok(false);
+    }
+    let end = if written.is_empty() || written.ends_with('\n') { "" } else { "\n" };
+    let mut file = OpenOptions::new().append(true).create(true).open(&path).map_err(failed)?;
+    write!(file, "{end}/{LOCAL_FILE}\n").map_err(failed)?;
+    Ok(true)
+}
+
 /// The folder's name, made a name: lower case, what no name may hold turned to `-`; `workspace` where nothing is left.
 fn workspace_name(root: &Utf8Path) -> String {
     let folder = root.canonicalize_utf8().unwrap_or_else(|_| root.to_owned());
@@ -126,10 +145,13 @@ fn workspace_name(root: &Utf8Path) -> String {
     if name.is_empty() { "workspace".to_owned() } else { name.to_owned() }
 }
 
-fn next_steps(args: &Args, cx: &mut Context) -> Result<(), CliError> {
+fn next_steps(args: &Args, ignores: bool, cx: &mut Context) -> Result<(), CliError> {
     let written = args.directory.as_deref().map_or_else(String::new, |dir| format!("{dir}/"));
     let files: Vec<String> = files("").iter().map(|file| format!("{written}{}", file.path)).collect();
     writeln!(cx.out, "wrote {}", files.join(", "))?;
+    if ignores {
+        writeln!(cx.out, "added {LOCAL_FILE}, a developer's own settings, to {written}.gitignore")?;
+    }
     writeln!(cx.out, "next:")?;
     if let Some(directory) = &args.directory {
         writeln!(cx.out, "  cd {directory}")?;
@@ -201,6 +223,17 @@ mod tests {
         assert!(error.message.contains("layers.toml is there already"), "{}", error.message);
         assert_eq!(fs::read_to_string(path.join("layers.toml")).unwrap(), "mine");
         assert!(!path.join("hello").exists());
+    }
+
+    #[test]
+    fn a_developers_own_file_is_ignored_by_git_once() {
+        let (_held, path) = folder();
+        fs::write(path.join(".gitignore"), "/target").unwrap();
+        init(&path, None).0.unwrap();
+        let ignored = || fs::read_to_string(path.join(".gitignore")).unwrap();
+        assert_eq!(ignored(), "/target\n/layers.local.toml\n");
+        assert!(!ignore_own_file(&path).unwrap());
+        assert_eq!(ignored().lines().count(), 2);
     }
 
     #[test]

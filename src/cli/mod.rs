@@ -6,6 +6,9 @@ pub mod build;
 pub mod check;
 pub mod checks;
 pub mod completions;
+pub mod config;
+pub mod config_rows;
+pub mod config_text;
 pub mod context;
 pub mod diff;
 pub mod diff_side;
@@ -101,6 +104,7 @@ fn dispatch(verb: &Verb, context: &mut Context) -> Result<(), CliError> {
         Verb::Status(args) => status::run(args, context),
         Verb::Env(args) => env::run(args, context),
         Verb::Explain(args) => explain::run(args, context),
+        Verb::Config(args) => config::run(args, context),
         Verb::Query(args) => query::run(args, context),
         Verb::Registry(args) => registry::run(args, context),
         Verb::Init(args) => init::run(args, context),

@@ -9,7 +9,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use super::error::CliError;
 use super::global::{ColorChoice, Flags};
 use super::{
-    build, check, completions, diff, env, explain, export, help, init, load, lock, ls, patterns, promote, push, query, registry,
+    build, check, completions, config, diff, env, explain, export, help, init, load, lock, ls, patterns, promote, push, query, registry,
     shell, status,
 };
 use crate::diagnostic::nearest;
@@ -55,6 +55,7 @@ pub enum Verb {
     Status(status::Args),
     Env(env::Args),
     Explain(explain::Args),
+    Config(config::Args),
     Query(query::Args),
     Registry(registry::Args),
     Init(init::Args),

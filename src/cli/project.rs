@@ -23,8 +23,13 @@ use crate::rules::{self, Defaults};
 use crate::span::{Sources, Span};
 use crate::store::{OpenMode, Store, StoreError, Trust};
 use crate::ui::stream::Stream;
+use crate::workspace::git::Git;
 use crate::workspace::globs::SourceTree;
+use crate::workspace::marks;
+use crate::workspace::overlays::LOCAL_FILE;
 use crate::workspace::settings::{CompressionFormat, Settings, SourceDateEpoch};
+use crate::workspace::stamp::{self, Stamped};
+use crate::workspace::vars::Given;
 use crate::workspace::{self, Target, Workspace};
 
 /// A workspace as far as some patterns reach.
@@ -39,6 +44,10 @@ pub struct Project {
     pub observed: Observed,
     /// What compiles Rust programs.
     pub toolchains: Toolchains,
+    /// What git says, where it is asked.
+    pub git: Git,
+    /// Whether any target that the patterns reach holds something of git's.
+    stamped: bool,
     diagnostics: Vec<Diagnostic>,
     color: bool,
     err: Stream,
@@ -66,6 +75,13 @@ impl Selected<'_> {
 
 /// Reads the workspace around the current folder, as far as the patterns reach.
 pub fn open(texts: &[String], cx: &Context) -> Result<Project, CliError> {
+    let mut project = open_unstamped(texts, cx)?;
+    project.stamp();
+    Ok(project)
+}
+
+/// The same for whoever only looks at what is declared: git is not asked for the targets.
+pub fn open_unstamped(texts: &[String], cx: &Context) -> Result<Project, CliError> {
     open_with(cx, |here| TargetPattern::parse_all(texts, here).map_err(|errors| malformed(&errors, cx)))
 }
 
@@ -81,18 +97,21 @@ pub fn open_with(
     cx: &Context,
     patterns: impl FnOnce(&PackagePath) -> Result<Vec<TargetPattern>, CliError>,
 ) -> Result<Project, CliError> {
-    open_under(cx.globals.profile.as_deref(), cx, patterns)
+    open_under(cx.globals.profile.as_deref(), !cx.globals.no_local, cx, patterns)
 }
 
-/// The settings under a profile; `None`: under the one of the call, where it has one.
-pub fn settings(profile: Option<&str>, cx: &Context) -> Result<Settings, CliError> {
-    let project = open_under(profile.or(cx.globals.profile.as_deref()), cx, |_| Ok(Vec::new()))?;
+/// The workspace, without its targets, under a profile as the workspace has it; `None`: under the one of the call, where
+/// it has one, with the developer's own file.
+pub fn under(profile: Option<&str>, cx: &Context) -> Result<Project, CliError> {
+    let local = profile.is_none() && !cx.globals.no_local;
+    let project = open_under(profile.or(cx.globals.profile.as_deref()), local, cx, |_| Ok(Vec::new()))?;
     project.graph()?;
-    Ok(project.workspace.settings)
+    Ok(project)
 }
 
 fn open_under(
     profile: Option<&str>,
+    local: bool,
     cx: &Context,
     patterns: impl FnOnce(&PackagePath) -> Result<Vec<TargetPattern>, CliError>,
 ) -> Result<Project, CliError> {
@@ -101,14 +120,23 @@ fn open_under(
     let skip = [cx.globals.cache_dir.clone()];
     let schemas = rules::schemas();
     let observed = Observed::default();
-    let options = workspace::Options { schemas: &schemas, profile, skip: &skip, observed: Some(&observed) };
+    let given = Given { flags: &cx.globals.vars, environment: &cx.globals.vars_of_environment };
+    let observed_by = Some(&observed);
+    let options = workspace::Options { schemas: &schemas, profile, given, local, skip: &skip, observed: observed_by };
     let opened = workspace::open(&root, options);
     let here = opened.settings().package_at(cx.directory().strip_prefix(&root).unwrap_or(Utf8Path::new("")));
     let patterns = patterns(&here)?;
-    let (workspace, diagnostics) = opened.load(&patterns);
+    let (workspace, mut diagnostics) = opened.load(&patterns);
+    let git = Git::new(&root, cx.environment.iter().collect());
+    if workspace.settings.local && git.tracks(LOCAL_FILE) {
+        diagnostics.push(
+            Diagnostic::warning(format!("git keeps `{LOCAL_FILE}`, which is one developer's own"))
+                .help(format!("`git rm --cached {LOCAL_FILE}`, and a line with its name in .gitignore")),
+        );
+    }
     let toolchains = Toolchains::new(cx.environment.iter().collect());
     let (color, err) = (cx.err_style().color, cx.err.clone());
-    Ok(Project { workspace, patterns, here, observed, toolchains, diagnostics, color, err })
+    Ok(Project { workspace, patterns, here, observed, toolchains, git, stamped: false, diagnostics, color, err })
 }
 
 /// Opens the store; says so when it has to wait for another process.
@@ -124,6 +152,56 @@ pub fn open_store(cx: &Context) -> Result<Store, CliError> {
 }
 
 impl Project {
+    /// Puts in what git says, where a target asks that the patterns reach. What they mean is known from the graph; where
+    /// something is wrong in that, it is told before anything is built.
+    fn stamp(&mut self) {
+        if !self.workspace.asks_git {
+            return;
+        }
+        let labels = self.reached();
+        let Stamped { diagnostics, any } = stamp::stamp(&mut self.workspace, &labels, &self.git);
+        let told: Vec<Span> = self.diagnostics.iter().filter_map(place_of).collect();
+        let is_told = |span: Span| {
+            told.iter().any(|told| told.file == span.file && told.start <= span.start && span.end <= told.end)
+        };
+        self.diagnostics.extend(diagnostics.into_iter().filter(|mistake| !place_of(mistake).is_some_and(is_told)));
+        self.stamped = any;
+    }
+
+    /// The targets that the patterns mean, and all that they need, but for what is taken as published.
+    fn reached(&self) -> Vec<Label> {
+        let (graph, _) = graph::build(&self.workspace);
+        let Ok(selection) = graph.select(&self.patterns) else { return Vec::new() };
+        let targets = graph.closure(selection.targets.iter().copied()).into_iter().map(|id| graph.target(id));
+        targets.filter(|target| !target.published).map(|target| target.label.clone()).collect()
+    }
+
+    /// Whether what is built depends on what git says.
+    pub fn asked_git(&self) -> bool {
+        self.stamped || (marks::is_marked(&self.workspace.settings.tag) && self.takes_published())
+    }
+
+    fn takes_published(&self) -> bool {
+        self.workspace.packages.iter().flat_map(|package| &package.targets).any(|target| target.published)
+    }
+
+    /// The tags that images are published under, `tag` first, with what git says in them.
+    pub fn tags(&self) -> Result<Vec<String>, CliError> {
+        let Workspace { settings, sources, .. } = &self.workspace;
+        let tags = settings.tags.iter().map(|tag| ("tags", tag));
+        let fill = |(key, text): (&str, &String)| {
+            let span = settings.said.get(key).map(|said| said.value.span);
+            stamp::text(text, span, sources, &self.git).map_err(|mistakes| self.diagnosed(Exit::Usage, &mistakes))
+        };
+        std::iter::once(("tag", &settings.tag)).chain(tags).map(fill).collect()
+    }
+
+    /// The tag that published images are taken by: where there are none, git need not be asked.
+    fn tag(&self) -> Result<String, CliError> {
+        let tags = if self.takes_published() { self.tags()? } else { Vec::new() };
+        Ok(tags.into_iter().next().unwrap_or_else(|| self.workspace.settings.tag.clone()))
+    }
+
     /// The graph alone, for queries.
     pub fn graph(&self) -> Result<TargetGraph<'_>, CliError> {
         let (graph, found) = graph::build(&self.workspace);
@@ -249,7 +327,7 @@ impl Project {
             compression: compression(settings)?,
             platform: settings.platform.clone(),
             registry: cx.globals.registry.as_ref().unwrap_or(&settings.registry).clone(),
-            tag: settings.tag.clone(),
+            tag: self.tag()?,
             profile: settings.profile.clone(),
             build_base: settings.build_base.clone(),
             epoch: epoch(settings, cx)?,

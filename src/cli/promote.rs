@@ -74,12 +74,12 @@ struct Side {
 }
 
 fn side(profile: Option<&str>, cx: &Context) -> Result<Side, CliError> {
-    let settings = project::settings(profile, cx)?;
+    let project = project::under(profile, cx)?;
     let registry = match profile {
-        Some(_) => project::parsed_registry(&settings.registry)?,
-        None => project::chosen_registry(&settings, cx)?,
+        Some(_) => project::parsed_registry(&project.workspace.settings.registry)?,
+        None => project.registry(cx)?,
     };
-    Ok(Side { registry, tags: images::setting_tags(&settings)? })
+    Ok(Side { registry, tags: images::setting_tags(&project)? })
 }
 
 fn promotion(label: &Label, from: &Side, to: &Side) -> Result<Promotion, CliError> {

@@ -59,8 +59,8 @@ impl Call {
         store: &Store,
     ) -> Result<(), CliError> {
         let walks_up = |pattern: &TargetPattern| matches!(pattern.packages(), PackageSelection::FirstOf(_));
-        if project.patterns.iter().any(walks_up) {
-            // Which packages such a pattern looked for in vain isn't noted.
+        if project.patterns.iter().any(walks_up) || project.asked_git() {
+            // Which packages such a pattern looked for in vain isn't noted, nor is what a commit or an edit is to git.
             return Ok(());
         }
         let blobs = outputs.flat_map(Output::blobs);
@@ -84,6 +84,11 @@ fn key(patterns: &[String], root: &Utf8Path, cx: &Context) -> Option<Digest> {
     field(here.as_str());
     field(cx.globals.profile.as_deref().map_or("-", |_| "+"));
     field(cx.globals.profile.as_deref().unwrap_or_default());
+    field(if cx.globals.no_local { "-" } else { "+" });
+    for vars in [&cx.globals.vars, &cx.globals.vars_of_environment] {
+        field(&vars.len().to_string());
+        vars.iter().for_each(|(name, value)| [name, value].iter().for_each(|text| field(text)));
+    }
     field(cx.environment.text("SOURCE_DATE_EPOCH").ok()?.unwrap_or_default());
     // What decides which Rust toolchain counts, beside files.
     for name in ["PATH", "HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN"] {

@@ -4,6 +4,7 @@
 
 use std::collections::HashSet;
 
+use super::marks;
 use super::schema::{Attribute, Purpose, Type, quoted};
 use super::value::{Entry, Node, Table, Value};
 use crate::diagnostic::{Diagnostic, nearest};
@@ -152,6 +153,10 @@ impl Checker<'_> {
                 self.found.labels.push(LabelUse { attribute, label, span, purposes, is_edge });
             }
             Err(_) if self.open.contains(&span) => {}
+            Err(_) if marks::is_marked(text) => {
+                let mistake = Diagnostic::error("a label can't depend on what git says").at(span, "");
+                self.found.diagnostics.push(mistake.help("what there is to build must be known before git is asked"));
+            }
             Err(error) => {
                 let mistake = Diagnostic::error(error.to_string()).at(span, "");
                 let mistake = mistake.help("write `//package:name`, or `:name` for a target of this package");
@@ -211,6 +216,8 @@ fn mismatch(value: &Value, ty: &Type, name: &str) -> Diagnostic {
 
 /// What to say of a text that is none of some words.
 pub fn not_one_of(span: Span, text: &str, words: &[&str], expected: &str, name: &str) -> Diagnostic {
+    let text = marks::spelled(text);
+    let text = text.as_str();
     let diagnostic = Diagnostic::error(format!("`{name}` can't be `{text}`")).at(span, format!("expected {expected}"));
     match nearest(text, words.iter().copied()) {
         Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),

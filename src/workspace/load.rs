@@ -12,13 +12,16 @@ use rayon::prelude::*;
 use super::discover::Finder;
 use super::lock_file::{self, LockFile};
 use super::model::{Package, Workspace};
+use super::overlays::LOCAL_FILE;
 use super::parse::{self, Parsed};
 use super::root::FILE_NAME;
 use super::schema::RuleSchema;
 use super::settings::Settings;
 use super::template::{self, Known, Rules};
 use super::text::{Text, read_text};
-use super::{build_base, declare, dollars, published, read};
+use super::value::Table;
+use super::vars::Given;
+use super::{build_base, declare, overrides, published, read, replace};
 use crate::diagnostic::Diagnostic;
 use crate::label::PackagePath;
 use crate::observed::Observed;
@@ -30,8 +33,12 @@ use crate::span::{FileId, Sources, Span};
 pub struct Options<'a> {
     /// The rules.
     pub schemas: &'a [&'static RuleSchema],
-    /// The chosen profile.
+    /// The profile that the call names.
     pub profile: Option<&'a str>,
+    /// Variables that the call sets.
+    pub given: Given<'a>,
+    /// Whether the developer's own file, `layers.local.toml`, is read.
+    pub local: bool,
     /// Absolute folders in which no package is looked for, such as the store.
     pub skip: &'a [Utf8PathBuf],
     /// Is told which files and folders are looked at.
@@ -54,6 +61,7 @@ pub struct Opened<'a> {
     diagnostics: Vec<Diagnostic>,
     /// Whether the packages' files can be judged at all.
     readable: bool,
+    asks_git: bool,
 }
 
 const ROOT_FILE: FileId = FileId(0);
@@ -69,10 +77,14 @@ pub fn open<'a>(root: &Utf8Path, options: Options<'a>) -> Opened<'a> {
     let mut diagnostics = std::mem::take(&mut rest.diagnostics);
     let wrong = read::wrong_version(&rest.table);
     let readable = wrong.is_none() && workspace_is_whole(&rest);
-    let top = Span::new(ROOT_FILE, 0..text.find('\n').unwrap_or(text.len()));
-    let (settings, mistakes) = read::read(&mut rest.table, root, options.profile, top);
     let mut sources = Sources::default();
-    sources.add(FILE_NAME.into(), text.into());
+    sources.add(FILE_NAME.into(), text.as_str().into());
+    let (local, mistakes) =
+        if options.local { read_local(root, options.observed, &mut sources) } else { (None, Vec::new()) };
+    diagnostics.extend(mistakes);
+    let top = Span::new(ROOT_FILE, 0..text.find('\n').unwrap_or(text.len()));
+    let call = read::Call { profile: options.profile, given: options.given, local };
+    let read::Root { settings, diagnostics: mistakes, asks_git } = read::read(&mut rest.table, root, call, top);
     let (lock, of_lock) = read_lock(root, options.observed, &mut sources);
     let (rules, of_rules) = template::read(root, &settings.vars, options.schemas, options.observed, &mut sources);
     match wrong {
@@ -80,7 +92,6 @@ pub fn open<'a>(root: &Utf8Path, options: Options<'a>) -> Opened<'a> {
         Some(wrong) => diagnostics.push(wrong),
         None if rest.broken.is_empty() => {
             diagnostics.extend(mistakes);
-            diagnostics.extend(dollars::replace(&mut rest.table, &settings.vars));
             let known = Known { schemas: options.schemas, rules: &rules };
             diagnostics.extend(declare::strangers(&rest.table, known, &settings.packages));
             diagnostics.extend(of_rules);
@@ -88,11 +99,28 @@ pub fn open<'a>(root: &Utf8Path, options: Options<'a>) -> Opened<'a> {
         None => {}
     }
     diagnostics.extend(of_lock);
-    let files = sources.len();
-    Opened { root: root.to_owned(), options, sources, files, settings, lock, rules, rest, diagnostics, readable }
+    let (root, files, asks_git) = (root.to_owned(), sources.len(), asks_git || rules.ask_git());
+    Opened { root, options, sources, files, settings, lock, rules, rest, diagnostics, readable, asks_git }
 }
 
-/// The lock file, as the second of the sources; a workspace that has none has nothing locked.
+/// The developer's own file, as the second of the sources; `None` where there is none, or its syntax is wrong.
+fn read_local(root: &Utf8Path, observed: Option<&Observed>, sources: &mut Sources) -> (Option<Table>, Vec<Diagnostic>) {
+    let path = root.join(LOCAL_FILE);
+    observed.iter().for_each(|observed| observed.note(path.clone()));
+    if path.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+        return (None, Vec::new());
+    }
+    let file = FileId(sources.len());
+    let Text { text, mistake } = read_text(&path, LOCAL_FILE, file);
+    let parsed = match mistake {
+        None => parse::parse(&text, file),
+        Some(mistake) => Parsed { broken: vec![0], diagnostics: vec![mistake], ..Parsed::default() },
+    };
+    sources.add(LOCAL_FILE.into(), text.into());
+    (parsed.broken.is_empty().then_some(parsed.table), parsed.diagnostics)
+}
+
+/// The lock file, as the next of the sources; a workspace that has none has nothing locked.
 fn read_lock(root: &Utf8Path, observed: Option<&Observed>, sources: &mut Sources) -> (LockFile, Vec<Diagnostic>) {
     let path = root.join(lock_file::FILE_NAME);
     observed.iter().for_each(|observed| observed.note(path.clone()));
@@ -128,10 +156,11 @@ impl Opened<'_> {
     pub fn load(mut self, wanted: &[TargetPattern]) -> (Workspace, Vec<Diagnostic>) {
         let mut packages = if self.readable { self.packages(wanted) } else { Read::default() };
         let Opened { root, sources, settings, lock, rules, mut diagnostics, .. } = self;
+        let asks_git = self.asks_git || packages.asks_git;
         diagnostics.extend(std::mem::take(&mut packages.diagnostics));
         sort(&mut diagnostics, &sources);
         let Read { packages, others, .. } = packages;
-        let workspace = Workspace { root, settings, lock, rules, sources, packages, others };
+        let workspace = Workspace { root, settings, lock, rules, sources, packages, others, asks_git };
         (workspace, diagnostics)
     }
 
@@ -153,17 +182,34 @@ impl Opened<'_> {
             let unseen = needed.into_iter().filter(|package| !seen.contains(package));
             wave = unseen.filter(|package| finder.exists(package) || !self.note_missing(package, &mut read)).collect();
         }
+        self.judge_overrides(&mut finder, &mut seen, &mut read);
         published::add_absent(&mut read.packages, &settings, self.options.schemas);
         if read.missing {
             let mut all = finder.below(&PackagePath::default()).packages;
             all.retain(|package| !seen.contains(package));
             let mut aside = Read::default();
             self.wave(all.into_iter().collect(), &mut aside);
-            read.others = aside.packages;
+            read.others.extend(aside.packages);
         }
         read.packages.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         read.others.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         read
+    }
+
+    /// What is set of targets that are not there. Packages that nothing else asked for are read for it, and what is wrong
+    /// in them is nobody's matter now.
+    fn judge_overrides(&mut self, finder: &mut Finder<'_>, seen: &mut HashSet<PackagePath>, read: &mut Read) {
+        if self.settings.overrides.is_empty() {
+            return;
+        }
+        let set = self.settings.overrides.iter().map(|set| set.label.package.clone());
+        let unread: BTreeSet<_> = set.filter(|package| !seen.contains(package) && finder.exists(package)).collect();
+        seen.extend(unread.iter().cloned());
+        let mut aside = Read::default();
+        self.wave(unread, &mut aside);
+        let known: Vec<&Package> = read.packages.iter().chain(&aside.packages).collect();
+        read.diagnostics.extend(overrides::missing(&self.settings, &known, finder));
+        read.others.extend(aside.packages);
     }
 
     /// Reads packages; gives the packages that their labels name.
@@ -171,9 +217,7 @@ impl Opened<'_> {
         let mut needed = BTreeSet::new();
         if self.settings.packages.as_str().is_empty() && wave.remove(&PackagePath::default()) {
             let rest = std::mem::take(&mut self.rest);
-            let (mut package, diagnostics) = declare::declare(rest, PackagePath::default(), self.known());
-            published::mark(&mut package, &self.settings);
-            build_base::imply(&mut package, &self.settings);
+            let (package, diagnostics) = self.declare(rest, PackagePath::default());
             needed.extend(needs(&package));
             read.packages.push(package);
             read.diagnostics.extend(diagnostics);
@@ -185,6 +229,7 @@ impl Opened<'_> {
             // In the order in which the files were numbered.
             self.sources.add(result.path, result.text);
             needed.extend(result.needs);
+            read.asks_git |= result.asks_git;
             read.packages.push(result.package);
             read.diagnostics.extend(result.diagnostics);
         }
@@ -205,14 +250,26 @@ impl Opened<'_> {
             None => parse::parse(&text.text, file),
             Some(mistake) => Parsed { broken: vec![0], diagnostics: vec![mistake], ..Parsed::default() },
         };
+        let mut asks_git = false;
         if text.text.contains("${") {
-            let mistakes = dollars::replace(&mut parsed.table, &self.settings.vars);
-            parsed.diagnostics.extend(mistakes);
+            let replaced = replace::replace(&mut parsed.table, &self.settings.vars);
+            parsed.diagnostics.extend(replaced.diagnostics);
+            asks_git = replaced.asks_git;
         }
-        let (mut package, diagnostics) = declare::declare(parsed, package, self.known());
+        let (package, diagnostics) = self.declare(parsed, package);
+        FileRead { path, text: text.text.into(), needs: needs(&package), package, diagnostics, asks_git }
+    }
+
+    /// A package's targets, with what is set of them laid over.
+    fn declare(&self, mut parsed: Parsed, path: PackagePath) -> (Package, Vec<Diagnostic>) {
+        let overrides = &self.settings.overrides;
+        let applied = overrides::apply(&mut parsed.table, &path, overrides);
+        let (mut package, mut diagnostics) = declare::declare(parsed, path, self.known());
+        overrides::explain(&mut diagnostics, &applied);
+        diagnostics.extend(overrides::unreachable(&package, overrides, &applied));
         published::mark(&mut package, &self.settings);
         build_base::imply(&mut package, &self.settings);
-        FileRead { path, text: text.text.into(), needs: needs(&package), package, diagnostics }
+        (package, diagnostics)
     }
 }
 
@@ -222,6 +279,7 @@ struct FileRead {
     needs: BTreeSet<PackagePath>,
     package: Package,
     diagnostics: Vec<Diagnostic>,
+    asks_git: bool,
 }
 
 #[derive(Default)]
@@ -231,6 +289,7 @@ struct Read {
     others: Vec<Package>,
     /// Whether a package that is no package was asked for: then all are read, for a suggestion.
     missing: bool,
+    asks_git: bool,
 }
 
 /// The other packages that a package's labels name.

@@ -1,8 +1,9 @@
 //! layers.toml → Workspace: syntax with spans, checked against the rules' schemas. Knows no rule by name.
 //!
 //! In order: `root` finds the file, `settings` reads what holds for all, `load` reads the packages that are wanted
-//! (`discover` finds them, `parse` reads, `declare` and `check` judge). `template` is the workspace's own rules;
-//! `lock_file` is what was found outside; `print` writes a target as TOML again.
+//! (`discover` finds them, `parse` reads, `overrides` lays over, `declare` and `check` judge). `template` is the workspace's
+//! own rules; `lock_file` is what was found outside; `stamp` puts in what git says, once it is known which targets are
+//! wanted; `print` writes a target as TOML again.
 
 pub mod apt;
 pub mod attributes;
@@ -12,27 +13,36 @@ mod declare;
 mod discover;
 mod dollars;
 mod duplicate;
+pub mod git;
 pub mod globs;
 pub mod ignored;
 mod load;
 pub mod lock_debs;
 pub mod lock_file;
+pub mod marks;
 mod model;
+pub mod origin;
+pub mod overlays;
+pub mod overrides;
 mod parse;
+mod places;
 pub mod print;
 mod profile;
 mod published;
-mod read;
+pub mod read;
 pub mod registries;
+mod replace;
 pub mod root;
 pub mod schema;
 pub mod settings;
+pub mod stamp;
 pub mod template;
 #[cfg(test)]
 pub mod testing;
 mod text;
 pub mod user;
 pub mod value;
+pub mod vars;
 mod version;
 
 pub use attributes::{Attributes, MapEntry, Spanned};

@@ -35,6 +35,8 @@ pub struct Workspace {
     /// The packages that nothing asked for, by path, whatever is wrong in them: read only where a pattern or a label
     /// named one that doesn't exist, for a suggestion; else empty.
     pub others: Vec<Package>,
+    /// Whether any text waits for what git says: see [`super::stamp`].
+    pub asks_git: bool,
 }
 
 impl Workspace {

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::dollars;
+use super::{dollars, marks};
 use super::model::Target;
 use super::value::{Node, Table, Value};
 
@@ -30,7 +30,7 @@ pub fn target(target: &Target) -> String {
 /// A value on one line.
 pub fn value(value: &Value) -> String {
     match &value.node {
-        Node::String(text) => quoted(&dollars::escape(text)),
+        Node::String(text) => quoted(&marks::spelled(&dollars::escape(text))),
         Node::Integer(number) => number.to_string(),
         Node::Float(number) if number.is_nan() => "nan".to_owned(),
         Node::Float(number) => format!("{number:?}"),

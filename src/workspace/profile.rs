@@ -5,14 +5,24 @@
 use super::schema::quoted;
 use super::value::{Entry, Value};
 use crate::diagnostic::{Diagnostic, nearest};
+use crate::span::Span;
+
+/// The profile that somebody chose.
+#[derive(Debug, Clone, Copy)]
+pub struct Chosen<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Where it is named; `None`: in the call.
+    pub span: Option<Span>,
+}
 
 /// The chosen profile and those that it inherits from, the farthest first; also every mistake in any profile's
 /// `inherits`.
-pub fn chain<'a>(profiles: &'a [Entry], chosen: Option<&str>) -> (Vec<&'a Entry>, Vec<Diagnostic>) {
+pub fn chain<'a>(profiles: &'a [Entry], chosen: Option<Chosen<'_>>) -> (Vec<&'a Entry>, Vec<Diagnostic>) {
     let mut diagnostics: Vec<Diagnostic> = profiles.iter().filter_map(|profile| stranger(profiles, profile)).collect();
     diagnostics.extend(circles(profiles));
     let Some(chosen) = chosen else { return (Vec::new(), diagnostics) };
-    let Some(start) = find(profiles, chosen) else {
+    let Some(start) = find(profiles, chosen.name) else {
         diagnostics.push(no_such_profile(profiles, chosen));
         return (Vec::new(), diagnostics);
     };
@@ -50,8 +60,9 @@ fn stranger(profiles: &[Entry], profile: &Entry) -> Option<Diagnostic> {
     Some(suggest(profiles, name, Diagnostic::error(format!("no profile is named `{name}`")).at(value.span, "")))
 }
 
-fn no_such_profile(profiles: &[Entry], name: &str) -> Diagnostic {
-    suggest(profiles, name, Diagnostic::error(format!("no profile is named `{name}`")))
+fn no_such_profile(profiles: &[Entry], chosen: Chosen<'_>) -> Diagnostic {
+    let diagnostic = Diagnostic::error(format!("no profile is named `{}`", chosen.name));
+    suggest(profiles, chosen.name, chosen.span.into_iter().fold(diagnostic, |it, span| it.at(span, "")))
 }
 
 fn suggest(profiles: &[Entry], name: &str, diagnostic: Diagnostic) -> Diagnostic {

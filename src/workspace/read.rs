@@ -1,18 +1,20 @@
 //! The root's file → the workspace's settings, every mistake in them reported.
 //!
-//! `[workspace]` first, the chosen profile and what it inherits laid over it, `[vars]` last. Every profile is checked,
-//! the unused ones too. Knows nothing of targets.
+//! `[vars]` first, then `[workspace]`, and over it what `overlays` says. Every profile is checked, the unused ones too.
+//! Knows nothing of targets.
 
 use camino::Utf8Path;
 
 use super::attributes::{Attributes, Spanned};
 use super::check::{self, Owner};
-use super::profile;
+use super::origin::By;
+use super::overlays::{self, Overlay, Overlays};
+use super::places::{check_registry, check_tag};
 use super::schema::{Attribute, Type, optional, required};
-use super::settings::{BuildBase, Compression, CompressionFormat, DeployKind, Settings, SourceDateEpoch};
+use super::settings::{BuildBase, Compression, CompressionFormat, DeployKind, Said, Settings, SourceDateEpoch};
 use super::value::{Entry, Node, Table, Value};
-use super::version;
-use super::{apt, registries};
+use super::vars::{self, Given};
+use super::{apt, marks, overrides, registries, replace, version};
 use crate::compression_level::Levels;
 use crate::diagnostic::Diagnostic;
 use crate::label::{Label, PackagePath};
@@ -76,6 +78,19 @@ pub const WORKSPACE: &[Attribute] = &[
     registries::ALLOW_HOSTS,
 ];
 
+const FROM_REGISTRY: Attribute = optional(
+    "from-registry",
+    Type::List(&Type::String),
+    "patterns of images that are taken as published: locked, not built",
+);
+const BUILD: Attribute =
+    optional("build", Type::List(&Type::String), "patterns of images that are built, whatever `from-registry` says");
+const DEPLOY: Attribute =
+    optional("deploy", Type::Enum(&["compose", "kubernetes"]), "what deploys are rendered for; default: compose");
+/// Read by `vars` and `overrides`; here for its name.
+const VARS: Attribute = optional("vars", Type::Map(&Type::String), "other values of variables that `[vars]` declares");
+const TARGETS: Attribute = optional("targets", Type::Map(&Type::Table(&[])), "other attributes of targets, by label");
+
 /// What may stand in `[profile.NAME]`.
 pub const PROFILE: &[Attribute] = &[
     optional("inherits", Type::String, "the profile whose settings hold where this one is silent"),
@@ -88,13 +103,34 @@ pub const PROFILE: &[Attribute] = &[
     EPOCH,
     CACHE_FROM,
     CACHE_TO,
-    optional(
-        "from-registry",
-        Type::List(&Type::String),
-        "patterns of images that are taken as published: locked, not built",
-    ),
-    optional("deploy", Type::Enum(&["compose", "kubernetes"]), "what deploys are rendered for; default: compose"),
+    FROM_REGISTRY,
+    BUILD,
+    DEPLOY,
+    VARS,
+    TARGETS,
 ];
+
+/// What may stand in the developer's own file: what a profile may say, and which one is used.
+pub const LOCAL: &[Attribute] = &[
+    optional("profile", Type::String, "the profile that is used where the call names none"),
+    REGISTRY,
+    TAG,
+    TAGS,
+    BUILD_BASE,
+    PLATFORM,
+    COMPRESSION,
+    EPOCH,
+    CACHE_FROM,
+    CACHE_TO,
+    FROM_REGISTRY,
+    BUILD,
+    DEPLOY,
+    VARS,
+    TARGETS,
+];
+
+/// The settings whose texts may hold what git says.
+const OF_GIT: [&str; 2] = ["tag", "tags"];
 
 /// Whether the workspace asks for another version of layerbuild; a malformed requirement counts as met.
 pub fn wrong_version(root: &Table) -> Option<Diagnostic> {
@@ -103,36 +139,57 @@ pub fn wrong_version(root: &Table) -> Option<Diagnostic> {
     version::unmet(wanted, env!("CARGO_PKG_VERSION"))
 }
 
-/// Takes `[workspace]`, `[profile]`, `[registry]`, `[apt]` and `[vars]` out of the root file's table and reads them. `folder` is the root, `top`
-/// the place to complain at when `[workspace]` is missing.
-pub fn read(root: &mut Table, folder: &Utf8Path, profile: Option<&str>, top: Span) -> (Settings, Vec<Diagnostic>) {
-    let mut reader = Reader { folder, settings: Settings::default(), diagnostics: Vec::new() };
+/// What stands in no file of the workspace's.
+#[derive(Debug, Default)]
+pub struct Call<'a> {
+    /// The profile that the call names.
+    pub profile: Option<&'a str>,
+    /// Variables that the call sets.
+    pub given: Given<'a>,
+    /// The developer's own file, where it is read.
+    pub local: Option<Table>,
+}
+
+/// What the root's file says.
+#[derive(Debug, Default)]
+pub struct Root {
+    /// The settings.
+    pub settings: Settings,
+    /// Every mistake in them, and in dollars anywhere in the file.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Whether any text waits for what git says.
+    pub asks_git: bool,
+}
+
+/// Takes `[workspace]`, `[profile]`, `[registry]`, `[apt]` and `[vars]` out of the root file's table and reads them; in
+/// what is left, dollars are replaced. `folder` is the root, `top` the place to complain at when `[workspace]` is missing.
+pub fn read(root: &mut Table, folder: &Utf8Path, call: Call<'_>, top: Span) -> Root {
+    let mut reader = Reader { folder, settings: Settings::default(), diagnostics: Vec::new(), asks_git: false };
+    let local = call.local.is_some();
+    let mut overlays = overlays::of(take(root, "profile"), call.local, call.profile);
+    reader.settings.local = local;
+    reader.diagnostics.append(&mut overlays.diagnostics);
+    reader.vars(take(root, "vars").as_ref(), &overlays, &call.given);
+    reader.dollars(root, &mut overlays);
     match take(root, "workspace") {
         Some(entry) => reader.workspace(&entry),
         None => reader.diagnostics.push(Diagnostic::error("the root's layers.toml has no `[workspace]`").at(top, "")),
     }
-    let profiles = take(root, "profile").map_or_else(Vec::new, |entry| reader.profiles(entry));
-    let (chain, mistakes) = profile::chain(&profiles, profile);
-    reader.settings.profile = profile.map(str::to_owned);
-    reader.settings.profiles = profiles.iter().map(|profile| profile.key.clone()).collect();
-    reader.diagnostics.extend(mistakes);
-    for entry in chain {
-        reader.overlay(entry.value.as_table());
-    }
+    reader.overlays(overlays);
     if let Some(entry) = take(root, "registry") {
         let (hosts, mistakes) = registries::read(&entry, folder);
         reader.settings.registries.hosts = hosts;
+        reader.settings.tables.push(entry);
         reader.diagnostics.extend(mistakes);
     }
     if let Some(entry) = take(root, "apt") {
         let (sources, mistakes) = apt::read(&entry, folder);
         reader.settings.apt = sources;
+        reader.settings.tables.push(entry);
         reader.diagnostics.extend(mistakes);
     }
-    if let Some(entry) = take(root, "vars") {
-        reader.vars(&entry);
-    }
-    (reader.settings, reader.diagnostics)
+    let Reader { settings, diagnostics, asks_git, .. } = reader;
+    Root { settings, diagnostics, asks_git }
 }
 
 fn take(table: &mut Table, key: &str) -> Option<Entry> {
@@ -144,13 +201,80 @@ struct Reader<'a> {
     folder: &'a Utf8Path,
     settings: Settings,
     diagnostics: Vec<Diagnostic>,
+    asks_git: bool,
 }
 
 impl Reader<'_> {
+    fn vars(&mut self, declared: Option<&Entry>, overlays: &Overlays, given: &Given<'_>) {
+        let mut reader = vars::Reader::new(declared);
+        let tables = |at: &usize| Some((overlays.all[*at].vars.as_ref()?, &overlays.all[*at]));
+        let unused = (0..overlays.all.len()).filter(|at| !overlays.used.contains(at));
+        unused.filter_map(|at| tables(&at)).for_each(|(entry, overlay)| reader.check(entry, &overlay.name));
+        let used = overlays.used.iter().filter_map(tables);
+        used.for_each(|(entry, overlay)| reader.lay_over(entry, &overlay.name, &overlay.by));
+        reader.give(given);
+        let (vars, mistakes) = reader.resolve();
+        self.settings.vars = vars;
+        self.diagnostics.extend(mistakes);
+    }
+
+    /// Replaces in all that is still to be read, targets in the root's file among it.
+    fn dollars(&mut self, root: &mut Table, overlays: &mut Overlays) {
+        let vars = std::mem::take(&mut self.settings.vars);
+        self.replace(root, &vars);
+        for overlay in &mut overlays.all {
+            self.replace(&mut overlay.settings, &vars);
+            if let Some(Node::Table(targets)) = overlay.targets.as_mut().map(|entry| &mut entry.value.node) {
+                self.replace(targets, &vars);
+            }
+        }
+        self.settings.vars = vars;
+        let of_root = root.0.iter_mut().filter(|entry| ["workspace", "registry", "apt"].contains(&entry.key.as_str()));
+        let of_root = of_root.filter_map(|entry| entry.value.as_table_mut());
+        let tables = of_root.chain(overlays.all.iter_mut().map(|overlay| &mut overlay.settings));
+        self.diagnostics.extend(tables.flat_map(|table| &mut table.0).filter_map(asks_git_in_vain));
+    }
+
+    fn replace(&mut self, table: &mut Table, vars: &vars::Vars) {
+        let replaced = replace::replace(table, vars);
+        self.asks_git |= replaced.asks_git;
+        self.diagnostics.extend(replaced.diagnostics);
+    }
+
+    /// Checks every overlay, the unused ones too, and lays those that are used over the settings.
+    fn overlays(&mut self, overlays: Overlays) {
+        let plain = self.settings.clone();
+        for overlay in &overlays.all {
+            let attributes = if overlay.by == By::Local { LOCAL } else { PROFILE };
+            let found = check::check(
+                &overlay.settings,
+                attributes,
+                Owner { name: &overlay.name, span: overlay.span },
+                &PackagePath::default(),
+            );
+            self.diagnostics.extend(found.diagnostics);
+            self.overlay(overlay);
+        }
+        self.settings = plain;
+        let told = self.diagnostics.len();
+        overlays.used.iter().for_each(|at| self.overlay(&overlays.all[*at]));
+        self.diagnostics.truncate(told);
+        self.settings.profiles = overlays.all.iter().filter_map(|overlay| profile_of(&overlay.by)).collect();
+        (self.settings.profile, self.settings.chain) = (overlays.chosen, overlays.chain);
+    }
+
+    fn say(&mut self, table: &Table, by: &By) {
+        for entry in &table.0 {
+            let said = Said { value: entry.value.clone(), origin: by.at(entry.value.span) };
+            self.settings.said.insert(entry.key.clone(), said);
+        }
+    }
+
     fn workspace(&mut self, entry: &Entry) {
         let Some(table) = self.checked(&entry.value, WORKSPACE, "[workspace]", entry.key_span) else { return };
         let root = PackagePath::default();
         let attributes = Attributes::new(table, &root);
+        self.say(table, &By::Workspace);
         self.settings.name = attributes.str("name").unwrap_or_default().to_owned();
         if let Some(packages) = attributes.text("packages") {
             self.packages(packages);
@@ -160,23 +284,6 @@ impl Reader<'_> {
         self.diagnostics.extend(mistakes);
         self.diagnostics.extend(attributes.text("requires").and_then(version::malformed));
         self.plain(&attributes);
-    }
-
-    /// Checks every profile, the unused ones too.
-    fn profiles(&mut self, entry: Entry) -> Vec<Entry> {
-        let Node::Table(profiles) = entry.value.node else {
-            self.diagnostics.push(Diagnostic::error("a profile needs a name: `[profile.NAME]`").at(entry.key_span, ""));
-            return Vec::new();
-        };
-        for profile in &profiles.0 {
-            let name = format!("[profile.{}]", profile.key);
-            if let Some(table) = self.checked(&profile.value, PROFILE, &name, profile.key_span) {
-                let kept = std::mem::take(&mut self.settings);
-                self.overlay(Some(table));
-                self.settings = kept;
-            }
-        }
-        profiles.0
     }
 
     fn checked<'a>(
@@ -195,23 +302,37 @@ impl Reader<'_> {
         Some(table)
     }
 
-    fn overlay(&mut self, table: Option<&Table>) {
+    fn overlay(&mut self, overlay: &Overlay) {
         let root = PackagePath::default();
-        let Some(table) = table else { return };
-        let attributes = Attributes::new(table, &root);
+        let attributes = Attributes::new(&overlay.settings, &root);
+        self.say(&overlay.settings, &overlay.by);
         self.plain(&attributes);
         if attributes.has("from-registry") {
-            self.taken_from_registry(&attributes.strings("from-registry"));
+            self.settings.from_registry = self.patterns(&attributes.strings("from-registry"));
         }
+        let built = self.built(attributes.strings("build"));
+        self.settings.from_registry.extend(built.into_iter().map(|pattern| pattern.reversed()));
         match attributes.str("deploy") {
             Some("compose") => self.settings.deploy = DeployKind::Compose,
             Some("kubernetes") => self.settings.deploy = DeployKind::Kubernetes,
             _ => {}
         }
+        if let Some(entry) = &overlay.targets {
+            let (overrides, mistakes) = overrides::read(entry, &overlay.by);
+            self.settings.overrides.extend(overrides);
+            self.diagnostics.extend(mistakes);
+        }
+    }
+
+    fn built(&mut self, mut written: Vec<Spanned<&str>>) -> Vec<TargetPattern> {
+        for text in written.extract_if(.., |text| text.value.starts_with('-')) {
+            self.refuse(text.span, Err("`build` takes patterns without a minus".to_owned()));
+        }
+        self.patterns(&written)
     }
 
     /// Patterns are absolute, or relative to the root package.
-    fn taken_from_registry(&mut self, written: &[Spanned<&str>]) {
+    fn patterns(&mut self, written: &[Spanned<&str>]) -> Vec<TargetPattern> {
         let mut patterns = Vec::new();
         for text in written {
             match TargetPattern::parse(text.value, &PackagePath::default()) {
@@ -222,7 +343,7 @@ impl Reader<'_> {
                 }
             }
         }
-        self.settings.from_registry = patterns;
+        patterns
     }
 
     fn caches(&mut self, attributes: &Attributes<'_>) {
@@ -314,16 +435,6 @@ impl Reader<'_> {
         self.settings.packages = path.into();
     }
 
-    fn vars(&mut self, entry: &Entry) {
-        const VARS: &[Attribute] = &[optional("vars", Type::Map(&Type::String), "")];
-        let table = Table(vec![entry.clone()]);
-        let owner = Owner { name: "[vars]", span: entry.key_span };
-        self.diagnostics.extend(check::check(&table, VARS, owner, &PackagePath::default()).diagnostics);
-        let written = entry.value.as_table().map_or(&[][..], |table| &table.0);
-        let strings = written.iter().filter_map(|var| Some((var.key.clone(), var.value.as_str()?.to_owned())));
-        self.settings.vars = strings.collect();
-    }
-
     fn refuse(&mut self, span: Span, checked: Result<(), String>) {
         self.diagnostics.extend(checked.err().map(|message| Diagnostic::error(message).at(span, "")));
     }
@@ -333,33 +444,21 @@ impl Reader<'_> {
     }
 }
 
-/// `HOST[:PORT][/PREFIX]`, as in the first part of a reference.
-fn check_registry(text: &str) -> Result<(), String> {
-    if text.contains("://") {
-        return Err("a registry is written without `https://`: `HOST[:PORT][/PREFIX]`".to_owned());
+/// Of a setting that is needed where nothing is built.
+fn asks_git_in_vain(entry: &mut Entry) -> Option<Diagnostic> {
+    if OF_GIT.contains(&entry.key.as_str()) || !marks::any(&entry.value) {
+        return None;
     }
-    let (host, prefix) = text.split_once('/').map_or((text, None), |(host, prefix)| (host, Some(prefix)));
-    let host_ok =
-        !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]_".contains(&byte));
-    let part_ok = |part: &str| !part.is_empty() && part.bytes().all(is_repository_byte);
-    if host_ok && prefix.is_none_or(|prefix| prefix.split('/').all(part_ok)) {
-        return Ok(());
-    }
-    Err(format!("`{text}` is not a registry: expected `HOST[:PORT][/PREFIX]`, the prefix in lower case"))
+    marks::blank(&mut entry.value);
+    let diagnostic = Diagnostic::error(format!("`{}` can't depend on what git says", entry.key));
+    Some(diagnostic.at(entry.value.span, "").help("`${git.…}` stands in targets, and in `tag` and `tags`"))
 }
 
-fn is_repository_byte(byte: u8) -> bool {
-    byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte)
-}
-
-/// A tag (OCI distribution specification, "Pulling manifests").
-fn check_tag(text: &str) -> Result<(), String> {
-    let rest = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    let first = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    if first && text.len() <= 128 && text.bytes().all(rest) {
-        return Ok(());
+fn profile_of(by: &By) -> Option<String> {
+    match by {
+        By::Profile(name) => Some(name.clone()),
+        _ => None,
     }
-    Err(format!("`{text}` is not a tag: at most 128 letters, digits, `.`, `_` or `-`, not beginning with `.` or `-`"))
 }
 
 #[cfg(test)]

@@ -8,11 +8,15 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::apt::AptSource;
 use super::attributes::Spanned;
+use super::origin::{By, Origin};
 use super::registries::Registries;
+use super::value::{Entry, Table, Value};
+use super::vars::Vars;
 use crate::label::{Label, PackagePath};
 use crate::pattern::TargetPattern;
 use crate::platform::Platform;
 use crate::reference::Repository;
+use crate::span::Span;
 
 /// What holds for the whole workspace under the chosen profile.
 #[derive(Debug, Clone)]
@@ -23,9 +27,9 @@ pub struct Settings {
     pub packages: Utf8PathBuf,
     /// `HOST[:PORT][/PREFIX]`: where images are pushed to.
     pub registry: String,
-    /// The tag that images are published under.
+    /// The tag that images are published under; what git says is marked in it.
     pub tag: String,
-    /// More tags that they are published under, beside `tag`.
+    /// More tags that they are published under, beside `tag`; as that.
     pub tags: Vec<String>,
     /// What `cargo` and `exec` actions run over unless they say otherwise, and where that is written; `None`: nobody says.
     pub build_base: Option<Spanned<BuildBase>>,
@@ -37,8 +41,10 @@ pub struct Settings {
     pub source_date_epoch: SourceDateEpoch,
     /// What deploys are rendered for.
     pub deploy: DeployKind,
-    /// The profile that was asked for.
+    /// The profile that was asked for, by the call or the local file.
     pub profile: Option<String>,
+    /// That profile and those that it inherits from, the nearest first.
+    pub chain: Vec<String>,
     /// The profiles that there are.
     pub profiles: Vec<String>,
     /// Targets that the profile takes as published; empty without a profile.
@@ -52,7 +58,37 @@ pub struct Settings {
     /// `[apt.NAME]`: where Debian packages come from, beside the machine's own archives.
     pub apt: BTreeMap<String, AptSource>,
     /// `[vars]`: what `${vars.NAME}` stands for.
-    pub vars: BTreeMap<String, String>,
+    pub vars: Vars,
+    /// What profile and local file set of targets, in the order in which it is laid over them.
+    pub overrides: Vec<Override>,
+    /// The settings that are written, by their keys, as the last who says so has them.
+    pub said: BTreeMap<String, Said>,
+    /// `[registry]` and `[apt]` as they are written.
+    pub tables: Vec<Entry>,
+    /// Whether the developer's own file was read.
+    pub local: bool,
+}
+
+/// A setting as it is written, and by whom.
+#[derive(Debug, Clone)]
+pub struct Said {
+    /// The value.
+    pub value: Value,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// What profile or local file sets of one target.
+#[derive(Debug, Clone)]
+pub struct Override {
+    /// Whose attributes.
+    pub label: Label,
+    /// Where the label stands.
+    pub span: Span,
+    /// The attributes.
+    pub table: Table,
+    /// Who sets them.
+    pub by: By,
 }
 
 /// What actions run over.
@@ -146,13 +182,18 @@ impl Default for Settings {
             source_date_epoch: SourceDateEpoch::Fixed(0),
             deploy: DeployKind::Compose,
             profile: None,
+            chain: Vec::new(),
             profiles: Vec::new(),
             from_registry: Vec::new(),
             cache_from: Vec::new(),
             cache_to: None,
             registries: Registries::default(),
             apt: BTreeMap::new(),
-            vars: BTreeMap::new(),
+            vars: Vars::new(),
+            overrides: Vec::new(),
+            said: BTreeMap::new(),
+            tables: Vec::new(),
+            local: false,
         }
     }
 }

@@ -67,9 +67,18 @@ impl Tree {
 
     /// [`Tree::load`] with patterns relative to `here`, under a profile.
     pub fn load_with(&self, here: &PackagePath, patterns: &[&str], profile: Option<&str>) -> (Workspace, Vec<String>) {
-        let options = Options { schemas: &SCHEMAS, profile, skip: &[], observed: None };
         let patterns = TargetPattern::parse_all(patterns, here).unwrap();
-        let (workspace, problems) = open(&self.root, options).load(&patterns);
+        self.read(&patterns, Options { profile, ..Options::default() })
+    }
+
+    /// [`Tree::load`] with options; the rules are always those of this file.
+    pub fn load_as(&self, patterns: &[&str], options: Options<'_>) -> (Workspace, Vec<String>) {
+        self.read(&TargetPattern::parse_all(patterns, &PackagePath::default()).unwrap(), options)
+    }
+
+    fn read(&self, patterns: &[TargetPattern], options: Options<'_>) -> (Workspace, Vec<String>) {
+        let options = Options { schemas: &SCHEMAS, ..options };
+        let (workspace, problems) = open(&self.root, options).load(patterns);
         let shown = problems.iter().map(|problem| problem.render(&workspace.sources, false)).collect();
         (workspace, shown)
     }

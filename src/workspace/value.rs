@@ -84,6 +84,14 @@ impl Value {
         }
     }
 
+    /// The table, to be changed; `None` for anything else.
+    pub fn as_table_mut(&mut self) -> Option<&mut Table> {
+        match &mut self.node {
+            Node::Table(table) => Some(table),
+            _ => None,
+        }
+    }
+
     /// What the value is, for messages: "a string", "an array", …
     pub fn kind(&self) -> &'static str {
         match self.node {

@@ -3,11 +3,10 @@
 //! `$$` before one writes it as plain text. `${vars.…}` is replaced here too, in the texts between placeholders: what a
 //! variable says is never read as a placeholder.
 
-use std::collections::BTreeMap;
-
-use super::super::dollars;
 use super::super::schema::Type;
 use super::super::value::{Entry, Node, Table, Value};
+use super::super::vars::Vars;
+use super::super::{dollars, marks, replace};
 use super::model::{Condition, Field, Fields, Item, Parameter, Reference, Segment, Template};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::span::Span;
@@ -28,7 +27,7 @@ pub struct Names<'a> {
     /// Its parts' names; empty for the target that has the call's own.
     pub parts: &'a [&'a str],
     /// The workspace's variables.
-    pub vars: &'a BTreeMap<String, String>,
+    pub vars: &'a Vars,
 }
 
 /// Compiles the values of one rule.
@@ -36,6 +35,8 @@ pub struct Compiler<'a> {
     names: Names<'a>,
     /// What is wrong so far.
     pub diagnostics: Vec<Diagnostic>,
+    /// Whether a text waits for what git says.
+    pub asks_git: bool,
 }
 
 /// A placeholder as it is written at the beginning of a text.
@@ -59,7 +60,7 @@ impl<'a> Written<'a> {
 impl<'a> Compiler<'a> {
     /// For one rule.
     pub fn new(names: Names<'a>) -> Compiler<'a> {
-        Compiler { names, diagnostics: Vec::new() }
+        Compiler { names, diagnostics: Vec::new(), asks_git: false }
     }
 
     /// A target's table.
@@ -235,7 +236,8 @@ impl<'a> Compiler<'a> {
 
     fn text(&mut self, text: String, span: Span, vars: bool) -> Option<Segment> {
         let ours = vars && text.contains("${");
-        let text = if ours { dollars::replace_text(&text, span, self.names.vars, &mut self.diagnostics) } else { text };
+        let text = if ours { replace::replace_text(&text, span, self.names.vars, &mut self.diagnostics) } else { text };
+        self.asks_git |= marks::is_marked(&text);
         (!text.is_empty()).then_some(Segment::Text(text))
     }
 

@@ -18,6 +18,13 @@ pub struct Rules {
     pub complete: bool,
 }
 
+impl Rules {
+    /// Whether a template of theirs waits for what git says.
+    pub fn ask_git(&self) -> bool {
+        self.by_name.values().any(|rule| rule.asks_git)
+    }
+}
+
 /// One rule.
 #[derive(Debug, Clone)]
 pub struct Rule {
@@ -35,6 +42,8 @@ pub struct Rule {
     pub parts: Vec<Part>,
     /// Whether nothing is wrong with the rule itself: only then do targets of it stand for something.
     pub sound: bool,
+    /// Whether a text of its templates waits for what git says.
+    pub asks_git: bool,
 }
 
 /// An attribute of a rule.

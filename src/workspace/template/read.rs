@@ -12,6 +12,7 @@ use super::super::root::FILE_NAME;
 use super::super::schema::{Attribute, RuleSchema, Type, optional};
 use super::super::text::read_text;
 use super::super::value::{Entry, Node, Table, Value};
+use super::super::vars::Vars;
 use super::compile::{Compiler, Names};
 use super::judge;
 use super::model::{Part, Rule, Rules};
@@ -46,7 +47,7 @@ const NOT_RULES: [&str; 8] = ["workspace", "package", "profile", "vars", "apt", 
 /// Reads the rules of a workspace; one that has no such folder has none. The files join the sources.
 pub fn read(
     root: &Utf8Path,
-    vars: &BTreeMap<String, String>,
+    vars: &Vars,
     schemas: &[&'static RuleSchema],
     observed: Option<&Observed>,
     sources: &mut Sources,
@@ -70,7 +71,7 @@ pub fn read(
 }
 
 struct Reader<'a> {
-    vars: &'a BTreeMap<String, String>,
+    vars: &'a Vars,
     rules: Rules,
     diagnostics: Vec<Diagnostic>,
 }
@@ -138,7 +139,7 @@ fn stranger(entry: &Entry) -> Diagnostic {
     }
 }
 
-fn one(entry: Entry, vars: &BTreeMap<String, String>, mistakes: &mut Vec<Diagnostic>) -> Rule {
+fn one(entry: Entry, vars: &Vars, mistakes: &mut Vec<Diagnostic>) -> Rule {
     let Entry { key: name, key_span: span, value } = entry;
     mistakes.extend(name_mistake(&name, span));
     let kind = value.kind();
@@ -159,13 +160,15 @@ fn one(entry: Entry, vars: &BTreeMap<String, String>, mistakes: &mut Vec<Diagnos
     let mut compiler = Compiler::new(Names { rule: &name, attributes: &attributes, parts: &parts, vars });
     let parts = drafts.iter().map(|draft| draft.compile(&mut compiler)).collect();
     mistakes.append(&mut compiler.diagnostics);
-    Rule { doc, example, attributes, parts, ..Rule::empty(&name, span) }
+    let asks_git = compiler.asks_git;
+    Rule { doc, example, attributes, parts, asks_git, ..Rule::empty(&name, span) }
 }
 
 impl Rule {
     fn empty(name: &str, span: Span) -> Rule {
         let (doc, example) = (String::new(), String::new());
-        Rule { name: name.into(), span, doc, example, attributes: Vec::new(), parts: Vec::new(), sound: false }
+        let (name, attributes, parts) = (name.into(), Vec::new(), Vec::new());
+        Rule { name, span, doc, example, attributes, parts, sound: false, asks_git: false }
     }
 }
 
