@@ -160,11 +160,11 @@ impl Project {
         }
         let labels = self.reached();
         let Stamped { diagnostics, any } = stamp::stamp(&mut self.workspace, &labels, &self.git);
-        let told: Vec<Span> = self.diagnostics.iter().filter_map(place_of).collect();
+        let told: Vec<Span> = self.diagnostics.iter().filter_map(primary).collect();
         let is_told = |span: Span| {
             told.iter().any(|told| told.file == span.file && told.start <= span.start && span.end <= told.end)
         };
-        self.diagnostics.extend(diagnostics.into_iter().filter(|mistake| !place_of(mistake).is_some_and(is_told)));
+        self.diagnostics.extend(diagnostics.into_iter().filter(|mistake| !primary(mistake).is_some_and(is_told)));
         self.stamped = any;
     }
 
@@ -370,6 +370,11 @@ pub fn parsed_registry(text: &str) -> Result<RegistryBase, CliError> {
 
 /// Where a mistake is shown: of one in a rule of the workspace's, the caller's place and the rule's line.
 type Places = (Option<Span>, Option<Span>);
+
+/// The place that is underlined first.
+fn primary(diagnostic: &Diagnostic) -> Option<Span> {
+    diagnostic.primary.as_ref().map(|place| place.span)
+}
 
 fn places_of(diagnostic: &Diagnostic) -> Places {
     let span = |place: &Place| place.span;

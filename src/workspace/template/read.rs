@@ -1,6 +1,5 @@
 //! The files of the folder `rules` → the rules that they define, every mistake reported.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
