@@ -132,7 +132,7 @@ fn ignore_own_file(root: &Utf8Path) -> Result<bool, CliError> {
     }
     let end = if written.is_empty() || written.ends_with('\n') { "" } else { "\n" };
     let mut file = OpenOptions::new().append(true).create(true).open(&path).map_err(failed)?;
-    write!(file, "{end}/{LOCAL_FILE}\n").map_err(failed)?;
+    writeln!(file, "{end}/{LOCAL_FILE}").map_err(failed)?;
     Ok(true)
 }
 
