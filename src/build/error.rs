@@ -165,7 +165,7 @@ pub enum BuildError {
         /// The image.
         image: String,
         /// Why.
-        why: LayerListingError,
+        why: Box<LayerListingError>,
     },
     /// A file that an image's listing names is in no layer.
     #[error("{image} lists {path}, but none of its layers has it")]

@@ -135,7 +135,7 @@ impl<'a> ImageLayers<'a> {
         let blob = store.blobs().open_verified(&layer.descriptor.digest, layer.descriptor.size)?;
         let files = LayerFiles::unpack(blob, layer.diff_id, spool).map_err(|why| {
             let (layer, image) = (layer.descriptor.digest, self.name.to_owned());
-            BuildError::Contents { layer, image, why }
+            BuildError::Contents { layer, image, why: Box::new(why) }
         })?;
         let files = Arc::new(files);
         unpacked.insert(layer.diff_id, files.clone());

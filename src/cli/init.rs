@@ -38,9 +38,9 @@ content = { "/etc/hello.conf" = "greeting=hello\n" }
 layers     = [":hello-files"]
 env        = { HELLO_CONF = "/etc/hello.conf" }
 entrypoint = ["/opt/hello/hello.sh"]
-# There is no base yet: the image holds these two files, and no shell to run the script with. To give it one of Debian
-# packages, take away the # before the next line and before the two targets below it, and write their versions down with
-# `layerbuild lock`. They come from the archives that this machine's apt knows. (`[pull.debian]` takes a registry's image.)
+# There is no base yet: the image holds these two files, and no shell to run the script with. To give it one that is made
+# of Debian packages, take away the # before the next line and before the two targets below it, and write the versions down
+# with `layerbuild lock`. They come from the archives that this machine's apt knows. (A `pull` takes a registry's image.)
 # base = ":debian"
 
 # [image.debian]

@@ -62,6 +62,7 @@ impl Deb {
         Ok(Deb { name, members, tree: data.tree, _spools: data.spools })
     }
 
+    /// One that was never packed.
     #[cfg(test)]
     pub fn of(name: &str, members: BTreeMap<String, Vec<u8>>, tree: Tree) -> Deb {
         Deb { name: name.to_owned(), members, tree, _spools: Vec::new() }
