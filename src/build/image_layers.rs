@@ -6,15 +6,13 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Workshop;
 use super::error::BuildError;
 use super::run_base::{layer, parts};
 use super::upstream::{Tested, TestedBase};
+use super::{Workshop, bring};
 use crate::action::Expected;
 use crate::action::record::{LayerOutput, Output};
-use crate::base::error::BaseError;
 use crate::base::fetch::Reader;
-use crate::base::remote::RemoteBlob;
 use crate::digest::DiffId;
 use crate::image_test::{Contents, LayerSize};
 use crate::layer_path::LayerPath;
@@ -108,19 +106,8 @@ impl<'a> ImageLayers<'a> {
 
     /// Fetches a layer's blob, where the store lacks it.
     fn bring(&self, layer: &Layer, slab: &Slab) -> Result<(), BuildError> {
-        let digest = layer.descriptor.digest;
-        let shared = self.shop.shared.elsewhere(&digest);
-        let Some(repository) = slab.repository.clone().or_else(|| shared.clone()) else { return Ok(()) };
-        let reader = Reader { remote: self.shop.remote, store: self.shop.store };
-        let missing = reader.missing_blobs(&[RemoteBlob::of(&repository, &layer.descriptor)])?;
-        match reader.fetch_blobs(&missing) {
-            Ok(()) => Ok(()),
-            Err(error) if shared.is_none() || matches!(error, BaseError::Store(_)) => Err(error.into()),
-            Err(error) => {
-                self.shop.shared.distrust(&digest, &error.to_string());
-                Err(StoreError::Missing { digest }.into())
-            }
-        }
+        let (digest, size) = (layer.descriptor.digest, layer.descriptor.size);
+        bring::bring(digest, size, slab.repository.clone(), self.shop)
     }
 
     fn unpacked(&self, layer: &Layer, slab: &Slab) -> Result<Arc<LayerFiles>, BuildError> {

@@ -2,6 +2,7 @@
 //!
 //! `scheduler` decides when, one file per kind of action does it. Takes a plan's states, gives outputs and failures.
 
+mod bring;
 mod cargo;
 mod critical_path;
 pub mod debs;

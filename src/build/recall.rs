@@ -72,7 +72,8 @@ pub fn elsewhere(
 fn fits(operation: &Operation, output: &Output) -> bool {
     match (operation, output) {
         (Operation::Exec(exec), Output::Layer(_)) => exec.is_portable(),
-        (Operation::Files(_) | Operation::Tar(_) | Operation::Cargo(_), Output::Layer(_)) => true,
+        (Operation::Files(_) | Operation::Tar(_) | Operation::Debs(_), Output::Layer(_)) => true,
+        (Operation::Run(_) | Operation::Cargo(_), Output::Layer(_)) => true,
         (Operation::Fetch(fetch), Output::File(blob)) => blob.digest == fetch.digest,
         (Operation::Pull(pull), Output::Image(image)) => {
             pull.image().is_some_and(|locked| locked.manifest == image.manifest.digest)

@@ -9,8 +9,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use super::Workshop;
 use super::error::BuildError;
+use super::{Workshop, bring};
 use crate::digest::{Digest, Hasher};
 use crate::layer_path::LayerPath;
 use crate::oci::decompress::decompress;
@@ -69,7 +69,7 @@ pub fn clear(shop: &Workshop<'_>) -> Result<(), BuildError> {
 /// Of two steps that need the same layer, the second waits for it.
 static LAYING_OUT: Mutex<()> = Mutex::new(());
 
-/// The directory of a layer whose blob is in the store, or which lies there already.
+/// The directory of a layer whose blob is in the store or in a shared cache, or which lies there already.
 pub fn laid_out(layer: &Layer, shop: &Workshop<'_>) -> Result<PathBuf, BuildError> {
     let place = shop.store.roots().path(&layer.diff_id);
     let _alone = LAYING_OUT.lock().unwrap_or_else(PoisonError::into_inner);
@@ -95,6 +95,7 @@ pub fn laid_out(layer: &Layer, shop: &Workshop<'_>) -> Result<PathBuf, BuildErro
 /// Writes a layer's plain tar; gives its digest.
 pub(super) fn unpack(layer: &Layer, archive: &Path, shop: &Workshop<'_>) -> Result<Digest, BuildError> {
     let descriptor = &layer.descriptor;
+    bring::bring(descriptor.digest, descriptor.size, None, shop)?;
     let blob = shop.store.blobs().open_verified(&descriptor.digest, descriptor.size)?;
     let unreadable = |error| StoreError::io("read", &shop.store.blobs().path(&descriptor.digest), error);
     let (_, mut tar) = decompress(blob).map_err(unreadable)?;

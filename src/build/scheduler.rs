@@ -13,15 +13,13 @@ use super::error::BuildError;
 use super::probe::State;
 use super::recall::{elsewhere, recall};
 use super::upstream::Upstream;
-use super::{Workshop, cargo, debs, exec, fetch, files, image, image_test, index, pull, run as run_commands, tar};
+use super::{
+    Workshop, bring, cargo, debs, exec, fetch, files, image, image_test, index, pull, run as run_commands, tar,
+};
 use crate::action::key;
 use crate::action::record::{Output, Record};
 use crate::action::{Action, ActionGraph, ActionId, Archive, FileKind, Operation};
-use crate::base::error::BaseError;
-use crate::base::fetch::Reader;
-use crate::base::remote::RemoteBlob;
 use crate::event::{Event, Listener, Outcome, Step};
-use crate::store::StoreError;
 
 /// How a build is run.
 #[derive(Debug, Clone, Copy)]
@@ -348,21 +346,11 @@ fn detail(output: &Output) -> String {
     output.digest().to_string()
 }
 
-/// Brings a large input into the store that only a shared cache has and that the action reads; where it can't be had it
-/// counts as lost, and what made it runs again.
+/// Brings a large input into the store that only a shared cache has and that the action reads. Layers that commands run over
+/// are brought where they are laid out.
 fn bring(action: &Action, inputs: &Upstream, shop: &Workshop<'_>) -> Result<(), BuildError> {
     let (Operation::Tar(_), Some(Output::File(blob))) = (&action.operation, inputs.first()) else { return Ok(()) };
-    let Some(repository) = shop.shared.elsewhere(&blob.digest) else { return Ok(()) };
-    let reader = Reader { remote: shop.remote, store: shop.store };
-    let missing = reader.missing_blobs(&[RemoteBlob { repository, digest: blob.digest, size: blob.size }])?;
-    match reader.fetch_blobs(&missing) {
-        Ok(()) => Ok(()),
-        Err(BaseError::Store(error)) => Err(error.into()),
-        Err(error) => {
-            shop.shared.distrust(&blob.digest, &error.to_string());
-            Err(StoreError::Missing { digest: blob.digest }.into())
-        }
-    }
+    bring::bring(blob.digest, blob.size, None, shop)
 }
 
 fn execute(

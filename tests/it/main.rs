@@ -45,6 +45,7 @@ mod run_faults;
 mod run_machines;
 mod run_reproducible;
 mod run_secrets;
+mod run_shared;
 mod running;
 mod sample;
 mod settled;
