@@ -12,6 +12,7 @@ pub mod config_text;
 pub mod context;
 pub mod diff;
 pub mod diff_side;
+pub mod doctor;
 pub mod dry_run;
 pub mod env;
 pub mod env_report;
@@ -109,6 +110,7 @@ fn dispatch(verb: &Verb, context: &mut Context) -> Result<(), CliError> {
         Verb::Config(args) => config::run(args, context),
         Verb::Query(args) => query::run(args, context),
         Verb::Registry(args) => registry::run(args, context),
+        Verb::Doctor(args) => doctor::run(args, context),
         Verb::Schema(args) => schema::run(args, context),
         Verb::Init(args) => init::run(args, context),
         Verb::Help(args) => help::run(args, context),
