@@ -23,7 +23,10 @@ pub fn check(asked: &BTreeSet<String>, file: &Path) -> Finding {
 }
 
 fn fix(names: &[&str]) -> String {
-    format!("{} is asked for by images: write a krb5.conf with your realm, or name one as KRB5_CONFIG", names.join(", "))
+    format!(
+        "{} is asked for by images: write a krb5.conf with your realm, or name one as KRB5_CONFIG",
+        names.join(", ")
+    )
 }
 
 #[cfg(test)]

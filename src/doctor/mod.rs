@@ -25,7 +25,7 @@ pub struct Finding {
     pub state: State,
     /// What is there, or the cause.
     pub found: String,
-    /// What to do; `None` where nothing has to be done.
+    /// What to do; `None` where nothing has to be done, or the cause says it.
     pub fix: Option<String>,
 }
 

@@ -34,7 +34,9 @@ mod tests {
             check(&proxies, registry.parse().ok().as_ref())
         };
         let through = of("", "h.example");
-        assert!(through.found.contains("through http://p:3128") && through.fix.is_some_and(|fix| fix.contains("h.example")));
+        assert!(
+            through.found.contains("through http://p:3128") && through.fix.is_some_and(|fix| fix.contains("h.example"))
+        );
         assert_eq!(of("h.example", "h.example").found, "h.example is reached without it");
         assert_eq!(of("", "registry.localhost").fix, None);
         assert_eq!(check(&Proxies::default(), None).state, State::NotNeeded);

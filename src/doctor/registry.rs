@@ -2,11 +2,9 @@
 
 use std::time::SystemTime;
 
-use super::Finding;
+use super::{Finding, State};
 use crate::reference::Registry;
 use crate::registry::{Puller, RegistryError};
-
-const FIX: &str = "start it (`layerbuild registry serve` is one for this machine), or name another as `registry` or --registry";
 
 /// What a registry told of itself.
 #[derive(Debug, Clone)]
@@ -28,6 +26,10 @@ pub fn check(heard: Option<&Result<Heard, RegistryError>>, needed: bool) -> Find
     match heard {
         None => Finding::unknown("registry", "not asked: the call is offline"),
         Some(Ok(heard)) => Finding::fine("registry", format!("{} answers", heard.registry)),
-        Some(Err(error)) => Finding::missing("registry", error.to_string(), FIX).needed(needed),
+        // It says itself what to do.
+        Some(Err(error)) => {
+            let (state, found) = (State::Missing, error.to_string());
+            Finding { what: "registry", state, found, fix: None }.needed(needed)
+        }
     }
 }

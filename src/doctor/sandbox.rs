@@ -8,7 +8,8 @@ use crate::sandbox::error::SandboxError;
 use crate::sandbox::host::Sandbox;
 use crate::sandbox::task::{Answer, Run, Task};
 
-const OVERLAY: &str = "name a --cache-dir on a file system of a disk (ext4, xfs, btrfs, tmpfs), with Linux 5.11 or later";
+const OVERLAY: &str =
+    "name a --cache-dir on a file system of a disk (ext4, xfs, btrfs, tmpfs), with Linux 5.11 or later";
 
 /// Whether one can be entered over an empty root. `near`: a folder on the store's file system in which a folder can be
 /// made, which is removed again; `None`: there is none.

@@ -139,7 +139,8 @@ pub fn debs(
     defaults: &Defaults,
 ) -> Result<Option<debs_source::Source>, Vec<Diagnostic>> {
     let is_debs = target.rule.name == rules::debs::RULE.schema.name;
-    let source = || debs_source::Source::of(&seen(target, Utf8Path::new(""), defaults), &|label| declared(graph, label));
+    let source =
+        || debs_source::Source::of(&seen(target, Utf8Path::new(""), defaults), &|label| declared(graph, label));
     is_debs.then(source).transpose().map_err(|errors| traced(target, errors))
 }
 

@@ -24,9 +24,13 @@ fn mistakes(schema: &Value, value: &Value, at: &str, found: &mut Vec<String>) {
             "enum" => says.as_array().expect("words").contains(value),
             "pattern" => value.as_str().is_none_or(|text| regex(says).is_match(text)),
             "anyOf" => says.as_array().expect("schemas").iter().any(|any| judged(any, value).is_empty()),
-            "required" => says.as_array().expect("names").iter().all(|name| value.get(name.as_str().unwrap()).is_some()),
+            "required" => {
+                says.as_array().expect("names").iter().all(|name| value.get(name.as_str().unwrap()).is_some())
+            }
             "items" => each(value.as_array().into_iter().flatten().enumerate(), at, found, |_| Some(says)),
-            "propertyNames" => value.as_object().is_none_or(|it| it.keys().all(|key| regex(&says["pattern"]).is_match(key))),
+            "propertyNames" => {
+                value.as_object().is_none_or(|it| it.keys().all(|key| regex(&says["pattern"]).is_match(key)))
+            }
             "properties" => each(value.as_object().into_iter().flatten(), at, found, |key| says.get(key)),
             "additionalProperties" => {
                 let declared = |key: &str| schema.get("properties").is_some_and(|known| known.get(key).is_some());

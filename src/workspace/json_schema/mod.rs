@@ -55,8 +55,8 @@ fn whole(title: &str, mut schema: Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{SCHEMAS, Tree};
     use super::super::template::Rules;
+    use super::super::testing::{SCHEMAS, Tree};
     use super::*;
 
     const RULE: &str = "[rule.kit]\ndoc = \"A kit.\"\nexample = \"[kit.a]\\nsize = 1\\n\"\n\

@@ -12,7 +12,8 @@ macro_rules! name {
     };
 }
 
-const LABEL: &str = concat!("^(//", name!(), "(/", name!(), ")*(:", name!(), ")?|//:", name!(), "|:?", name!(), r")$|\$\{");
+const LABEL: &str =
+    concat!("^(//", name!(), "(/", name!(), ")*(:", name!(), ")?|//:", name!(), "|:?", name!(), r")$|\$\{");
 const TARGET: &str = concat!("^", name!(), "$");
 const REPOSITORY_PART: &str = r"^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*$";
 
@@ -35,8 +36,28 @@ mod tests {
     use crate::label::{Label, PackagePath, is_name};
 
     const TEXTS: [&str; 22] = [
-        "", ":", "//", "//a:", "//a b:c", "//a/:c", "///a", "//a:b:c", "-x", "a/b", "a", ":a", "//a", "//:a", "//a/b.c",
-        "//a/b:c_d", "a..b", "a__b", "a--b", "a_-b", "A", "a-",
+        "",
+        ":",
+        "//",
+        "//a:",
+        "//a b:c",
+        "//a/:c",
+        "///a",
+        "//a:b:c",
+        "-x",
+        "a/b",
+        "a",
+        ":a",
+        "//a",
+        "//:a",
+        "//a/b.c",
+        "//a/b:c_d",
+        "a..b",
+        "a__b",
+        "a--b",
+        "a_-b",
+        "A",
+        "a-",
     ];
 
     #[test]
