@@ -220,3 +220,38 @@ fn taplo_takes_and_refuses_what_the_loader_does() {
         assert!(!fine && said.contains("schema validation failed"), "{text}: {said}");
     }
 }
+
+/// Needs the network, node and npm: the language server that editors run comes into a folder of the test's own.
+#[test]
+#[ignore = "fetches taplo's language server; run it with `cargo test --test it -- --ignored taplo`"]
+fn taplos_language_server_completes_by_the_schema() {
+    let held = tempfile::tempdir().expect("a folder");
+    fs::write(held.path().join("package.json"), "{}").expect("a file");
+    fs::write(held.path().join("editing.mjs"), include_str!("editing.mjs")).expect("a file");
+    let run = |program: &str, args: &[&str], stdin: &str| {
+        fs::write(held.path().join("stdin"), stdin).expect("a file");
+        let stdin = fs::File::open(held.path().join("stdin")).expect("a file");
+        let output = Command::new(program).args(args).current_dir(held.path()).stdin(stdin).output();
+        let output = output.expect("a program that runs");
+        assert!(output.status.success(), "{program}: {output:?}");
+        String::from_utf8(output.stdout).expect("text")
+    };
+    run("npm", &["install", "--no-audit", "--no-fund", "@taplo/lsp@0.8.0"], "");
+    fs::write(held.path().join("schema.json"), schema(root(), "layers").to_string()).expect("a file");
+    let folder = held.path().to_str().expect("UTF-8");
+    // The cursor stands at the end of the last line.
+    let offered = |text: &str| -> Vec<String> {
+        let text = format!("#:schema file://{folder}/schema.json\n{text}");
+        let last = text.lines().last().unwrap_or_default();
+        let (line, column) = (text.lines().count() - 1, last.trim_end_matches(['"', ']']).len());
+        let said = run("node", &["editing.mjs", folder, &line.to_string(), &column.to_string()], &text);
+        said.lines().map(str::to_owned).collect()
+    };
+    let offers = |text: &str, wanted: &str| {
+        let offered = offered(text);
+        assert!(offered.iter().any(|offered| offered == wanted), "{text}: {offered:?}");
+    };
+    offers("[image.app]\nent", "entrypoint");
+    offers("[wor]", "workspace");
+    offers("[workspace]\ncompression = \"\"", "\"zstd\"");
+}
