@@ -239,11 +239,11 @@ fn taplos_language_server_completes_by_the_schema() {
     run("npm", &["install", "--no-audit", "--no-fund", "@taplo/lsp@0.8.0"], "");
     fs::write(held.path().join("schema.json"), schema(root(), "layers").to_string()).expect("a file");
     let folder = held.path().to_str().expect("UTF-8");
-    // The cursor stands at the end of the last line.
+    // The cursor stands at the end of the last line, before what closes it.
     let offered = |text: &str| -> Vec<String> {
         let text = format!("#:schema file://{folder}/schema.json\n{text}");
         let last = text.lines().last().unwrap_or_default();
-        let (line, column) = (text.lines().count() - 1, last.trim_end_matches(['"', ']']).len());
+        let (line, column) = (text.lines().count() - 1, last.strip_suffix(['"', ']']).unwrap_or(last).len());
         let said = run("node", &["editing.mjs", folder, &line.to_string(), &column.to_string()], &text);
         said.lines().map(str::to_owned).collect()
     };
