@@ -73,7 +73,8 @@ mod tests {
     fn own() -> Value {
         let tree = Tree::new(&[("layers.toml", "[workspace]\nname = \"w\"\n"), ("rules/kit.toml", RULE)]);
         let (workspace, problems) = tree.load(&["//..."]);
-        assert_eq!(problems, [""; 0]);
+        // That nothing uses its attributes is no matter here.
+        assert!(problems.iter().all(|problem| problem.starts_with("warning: ")), "{problems:?}");
         layers(Known { schemas: &SCHEMAS, rules: &workspace.rules })
     }
 
