@@ -128,6 +128,8 @@ fn pairs() -> Vec<(PathBuf, Value)> {
     let own = [root().join("layers.toml")].into_iter().chain(files(&root().join("images"), &named("layers.toml")));
     let layers = schema(root(), "layers");
     pairs.extend(own.map(|path| (path, layers.clone())));
+    let of_rules = files(&root().join("rules"), &|path| path.extension().is_some_and(|extension| extension == "toml"));
+    pairs.extend(of_rules.into_iter().map(|path| (path, schema(root(), "rules"))));
     for folder in sound() {
         let layers = schema(&folder, "layers");
         pairs.extend(files(&folder, &named("layers.toml")).into_iter().map(|path| (path, layers.clone())));
