@@ -25,7 +25,7 @@ fn mistakes(schema: &Value, value: &Value, at: &str, found: &mut Vec<String>) {
             "pattern" => value.as_str().is_none_or(|text| regex(says).is_match(text)),
             "anyOf" => says.as_array().expect("schemas").iter().any(|any| judged(any, value).is_empty()),
             "required" => {
-                says.as_array().expect("names").iter().all(|name| value.get(name.as_str().unwrap()).is_some())
+                says.as_array().expect("names").iter().all(|name| value.get(name.as_str().expect("a name")).is_some())
             }
             "items" => each(value.as_array().into_iter().flatten().enumerate(), at, found, |_| Some(says)),
             "propertyNames" => {
