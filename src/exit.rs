@@ -14,7 +14,7 @@ pub enum Exit {
     Failed = 1,
     /// The call or a `layers.toml` is wrong: an unknown flag, verb, label or attribute, a query that doesn't parse.
     Usage = 2,
-    /// A check failed (`--check` of a verb too), a query was answered only in part under `--keep-going`, or a registry could be
+    /// A check failed (`--check` of a verb too), `doctor` misses something, a query was answered only in part under `--keep-going`, or a registry could be
     /// listed only in part.
     Partial = 3,
     /// A pattern matched no target.

@@ -43,6 +43,7 @@ pub mod effect;
 
 pub mod lock;
 
+pub mod doctor;
 pub mod requirements;
 pub mod status;
 pub mod store;

@@ -6,12 +6,10 @@ use std::io::Write;
 
 use super::context::Context;
 use super::error::CliError;
-use super::{help_rule, project};
+use super::{help_rule, known_rules};
 use crate::diagnostic::nearest;
 use crate::rules;
-use crate::span::Sources;
-use crate::workspace::root::find_root;
-use crate::workspace::template::{Known, Rules, Which};
+use crate::workspace::template::{Known, Which};
 
 /// Say more of a verb; `help rules` lists the rules, `help rule NAME` describes one, the workspace's own too
 #[derive(Debug, Clone, clap::Args)]
@@ -30,7 +28,7 @@ impl Args {
 
 /// Tells what was asked for.
 pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
-    let own = own(cx)?;
+    let own = known_rules::own(cx)?;
     let schemas = rules::schemas();
     let known = Known { schemas: &schemas, rules: &own.rules };
     let words: Vec<&str> = args.words.iter().map(String::as_str).collect();
@@ -40,22 +38,6 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
         _ => return Err(CliError::usage("`help rule` takes the name of one rule").hint("`help rules` lists them")),
     };
     Ok(cx.out.write_all(text.as_bytes())?)
-}
-
-/// The workspace's own rules; none outside of a workspace.
-#[derive(Default)]
-struct Own {
-    rules: Rules,
-    sources: Sources,
-}
-
-fn own(cx: &Context) -> Result<Own, CliError> {
-    if find_root(cx.directory()).is_err() {
-        return Ok(Own::default());
-    }
-    let project = project::open_with(cx, |_| Ok(Vec::new()))?;
-    project.show_findings();
-    Ok(Own { rules: project.workspace.rules, sources: project.workspace.sources })
 }
 
 fn unknown(name: &str, known: Known<'_>) -> CliError {

@@ -12,6 +12,7 @@ pub mod config_text;
 pub mod context;
 pub mod diff;
 pub mod diff_side;
+pub mod doctor;
 pub mod dry_run;
 pub mod env;
 pub mod env_report;
@@ -25,6 +26,7 @@ pub mod help;
 pub mod help_rule;
 pub mod images;
 pub mod init;
+pub mod known_rules;
 pub mod load;
 pub mod lock;
 pub mod lock_debs;
@@ -47,6 +49,7 @@ pub mod registry;
 pub mod registry_ls;
 pub mod registry_serve;
 pub mod remote;
+pub mod schema;
 pub mod shared;
 pub mod shell;
 pub mod status;
@@ -107,6 +110,8 @@ fn dispatch(verb: &Verb, context: &mut Context) -> Result<(), CliError> {
         Verb::Config(args) => config::run(args, context),
         Verb::Query(args) => query::run(args, context),
         Verb::Registry(args) => registry::run(args, context),
+        Verb::Doctor(args) => doctor::run(args, context),
+        Verb::Schema(args) => schema::run(args, context),
         Verb::Init(args) => init::run(args, context),
         Verb::Help(args) => help::run(args, context),
         Verb::Completions(args) => completions::run(args, parse::definition(), context),

@@ -9,8 +9,8 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use super::error::CliError;
 use super::global::{ColorChoice, Flags};
 use super::{
-    build, check, completions, config, diff, env, explain, export, help, init, load, lock, ls, patterns, promote, push,
-    query, registry, shell, status,
+    build, check, completions, config, diff, doctor, env, explain, export, help, init, load, lock, ls, patterns,
+    promote, push, query, registry, schema, shell, status,
 };
 use crate::diagnostic::nearest;
 
@@ -58,6 +58,8 @@ pub enum Verb {
     Config(config::Args),
     Query(query::Args),
     Registry(registry::Args),
+    Doctor(doctor::Args),
+    Schema(schema::Args),
     Init(init::Args),
     Completions(completions::Args),
     Help(help::Args),

@@ -82,7 +82,7 @@ fn credentials(env: &Environment) -> CredentialSources {
 }
 
 /// What curl reads: the names in lower case first.
-fn proxies(env: &Environment) -> Result<Proxies, CliError> {
+pub fn proxies(env: &Environment) -> Result<Proxies, CliError> {
     let text = |name: &str| {
         let lower = env.text(&name.to_ascii_lowercase())?;
         Ok::<_, CliError>(lower.or(env.text(name)?).unwrap_or_default().to_owned())

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
-use reqwest::header::HeaderMap;
+use reqwest::header::{DATE, HeaderMap};
 use reqwest::{Method, StatusCode, Url};
 use tokio::sync::OnceCell;
 
@@ -161,6 +162,20 @@ fn address(base: &Url) -> String {
     format!("{host}:{}", base.port_or_known_default().unwrap_or_default())
 }
 
+/// What time a registry has, by the `Date` of an answer (RFC 9110 §6.6.1); `None` where it doesn't say.
+pub(super) async fn time(session: &Session<'_>) -> Option<SystemTime> {
+    let response = session.exchange(&question(&session.base)).await.ok()?;
+    httpdate::parse_http_date(header(response.headers(), DATE.as_str())?).ok()
+}
+
+/// `GET /v2/`, as nobody.
+fn question(base: &Url) -> Request<'static> {
+    let mut url = base.clone();
+    url.set_path("/v2/");
+    let (method, headers) = (Method::GET, HeaderMap::new());
+    Request { method, url, scope: None, headers, payload: Payload::Nothing, long: false }
+}
+
 impl Session<'_> {
     /// Asks whether a registry is there; why not, where none is.
     async fn retrying_ping(&self) -> Result<Option<String>, RegistryError> {
@@ -175,11 +190,7 @@ impl Session<'_> {
     }
 
     async fn ping(&self) -> Result<Option<String>, RegistryError> {
-        let mut url = self.base.clone();
-        url.set_path("/v2/");
-        let headers = HeaderMap::new();
-        let request =
-            Request { method: Method::GET, url, scope: None, headers, payload: Payload::Nothing, long: false };
+        let request = question(&self.base);
         let response = match self.exchange(&request).await {
             // Nobody listens: trying again would only delay the message.
             Err(RegistryError::NoConnection { cause, .. }) => return Ok(Some(cause)),

@@ -8,7 +8,7 @@ use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::Url;
 
 use super::error::{RegistryError, redacted};
-use crate::reference::is_loopback;
+use crate::reference::{Registry, is_loopback};
 
 /// What the variables of the same names say; empty where they are not set. `Debug` shows no value, as each may hold a
 /// password.
@@ -27,6 +27,16 @@ pub struct Proxies {
 impl fmt::Debug for Proxies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Proxies")
+    }
+}
+
+impl Proxies {
+    /// The proxy through which a registry is reached by HTTPS, without user and password; `None`: none. An error for one
+    /// that is no address.
+    pub fn for_registry(&self, registry: &Registry) -> Result<Option<String>, RegistryError> {
+        let rules = ProxyRules::new(self)?;
+        let url = format!("https://{registry}/").parse::<Url>().ok();
+        Ok(url.and_then(|url| rules.shown(&url)))
     }
 }
 

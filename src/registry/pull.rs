@@ -5,6 +5,7 @@
 
 use std::io::Write;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tokio::runtime::Runtime;
 
@@ -12,7 +13,7 @@ use super::blob::BlobDescriptor;
 use super::config::ClientConfig;
 use super::document::{self, Document};
 use super::download::{BlobReader, Download, Notices};
-use super::endpoint::{Shared, open};
+use super::endpoint::{self, Shared, open};
 use super::error::{RegistryError, deepest};
 use super::listing;
 use super::manifest::{Found, Name, accepting, ask, url};
@@ -110,6 +111,16 @@ impl Puller {
             Err(error) if error.is_missing() => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether a registry answers as one, at the address that is found for it: the registry with the port there, and what
+    /// time it has, where it says so. Mirrors are not asked, and credentials not tried.
+    pub fn ping(&self, registry: &Registry) -> Result<(Registry, Option<SystemTime>), RegistryError> {
+        self.runtime.block_on(async {
+            let session = open(&self.shared, registry, &*self.notices).await?;
+            let date = endpoint::time(&session).await;
+            Ok((session.registry.clone(), date))
+        })
     }
 
     /// All tags of a repository, in the registry's order. A repository that is not there is an error.

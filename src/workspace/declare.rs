@@ -12,17 +12,16 @@ use super::check::{self, Owner};
 use super::model::{Package, Target};
 use super::parse::Parsed;
 use super::schema::{RuleSchema, quoted};
+use super::tables;
 use super::template::{self, Call, Known, Origin, Rule, Which};
 use super::value::{Entry, Node, Table, Value};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::label::{Label, PackagePath, is_name};
 use crate::span::Span;
 
-/// Tables that are no rules; all but the first are for the workspace's file or for later versions.
-const PACKAGE_TABLE: &str = "package";
-const ROOT_TABLES: [&str; 5] = ["workspace", "profile", "registry", "apt", "vars"];
 /// What the files of the workspace's own rules hold.
 const RULE_TABLE: &str = "rule";
+/// For later versions.
 const LATER_TABLES: [&str; 1] = ["external"];
 
 /// Declares a package's targets. Of a file whose syntax is wrong somewhere, the targets around these places are named
@@ -185,12 +184,12 @@ pub fn strangers(rest: &Table, known: Known<'_>, folder: &Utf8Path) -> Vec<Diagn
 /// A top-level key that is no rule; `None` where it may stand.
 fn stranger(key: &str, span: Span, node: &Node, known: Known<'_>) -> Option<Diagnostic> {
     Some(match node {
-        Node::Table(table) if key == PACKAGE_TABLE => {
+        Node::Table(table) if key == tables::PACKAGE => {
             let unknown = table.0.first()?;
             Diagnostic::error(format!("unknown key `{}`", unknown.key))
                 .at(unknown.key_span, "`[package]` takes no keys yet")
         }
-        Node::Table(_) if ROOT_TABLES.contains(&key) => misplaced(key, span),
+        Node::Table(_) if tables::is_of_root(key) => misplaced(key, span),
         _ if LATER_TABLES.contains(&key) => {
             Diagnostic::error(format!("`[{key}]` is not supported by this version of layerbuild"))
                 .at(span, "reserved, but without a meaning yet")
@@ -209,7 +208,7 @@ const REPOSITORY_GRAMMAR: &str = "repositories are lower case letters and digits
                                   of `-` between them";
 
 /// A path component of the OCI distribution specification ("Pulling manifests", `<name>`).
-fn is_repository_part(part: &str) -> bool {
+pub(super) fn is_repository_part(part: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let separators = part.split(|c: char| c.is_ascii() && plain(c as u8)).filter(|between| !between.is_empty());
     let allowed = |between: &str| matches!(between, "." | "_" | "__") || between.bytes().all(|byte| byte == b'-');
@@ -273,9 +272,8 @@ fn misplaced(key: &str, span: Span) -> Diagnostic {
 
 fn unknown_rule(key: &str, span: Span, known: Known<'_>) -> Diagnostic {
     let rules = known.names();
-    let tables = ROOT_TABLES.into_iter().chain([PACKAGE_TABLE]);
     let diagnostic = Diagnostic::error(format!("unknown rule `{key}`")).at(span, "no rule has this name");
-    match nearest(key, rules.iter().copied().chain(tables)) {
+    match nearest(key, rules.iter().copied().chain(tables::names())) {
         Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
         None => diagnostic.help(format!("the rules are {}", quoted(&rules))),
     }

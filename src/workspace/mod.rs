@@ -3,7 +3,7 @@
 //! In order: `root` finds the file, `settings` reads what holds for all, `load` reads the packages that are wanted
 //! (`discover` finds them, `parse` reads, `overrides` lays over, `declare` and `check` judge). `template` is the workspace's
 //! own rules; `lock_file` is what was found outside; `stamp` puts in what git says, once it is known which targets are
-//! wanted; `print` writes a target as TOML again.
+//! wanted; `print` writes a target as TOML again. `json_schema` tells editors what `schema` and the rules say.
 
 pub mod apt;
 pub mod attributes;
@@ -16,6 +16,7 @@ mod duplicate;
 pub mod git;
 pub mod globs;
 pub mod ignored;
+pub mod json_schema;
 mod load;
 pub mod lock_debs;
 pub mod lock_file;
@@ -36,6 +37,7 @@ pub mod root;
 pub mod schema;
 pub mod settings;
 pub mod stamp;
+pub mod tables;
 pub mod template;
 #[cfg(test)]
 pub mod testing;

@@ -12,6 +12,8 @@ mod damage;
 mod debian;
 mod debian_archive;
 mod diffs;
+mod doctoring;
+mod editing;
 mod embedded;
 mod executing;
 mod expanding;

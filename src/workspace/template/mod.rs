@@ -20,4 +20,5 @@ pub use expand::{Call, Made, expand};
 pub use known::{Known, Which};
 pub use model::{Condition, Parameter, Part, Rule, Rules};
 pub use origin::Origin;
-pub use read::{FOLDER, read};
+pub use parameter::KEYS as PARAMETER_KEYS;
+pub use read::{FOLDER, KEYS as RULE_KEYS, TABLE, WHEN, read};

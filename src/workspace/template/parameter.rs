@@ -16,7 +16,7 @@ const LABEL: Type = Type::Label(ANY);
 const SCALARS: &[&str] = &["string", "integer", "boolean", "label", "enum"];
 
 /// What may be said of an attribute.
-const KEYS: &[Attribute] = &[
+pub const KEYS: &[Attribute] = &[
     optional(
         "type",
         Type::Enum(&["string", "integer", "boolean", "label", "enum", "list", "map"]),

@@ -26,10 +26,10 @@ use crate::span::{FileId, Sources, Span};
 pub const FOLDER: &str = "rules";
 
 /// The one table of these files.
-const TABLE: &str = "rule";
+pub const TABLE: &str = "rule";
 
 /// What may stand in `[rule.NAME]`.
-const KEYS: &[Attribute] = &[
+pub const KEYS: &[Attribute] = &[
     optional("doc", Type::String, "What the rule is for."),
     optional("example", Type::String, "An example in TOML."),
     optional("attributes", Type::Map(&Type::Any), "The attributes, by name."),
@@ -38,7 +38,7 @@ const KEYS: &[Attribute] = &[
 ];
 
 /// What a target's template says beside the target's own attributes.
-const WHEN: &str = "when";
+pub const WHEN: &str = "when";
 
 /// Words that no rule is called.
 const NOT_RULES: [&str; 8] = ["workspace", "package", "profile", "vars", "apt", "registry", "external", TABLE];
