@@ -248,7 +248,8 @@ impl BuildError {
             BuildError::Command { shell, number, cause, .. } => {
                 let likely = cause.map(|cause| cause.advice().to_owned());
                 let shell = shell.as_ref();
-                let shell = shell.map(|label| format!("`layerbuild shell {label} --at {number}` opens a shell where it began"));
+                let shell =
+                    shell.map(|label| format!("`layerbuild shell {label} --at {number}` opens a shell where it began"));
                 let all: Vec<String> = likely.into_iter().chain(shell).collect();
                 return (!all.is_empty()).then(|| all.join("; "));
             }

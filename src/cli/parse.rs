@@ -9,8 +9,8 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use super::error::CliError;
 use super::global::{ColorChoice, Flags};
 use super::{
-    build, check, completions, config, diff, env, explain, export, help, init, load, lock, ls, patterns, promote, push, query, registry,
-    shell, status,
+    build, check, completions, config, diff, env, explain, export, help, init, load, lock, ls, patterns, promote, push,
+    query, registry, shell, status,
 };
 use crate::diagnostic::nearest;
 

@@ -139,7 +139,8 @@ pub fn debs(
     defaults: &Defaults,
 ) -> Result<Option<debs_source::Source>, Vec<Diagnostic>> {
     let is_debs = target.rule.name == rules::debs::RULE.schema.name;
-    let source = || debs_source::Source::of(&seen(target, Utf8Path::new(""), defaults), &|label| declared(graph, label));
+    let source =
+        || debs_source::Source::of(&seen(target, Utf8Path::new(""), defaults), &|label| declared(graph, label));
     is_debs.then(source).transpose().map_err(|errors| traced(target, errors))
 }
 
@@ -279,7 +280,7 @@ impl Context for Scene<'_> {
     fn locked(&self, label: &Label) -> Option<&LockedImage> {
         let workspace = self.graph.workspace();
         let published = self.graph.id(label).is_some_and(|id| self.graph.target(id).published);
-        workspace.lock.image(label, workspace.settings.profile.as_deref().filter(|_| published))
+        workspace.lock.image(label, workspace.settings.lock_section(label).filter(|_| published))
     }
 
     fn locked_debs(&self, label: &Label) -> Option<&LockedDebs> {

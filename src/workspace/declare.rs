@@ -18,12 +18,11 @@ use crate::diagnostic::{Diagnostic, nearest};
 use crate::label::{Label, PackagePath, is_name};
 use crate::span::Span;
 
-/// Tables that are no rules; all but the first are for the workspace's file or for later versions.
+/// Tables that are no rules; all but the first are for the workspace's file.
 const PACKAGE_TABLE: &str = "package";
-const ROOT_TABLES: [&str; 5] = ["workspace", "profile", "registry", "apt", "vars"];
+const ROOT_TABLES: [&str; 6] = ["workspace", "profile", "registry", "apt", "vars", "external"];
 /// What the files of the workspace's own rules hold.
 const RULE_TABLE: &str = "rule";
-const LATER_TABLES: [&str; 1] = ["external"];
 
 /// Declares a package's targets. Of a file whose syntax is wrong somewhere, the targets around these places are named
 /// but not judged.
@@ -191,10 +190,6 @@ fn stranger(key: &str, span: Span, node: &Node, known: Known<'_>) -> Option<Diag
                 .at(unknown.key_span, "`[package]` takes no keys yet")
         }
         Node::Table(_) if ROOT_TABLES.contains(&key) => misplaced(key, span),
-        _ if LATER_TABLES.contains(&key) => {
-            Diagnostic::error(format!("`[{key}]` is not supported by this version of layerbuild"))
-                .at(span, "reserved, but without a meaning yet")
-        }
         Node::Table(_) if key == RULE_TABLE => Diagnostic::error("a rule is defined in a file of its own")
             .at(span, "this file holds targets")
             .help(format!("move it to `{}/NAME.toml` at the workspace's root", template::FOLDER)),
@@ -418,7 +413,7 @@ mod tests {
                 &["`files` is a rule, and a target of it needs a name", "write `[files.NAME]`"],
                 &["`[workspace]` stands only in the workspace's own layers.toml", "p/layers.toml:3:2", ".gitignore"],
                 &["`[profile]` stands only in the workspace's own layers.toml"],
-                &["`[external]` is not supported by this version"],
+                &["`[external]` stands only in the workspace's own layers.toml"],
                 &["unknown key `z`", "p/layers.toml:8:1"],
                 &["a target is written `[image.b]`", "p/layers.toml:9:9"],
                 &["`image` is a rule, and a target of it needs a name", "p/layers.toml:11:1"],

@@ -174,7 +174,8 @@ impl Opened<'_> {
         let root = self.root.clone();
         let mut finder = Finder::new(&root, &settings.packages, self.options.skip, self.options.observed);
         let mut read = Read::default();
-        let mut wave = select(wanted, &mut finder, &mut read);
+        let here: Vec<TargetPattern> = wanted.iter().filter(|pattern| is_here(pattern)).cloned().collect();
+        let mut wave = select(&here, &mut finder, &mut read);
         let mut seen: HashSet<PackagePath> = HashSet::new();
         while !wave.is_empty() {
             seen.extend(wave.iter().cloned());
@@ -183,7 +184,7 @@ impl Opened<'_> {
             wave = unseen.filter(|package| finder.exists(package) || !self.note_missing(package, &mut read)).collect();
         }
         self.judge_overrides(&mut finder, &mut seen, &mut read);
-        published::add_absent(&mut read.packages, &settings, self.options.schemas);
+        published::add_absent(&mut read.packages, wanted, &settings, self.options.schemas);
         if read.missing {
             let mut all = finder.below(&PackagePath::default()).packages;
             all.retain(|package| !seen.contains(package));
@@ -304,6 +305,11 @@ fn needs(package: &Package) -> BTreeSet<PackagePath> {
         }
     }
     needed
+}
+
+/// Whether it names something of this workspace.
+fn is_here(pattern: &TargetPattern) -> bool {
+    !matches!(pattern.packages(), PackageSelection::One(package) if package.external().is_some())
 }
 
 /// The packages that patterns reach, one after the other, a minus taking away.

@@ -13,6 +13,7 @@ mod declare;
 mod discover;
 mod dollars;
 mod duplicate;
+pub mod external;
 pub mod git;
 pub mod globs;
 pub mod ignored;

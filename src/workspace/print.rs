@@ -4,9 +4,9 @@
 
 use std::fmt::Write as _;
 
-use super::{dollars, marks};
 use super::model::Target;
 use super::value::{Node, Table, Value};
+use super::{dollars, marks};
 
 /// A line that is longer has each item of its list on one of its own.
 const WIDTH: usize = 100;

@@ -14,11 +14,11 @@ use super::schema::{Attribute, Type, optional, required};
 use super::settings::{BuildBase, Compression, CompressionFormat, DeployKind, Said, Settings, SourceDateEpoch};
 use super::value::{Entry, Node, Table, Value};
 use super::vars::{self, Given};
-use super::{apt, marks, overrides, registries, replace, version};
+use super::{apt, external, marks, overrides, registries, replace, version};
 use crate::compression_level::Levels;
 use crate::diagnostic::Diagnostic;
 use crate::label::{Label, PackagePath};
-use crate::pattern::TargetPattern;
+use crate::pattern::{Scope, TargetPattern};
 use crate::span::Span;
 
 const REGISTRY: Attribute =
@@ -85,6 +85,11 @@ const FROM_REGISTRY: Attribute = optional(
 );
 const BUILD: Attribute =
     optional("build", Type::List(&Type::String), "patterns of images that are built, whatever `from-registry` says");
+const EXTERNAL: Attribute = optional(
+    "external",
+    Type::Map(&Type::Table(external::OVERLAID)),
+    "where other workspaces' images are taken from, by the workspace's name",
+);
 const DEPLOY: Attribute =
     optional("deploy", Type::Enum(&["compose", "kubernetes"]), "what deploys are rendered for; default: compose");
 /// Read by `vars` and `overrides`; here for its name.
@@ -105,6 +110,7 @@ pub const PROFILE: &[Attribute] = &[
     CACHE_TO,
     FROM_REGISTRY,
     BUILD,
+    EXTERNAL,
     DEPLOY,
     VARS,
     TARGETS,
@@ -124,6 +130,7 @@ pub const LOCAL: &[Attribute] = &[
     CACHE_TO,
     FROM_REGISTRY,
     BUILD,
+    EXTERNAL,
     DEPLOY,
     VARS,
     TARGETS,
@@ -161,7 +168,7 @@ pub struct Root {
     pub asks_git: bool,
 }
 
-/// Takes `[workspace]`, `[profile]`, `[registry]`, `[apt]` and `[vars]` out of the root file's table and reads them; in
+/// Takes `[workspace]`, `[profile]`, `[external]`, `[registry]`, `[apt]` and `[vars]` out of the root file's table and reads them; in
 /// what is left, dollars are replaced. `folder` is the root, `top` the place to complain at when `[workspace]` is missing.
 pub fn read(root: &mut Table, folder: &Utf8Path, call: Call<'_>, top: Span) -> Root {
     let mut reader = Reader { folder, settings: Settings::default(), diagnostics: Vec::new(), asks_git: false };
@@ -175,7 +182,14 @@ pub fn read(root: &mut Table, folder: &Utf8Path, call: Call<'_>, top: Span) -> R
         Some(entry) => reader.workspace(&entry),
         None => reader.diagnostics.push(Diagnostic::error("the root's layers.toml has no `[workspace]`").at(top, "")),
     }
+    if let Some(entry) = take(root, "external") {
+        let (externals, mistakes) = external::read(&entry);
+        reader.settings.externals = externals;
+        reader.settings.tables.push(entry);
+        reader.diagnostics.extend(mistakes);
+    }
     reader.overlays(overlays);
+    reader.diagnostics.extend(external::incompatible(&reader.settings.externals));
     if let Some(entry) = take(root, "registry") {
         let (hosts, mistakes) = registries::read(&entry, folder);
         reader.settings.registries.hosts = hosts;
@@ -229,7 +243,10 @@ impl Reader<'_> {
             }
         }
         self.settings.vars = vars;
-        let of_root = root.0.iter_mut().filter(|entry| ["workspace", "registry", "apt"].contains(&entry.key.as_str()));
+        let of_root = root
+            .0
+            .iter_mut()
+            .filter(|entry| ["workspace", "registry", "apt", "external"].contains(&entry.key.as_str()));
         let of_root = of_root.filter_map(|entry| entry.value.as_table_mut());
         let tables = of_root.chain(overlays.all.iter_mut().map(|overlay| &mut overlay.settings));
         self.diagnostics.extend(tables.flat_map(|table| &mut table.0).filter_map(asks_git_in_vain));
@@ -312,6 +329,8 @@ impl Reader<'_> {
         }
         let built = self.built(attributes.strings("build"));
         self.settings.from_registry.extend(built.into_iter().map(|pattern| pattern.reversed()));
+        let of_profile = overlay.by != By::Local;
+        self.diagnostics.extend(external::lay_over(&mut self.settings.externals, &attributes, of_profile));
         match attributes.str("deploy") {
             Some("compose") => self.settings.deploy = DeployKind::Compose,
             Some("kubernetes") => self.settings.deploy = DeployKind::Kubernetes,
@@ -336,6 +355,12 @@ impl Reader<'_> {
         let mut patterns = Vec::new();
         for text in written {
             match TargetPattern::parse(text.value, &PackagePath::default()) {
+                Ok(TargetPattern { scope: Scope::Target(Label { package, .. }), .. })
+                    if package.external().is_some() =>
+                {
+                    let message = "what is of another workspace is always taken as published".to_owned();
+                    self.refuse(text.span, Err(message));
+                }
                 Ok(pattern) => patterns.push(pattern),
                 Err(error) => {
                     let diagnostic = Diagnostic::error(error.to_string()).at(text.span, "");
