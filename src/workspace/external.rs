@@ -1,13 +1,16 @@
 //! `[external.NAME]`: another workspace, whose images are taken as it published them.
 //!
-//! Plain values. Nothing of the other workspace is on disk, and what it holds is not known here.
+//! Plain values. Nothing of the other workspace need be on disk, and what it holds is not known here.
 
 use std::collections::BTreeMap;
 
+use camino::{Utf8Path, Utf8PathBuf};
+
 use super::attributes::{Attributes, Spanned};
+use super::beside;
 use super::check::{self, Owner};
 use super::places::{check_registry, check_tag};
-use super::schema::{Attribute, Type, optional, required};
+use super::schema::{Attribute, Type, optional};
 use super::value::{Entry, Value};
 use super::version;
 use crate::diagnostic::{Diagnostic, nearest};
@@ -23,6 +26,8 @@ pub struct External {
     pub tag: Spanned<String>,
     /// The versions of it that this workspace works with; `None`: any.
     pub compatible: Option<Spanned<String>>,
+    /// Where it is checked out, relative to the workspace's root; `None`: not on disk.
+    pub path: Option<Utf8PathBuf>,
     /// Where its name stands.
     pub span: Span,
     /// Whether the chosen profile, or one that it inherits from, says something of it: then what is locked of it is
@@ -39,17 +44,14 @@ const COMPATIBLE: Attribute = optional(
 
 /// What may stand in `[external.NAME]`.
 pub const EXTERNAL: &[Attribute] = &[
-    required("registry", Type::String, "HOST[:PORT][/PREFIX] that the other workspace pushes its images to"),
+    optional("registry", Type::String, "HOST[:PORT][/PREFIX] that its images are taken from; default: as `path` says"),
+    optional("path", Type::String, "where it is checked out, whose own `registry` and `tag` hold; default: nowhere"),
     TAG,
     COMPATIBLE,
 ];
 
-/// What may stand in `[profile.NAME.external.NAME]`.
-pub const OVERLAID: &[Attribute] =
-    &[optional("registry", Type::String, "another registry that its images are taken from"), TAG, COMPATIBLE];
-
-/// Reads the table `external`.
-pub fn read(entry: &Entry) -> (BTreeMap<String, External>, Vec<Diagnostic>) {
+/// Reads the table `external`. Paths are relative to `folder`.
+pub fn read(entry: &Entry, folder: &Utf8Path) -> (BTreeMap<String, External>, Vec<Diagnostic>) {
     let (mut externals, mut diagnostics) = (BTreeMap::new(), Vec::new());
     let Some(table) = entry.value.as_table() else {
         let message = "another workspace needs a name: `[external.NAME]`";
@@ -62,14 +64,15 @@ pub fn read(entry: &Entry) -> (BTreeMap<String, External>, Vec<Diagnostic>) {
         }
         let tag = Spanned { value: "latest".to_owned(), span: *key_span };
         let (registry, span) = (String::new(), *key_span);
-        let mut external = External { registry, tag, compatible: None, span, of_profile: false };
-        diagnostics.extend(one(key, *key_span, value, &mut external));
+        let mut external = External { registry, tag, compatible: None, path: None, span, of_profile: false };
+        diagnostics.extend(one(key, value, folder, &mut external));
         externals.insert(key.clone(), external);
     }
     (externals, diagnostics)
 }
 
-fn one(name: &str, span: Span, value: &Value, external: &mut External) -> Vec<Diagnostic> {
+fn one(name: &str, value: &Value, folder: &Utf8Path, external: &mut External) -> Vec<Diagnostic> {
+    let span = external.span;
     let name = format!("[external.{name}]");
     let Some(table) = value.as_table() else {
         let message = format!("`{name}` is a table, not {}", value.kind());
@@ -77,7 +80,12 @@ fn one(name: &str, span: Span, value: &Value, external: &mut External) -> Vec<Di
     };
     let root = PackagePath::default();
     let mut diagnostics = check::check(table, EXTERNAL, Owner { name: &name, span }, &root).diagnostics;
-    diagnostics.extend(external.take(&Attributes::new(table, &root)));
+    let says = Attributes::new(table, &root);
+    if !says.has("registry") && !says.has("path") {
+        let message = format!("`{name}` doesn't say where its images are taken from");
+        diagnostics.push(Diagnostic::error(message).at(span, "").help("write its `registry`, or its `path` on disk"));
+    }
+    diagnostics.extend(external.take(&says, folder));
     diagnostics
 }
 
@@ -86,13 +94,14 @@ pub fn lay_over(
     externals: &mut BTreeMap<String, External>,
     attributes: &Attributes<'_>,
     of_profile: bool,
+    folder: &Utf8Path,
 ) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
     for entry in attributes.map("external") {
         match (externals.get_mut(entry.key.value), entry.table()) {
             (Some(external), Some(says)) => {
                 external.of_profile |= of_profile;
-                diagnostics.extend(external.take(&says));
+                diagnostics.extend(external.take(&says, folder));
             }
             (None, _) => {
                 let why = "it is declared nowhere, and can't be set again";
@@ -134,8 +143,19 @@ pub fn lock_section<'p>(
 }
 
 impl External {
-    fn take(&mut self, says: &Attributes<'_>) -> Vec<Diagnostic> {
+    /// What stands beside `path` is stronger than what is read there.
+    fn take(&mut self, says: &Attributes<'_>, folder: &Utf8Path) -> Vec<Diagnostic> {
         let mut diagnostics = Vec::new();
+        if let Some(path) = says.text("path") {
+            self.path = Some(path.value.into());
+            match beside::read(path, folder) {
+                Ok(there) => {
+                    self.registry = there.registry;
+                    self.tag = Spanned { value: there.tag, span: path.span };
+                }
+                Err(mistake) => diagnostics.push(mistake),
+            }
+        }
         let mut judge = |span, checked: Result<(), String>| {
             diagnostics.extend(checked.err().map(|message| Diagnostic::error(message).at(span, "")));
         };
@@ -210,6 +230,27 @@ mod tests {
     fn a_version_that_the_tag_does_not_tell_is_told() {
         let root = "[external.low]\nregistry = \"r.example\"\ncompatible = \">=0.1\"\n";
         expect(&load(root, None).1, &[&["the version of `low` can't be known from the tag `latest`"]]);
+    }
+
+    #[test]
+    fn a_workspace_on_disk_says_where_its_images_are_unless_this_one_does() {
+        let low = "[workspace]\nname = \"low\"\nregistry = \"r.example/low\"\ntag = \"0.2.0\"\n";
+        let root = "[workspace]\nname = \"x\"\n[external.a]\npath = \"low\"\n\
+                    [external.b]\npath = \"low\"\ntag = \"0.3.0\"\n[external.c]\npath = \"nowhere\"\n\
+                    [external.d]\npath = \".\"\n[external.e]\n";
+        let tree = Tree::new(&[("layers.toml", root), ("low/layers.toml", low), (".gitignore", "low\n")]);
+        let (workspace, problems) = tree.load_with(&PackagePath::default(), &["//..."], None);
+        let externals = &workspace.settings.externals;
+        assert_eq!((&*externals["a"].registry, &*externals["a"].tag.value), ("r.example/low", "0.2.0"));
+        assert_eq!((&*externals["b"].registry, &*externals["b"].tag.value), ("r.example/low", "0.3.0"));
+        expect(
+            &problems,
+            &[
+                &["no workspace is at `nowhere`", "layers.toml:9:8"],
+                &["`path` leads to this workspace itself"],
+                &["`[external.e]` doesn't say where its images are taken from"],
+            ],
+        );
     }
 
     #[test]

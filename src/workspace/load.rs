@@ -85,6 +85,9 @@ pub fn open<'a>(root: &Utf8Path, options: Options<'a>) -> Opened<'a> {
     let top = Span::new(ROOT_FILE, 0..text.find('\n').unwrap_or(text.len()));
     let call = read::Call { profile: options.profile, given: options.given, local };
     let read::Root { settings, diagnostics: mistakes, asks_git } = read::read(&mut rest.table, root, call, top);
+    let beside = settings.externals.values().filter_map(|external| external.path.as_ref());
+    let beside: Vec<Utf8PathBuf> = beside.map(|path| root.join(path).join(FILE_NAME)).collect();
+    options.observed.iter().for_each(|observed| beside.iter().for_each(|path| observed.note(path.clone())));
     let (lock, of_lock) = read_lock(root, options.observed, &mut sources);
     let (rules, of_rules) = template::read(root, &settings.vars, options.schemas, options.observed, &mut sources);
     match wrong {

@@ -7,6 +7,7 @@
 
 pub mod apt;
 pub mod attributes;
+mod beside;
 pub mod build_base;
 pub mod check;
 mod declare;
@@ -17,6 +18,7 @@ pub mod external;
 pub mod git;
 pub mod globs;
 pub mod ignored;
+pub mod keys;
 mod load;
 pub mod lock_debs;
 pub mod lock_file;
