@@ -69,7 +69,7 @@ fn itoa() -> String {
     format!("[[package]]{}\n", entry.trim_end())
 }
 
-fn toolchain() -> PathBuf {
+pub fn toolchain() -> PathBuf {
     let cargo = std::env::var_os("CARGO").map(PathBuf::from).expect("tests are run by cargo");
     cargo.parent().and_then(Path::parent).expect("a toolchain's folder").to_owned()
 }

@@ -104,7 +104,7 @@ fn on_the_host_it_is_not_portable_and_says_so_once() {
     assert!(listed.contains(" 11  /file"), "{listed}");
     assert!(sample.cache.join("caches/some/c").is_file());
     assert!(fs::read_dir(sample.cache.join("steps")).expect("a folder").next().is_none(), "something is left over");
-    assert!(failed(&sample, "//p:slow").err.contains("longer than its `timeout` of 1s"));
+    assert!(failed(&sample, "//p:slow").err.contains("longer than the `timeout` of 1s"));
 }
 
 #[test]

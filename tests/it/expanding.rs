@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::fs;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use layerbuild::cargo::toolchain::Toolchains;
 use layerbuild::digest::Digest;
 use layerbuild::graph;
 use layerbuild::label::PackagePath;
@@ -180,11 +181,13 @@ fn meaning(workspace: &Workspace) -> BTreeMap<String, String> {
         registry: "r.example".to_owned(),
         tag: "latest".to_owned(),
         profile: None,
+        build_base: None,
         epoch: 0,
     };
     let observed = Observed::default();
     let tree = SourceTree::new(&workspace.root, Vec::new(), &observed);
-    let world = World { tree: &tree, files: &Files, observed: &observed };
+    let toolchains = Toolchains::new(Vec::new());
+    let world = World { tree: &tree, files: &Files, toolchains: &toolchains, observed: &observed };
     let ids: Vec<_> = graph.ids().collect();
     let lowered = lower(&graph, &ids, &defaults, &world).map_err(|mistakes| {
         mistakes.iter().map(|mistake| mistake.render(&workspace.sources, false)).collect::<String>()

@@ -27,6 +27,7 @@ mod loading;
 mod main_job;
 mod pages;
 mod platform;
+mod platform_reproducible;
 mod profiling;
 mod promoting;
 mod proxy;

@@ -100,6 +100,7 @@ fn of_packages(packages: &[(&str, &[&str])]) -> Workspace {
     let read = |path: &str| fs::read(repository(path)).expect("a file of the repository");
     let workspace = Workspace::new(&String::from_utf8(read("layers.toml")).expect("text"));
     OF_CARGO.iter().for_each(|file| workspace.write(file, &read(file)));
+    copy(&repository("rules"), &workspace.root().join("rules"));
     for (package, folders) in packages {
         let file = format!("images/{package}/layers.toml");
         workspace.write(&file, &read(&file));
