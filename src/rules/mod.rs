@@ -109,9 +109,14 @@ pub struct Defaults {
 }
 
 impl Defaults {
+    /// The other workspace that a target is of.
+    fn external(&self, label: &Label) -> Option<&External> {
+        self.externals.get(label.package.external()?)
+    }
+
     /// The registry and the tag that a target is taken from as published, and whose they are.
     fn place(&self, label: &Label) -> (&str, &str, &'static str) {
-        match label.package.external().and_then(|name| self.externals.get(name)) {
+        match self.external(label) {
             Some(external) => (&external.registry, &external.tag.value, "it is `registry` of the other workspace"),
             None => (
                 &self.registry,

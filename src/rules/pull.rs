@@ -115,7 +115,8 @@ impl Source {
         let image = format!("{below}:{tag}");
         let Repository { registry, path } = repository.clone();
         let mut errors = Vec::new();
-        let platforms = platforms(target.attributes, "platform", &mut errors);
+        let mut platforms = platforms(target.attributes, "platform", &mut errors);
+        platforms.extend(target.defaults.external(target.label).into_iter().flat_map(|it| it.platforms.clone()));
         match errors.pop() {
             Some(error) => Err(error),
             None => Ok(Source {
@@ -203,7 +204,12 @@ impl Source {
         diagnostic.help(if wanted {
             run.to_owned()
         } else {
-            format!("add \"{platform}\" to its `platforms`, then {run}")
+            let whose = self
+                .label
+                .package
+                .external()
+                .map_or("its `platforms`".to_owned(), |name| format!("`platforms` of `[external.{name}]`"));
+            format!("add \"{platform}\" to {whose}, then {run}")
         })
     }
 

@@ -15,6 +15,7 @@ use super::value::{Entry, Value};
 use super::version;
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::label::{Label, PackagePath, is_name};
+use crate::platform::{Platform, PlatformError};
 use crate::span::Span;
 
 /// Another workspace.
@@ -26,6 +27,8 @@ pub struct External {
     pub tag: Spanned<String>,
     /// The versions of it that this workspace works with; `None`: any.
     pub compatible: Option<Spanned<String>>,
+    /// The platforms that its images are needed for; empty: the workspace's.
+    pub platforms: Vec<Platform>,
     /// Where it is checked out, relative to the workspace's root; `None`: not on disk.
     pub path: Option<Utf8PathBuf>,
     /// Where its name stands.
@@ -42,12 +45,19 @@ const COMPATIBLE: Attribute = optional(
     "the versions of it that this workspace works with, such as \">=0.1, <0.3\": held against `tag`; default: any",
 );
 
+const PLATFORMS: Attribute = optional(
+    "platforms",
+    Type::List(&Type::String),
+    "the platforms that its images are needed for, os/architecture[/variant]; default: the workspace's",
+);
+
 /// What may stand in `[external.NAME]`.
 pub const EXTERNAL: &[Attribute] = &[
     optional("registry", Type::String, "HOST[:PORT][/PREFIX] that its images are taken from; default: as `path` says"),
     optional("path", Type::String, "where it is checked out, whose own `registry` and `tag` hold; default: nowhere"),
     TAG,
     COMPATIBLE,
+    PLATFORMS,
 ];
 
 /// Reads the table `external`. Paths are relative to `folder`.
@@ -64,7 +74,8 @@ pub fn read(entry: &Entry, folder: &Utf8Path) -> (BTreeMap<String, External>, Ve
         }
         let tag = Spanned { value: "latest".to_owned(), span: *key_span };
         let (registry, span) = (String::new(), *key_span);
-        let mut external = External { registry, tag, compatible: None, path: None, span, of_profile: false };
+        let mut external =
+            External { registry, tag, compatible: None, platforms: Vec::new(), path: None, span, of_profile: false };
         diagnostics.extend(one(key, value, folder, &mut external));
         externals.insert(key.clone(), external);
     }
@@ -170,6 +181,15 @@ impl External {
         if let Some(compatible) = says.text("compatible") {
             diagnostics.extend(version::malformed(compatible));
             self.compatible = Some(Spanned { value: compatible.value.to_owned(), span: compatible.span });
+        }
+        if says.has("platforms") {
+            self.platforms.clear();
+        }
+        for Spanned { value, span } in says.strings("platforms") {
+            match value.parse() {
+                Ok(platform) => self.platforms.push(platform),
+                Err(error) => diagnostics.push(Diagnostic::error(PlatformError::to_string(&error)).at(span, "")),
+            }
         }
         diagnostics
     }

@@ -108,3 +108,22 @@ fn a_profile_that_takes_another_version_locks_it_beside_the_first() {
     succeeds(&above.layerbuild("lock"));
     assert_eq!(lock_of(&above), lock, "neither drops the other's");
 }
+
+#[test]
+fn an_index_stands_on_another_workspaces_for_each_of_its_platforms() {
+    let Some(registry) = DockerRegistry::start() else { return };
+    let below = low(&registry, "one");
+    let platforms = "platforms = [\"linux/amd64\", \"linux/arm64\"]\n";
+    below.write("both/layers.toml", format!("[index.platform]\nimages = [\"//base:platform\"]\n{platforms}"));
+    succeeds(&below.layerbuild("push //both:platform"));
+    let above = high(&registry);
+    let all = format!("{}[index.all]\nimages = [\":app\"]\n{platforms}", HIGH.replace("BASE", "@low//both:platform"));
+    above.write("kit/layers.toml", all);
+    succeeds(&above.layerbuild("lock"));
+    let refused = above.layerbuild("build //kit:all");
+    assert!(refused.stderr.contains("add \"linux/arm64\" to `platforms` of `[external.low]`"), "{}", refused.stderr);
+    let root = fs::read_to_string(above.path("layers.toml")).expect("a root");
+    above.write("layers.toml", root.replace("[external.low]\n", &format!("[external.low]\n{platforms}")));
+    succeeds(&above.layerbuild("lock"));
+    succeeds(&above.layerbuild("build //kit:all"));
+}
