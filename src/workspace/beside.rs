@@ -6,8 +6,8 @@ use camino::Utf8Path;
 
 use super::attributes::Spanned;
 use super::parse;
+use super::places::{DEFAULT_REGISTRY, DEFAULT_TAG};
 use super::root::FILE_NAME;
-use super::settings::Settings;
 use super::text::read_text;
 use super::value::Table;
 use crate::diagnostic::Diagnostic;
@@ -55,10 +55,9 @@ pub fn read(path: Spanned<&str>, folder: &Utf8Path) -> Result<Beside, Diagnostic
 
 /// The error is the key whose text is not known from the file alone.
 fn settings(workspace: &Table) -> Result<Beside, &'static str> {
-    let text = |key: &'static str, default: String| match workspace.get(key).and_then(|value| value.as_str()) {
+    let text = |key: &'static str, default: &str| match workspace.get(key).and_then(|value| value.as_str()) {
         Some(text) if text.contains("${") => Err(key),
-        text => Ok(text.map_or(default, str::to_owned)),
+        text => Ok(text.unwrap_or(default).to_owned()),
     };
-    let Settings { registry, tag, .. } = Settings::default();
-    Ok(Beside { registry: text("registry", registry)?, tag: text("tag", tag)? })
+    Ok(Beside { registry: text("registry", DEFAULT_REGISTRY)?, tag: text("tag", DEFAULT_TAG)? })
 }

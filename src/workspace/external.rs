@@ -9,7 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::attributes::{Attributes, Spanned};
 use super::beside;
 use super::check::{self, Owner};
-use super::places::{check_registry, check_tag};
+use super::places::{DEFAULT_TAG, check_registry, check_tag};
 use super::schema::{Attribute, Type, optional};
 use super::value::{Entry, Value};
 use super::version;
@@ -72,7 +72,7 @@ pub fn read(entry: &Entry, folder: &Utf8Path) -> (BTreeMap<String, External>, Ve
             let message = format!("`{key}` can't be a workspace's name: letters, digits, `.`, `_` or `-`");
             diagnostics.push(Diagnostic::error(message).at(*key_span, ""));
         }
-        let tag = Spanned { value: "latest".to_owned(), span: *key_span };
+        let tag = Spanned { value: DEFAULT_TAG.to_owned(), span: *key_span };
         let (registry, span) = (String::new(), *key_span);
         let mut external =
             External { registry, tag, compatible: None, platforms: Vec::new(), path: None, span, of_profile: false };
@@ -122,6 +122,18 @@ pub fn lay_over(
         }
     }
     diagnostics
+}
+
+/// Lays the table `external` of a profile or the developer's own file over that of the workspace, to be shown.
+pub fn merge(written: &mut Entry, over: &Value) {
+    for named in over.as_table().into_iter().flat_map(|over| &over.0) {
+        let theirs = written.value.as_table_mut().and_then(|table| table.0.iter_mut().find(|it| it.key == named.key));
+        let Some(table) = theirs.and_then(|entry| entry.value.as_table_mut()) else { continue };
+        for entry in named.value.as_table().into_iter().flat_map(|says| &says.0) {
+            table.0.retain(|before| before.key != entry.key);
+            table.0.push(entry.clone());
+        }
+    }
 }
 
 /// That no other workspace has a name.
@@ -210,7 +222,7 @@ impl External {
             None => Some(
                 Diagnostic::error(format!("the version of `{name}` can't be known from the tag `{tag}`"))
                     .at(*span, "is held against the tag")
-                    .also(self.tag.span, if tag == "latest" { "no `tag` that is a version" } else { "the tag" })
+                    .also(self.tag.span, if tag == DEFAULT_TAG { "no `tag` that is a version" } else { "the tag" })
                     .help("write a `tag` that is a version, such as \"0.2.0\", or leave `compatible` out"),
             ),
         }

@@ -216,6 +216,8 @@ impl Reader<'_> {
         let built = self.built(attributes.strings("build"));
         self.settings.from_registry.extend(built.into_iter().map(|pattern| pattern.reversed()));
         let of_profile = overlay.by != By::Local;
+        let shown = self.settings.tables.iter_mut().filter(|table| table.key == "external");
+        shown.for_each(|table| attributes.get("external").into_iter().for_each(|over| external::merge(table, over)));
         self.diagnostics.extend(external::lay_over(&mut self.settings.externals, &attributes, of_profile, self.folder));
         match attributes.str("deploy") {
             Some("compose") => self.settings.deploy = DeployKind::Compose,

@@ -10,6 +10,7 @@ use super::apt::AptSource;
 use super::attributes::Spanned;
 use super::external::{External, lock_section};
 use super::origin::{By, Origin};
+use super::places::{DEFAULT_REGISTRY, DEFAULT_TAG};
 use super::registries::Registries;
 use super::value::{Entry, Table, Value};
 use super::vars::Vars;
@@ -181,8 +182,8 @@ impl Default for Settings {
         Settings {
             name: String::new(),
             packages: Utf8PathBuf::new(),
-            registry: "registry.localhost".into(),
-            tag: "latest".into(),
+            registry: DEFAULT_REGISTRY.into(),
+            tag: DEFAULT_TAG.into(),
             tags: Vec::new(),
             build_base: None,
             platform: Platform::default(),

@@ -100,6 +100,8 @@ fn a_profile_that_takes_another_version_locks_it_beside_the_first() {
     let refused = above.layerbuild("--profile next build //kit:app");
     assert!(refused.stderr.contains("`layerbuild lock --profile next @low//base:platform`"), "{}", refused.stderr);
     succeeds(&above.layerbuild("lock --profile next"));
+    let config = above.layerbuild("--profile next config");
+    assert!(config.stdout.contains("tag = \"0.2.0\""), "what the profile says is shown: {}", config.stdout);
     let lock = lock_of(&above);
     let sections = ["[external.\"@low//base:platform\"]", "[profile.next.\"@low//base:platform\"]"];
     assert!(sections.iter().all(|section| lock.contains(section)), "{lock}");
