@@ -1,13 +1,17 @@
-//! Labels: the names of targets, `//package/path:name`.
+//! Labels: the names of targets, `//package/path:name`, and `@workspace//package/path:name` of another workspace.
 //!
-//! Parsed once; knows nothing of which packages and targets exist. Target patterns stand in `pattern`.
+//! Parsed once; knows nothing of which packages, targets and workspaces exist. Target patterns stand in `pattern`.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// A package: its folder relative to `[workspace] packages`, `/` between parts; empty for the root package.
+/// A package: its folder relative to `[workspace] packages`, `/` between parts; empty for the root package. Those of
+/// another workspace come after all of this one's.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct PackagePath(Arc<str>);
+pub struct PackagePath {
+    external: Option<Arc<str>>,
+    path: Arc<str>,
+}
 
 /// The name of one target.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,29 +41,37 @@ pub fn is_name(text: &str) -> bool {
 impl PackagePath {
     /// A package's path; `None` where a part is no name.
     pub fn new(path: &str) -> Option<PackagePath> {
-        (path.is_empty() || path.split('/').all(is_name)).then(|| PackagePath(path.into()))
+        let is_path = path.is_empty() || path.split('/').all(is_name);
+        is_path.then(|| PackagePath { external: None, path: path.into() })
     }
 
-    /// The path, without the leading `//`; empty for the root package.
+    /// The workspace that it is a package of, by the name that this one gives it; `None`: this workspace.
+    pub fn external(&self) -> Option<&str> {
+        self.external.as_deref()
+    }
+
+    /// The path within its workspace, without the leading `//`; empty for the root package.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.path
     }
 
     /// The last part, which `//a/b` names as target; empty for the root package.
     pub fn last(&self) -> &str {
-        self.0.rsplit('/').next().unwrap_or("")
+        self.path.rsplit('/').next().unwrap_or("")
     }
 
     /// Whether this is `other` or lies below it.
     pub fn is_below(&self, other: &PackagePath) -> bool {
         let (mine, theirs) = (self.as_str(), other.as_str());
-        theirs.is_empty() || mine == theirs || (mine.starts_with(theirs) && mine.as_bytes()[theirs.len()] == b'/')
+        let path = || mine.starts_with(theirs) && mine.as_bytes()[theirs.len()] == b'/';
+        self.external == other.external && (theirs.is_empty() || mine == theirs || path())
     }
 }
 
 impl fmt::Display for PackagePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "//{}", self.0)
+        self.external.as_ref().map_or(Ok(()), |name| write!(f, "@{name}"))?;
+        write!(f, "//{}", self.path)
     }
 }
 
@@ -70,24 +82,31 @@ impl fmt::Debug for PackagePath {
 }
 
 impl Label {
-    /// Parses `//package:name`, `//package` (its last part is the name), `:name` or `name` (both of package `here`).
+    /// Parses `//package:name`, `//package` (its last part is the name), `:name` or `name` (both of package `here`);
+    /// and behind `@workspace` the first two, or nothing: `@x` is `@x//:x`.
     ///
     /// ```
     /// # use layerbuild::label::{Label, PackagePath};
     /// let here = PackagePath::new("datakits").unwrap();
     /// assert_eq!(Label::parse(":x", &here).unwrap().to_string(), "//datakits:x");
     /// assert_eq!(Label::parse("//a/b", &here).unwrap().to_string(), "//a/b:b");
+    /// assert_eq!(Label::parse("@low//a/b", &here).unwrap().to_string(), "@low//a/b:b");
     /// ```
     pub fn parse(text: &str, here: &PackagePath) -> Result<Label, LabelError> {
         let fail = |why: &str| LabelError { text: text.to_owned(), why: why.to_owned() };
-        let (package, name) = match text.strip_prefix("//") {
+        let (external, rest) = split_external(text).map_err(fail)?;
+        let (package, name) = match rest.strip_prefix("//") {
             Some(rest) => {
                 let (path, name) = rest.split_once(':').map_or((rest, None), |(path, name)| (path, Some(name)));
                 let package = PackagePath::new(path).ok_or_else(|| fail(BAD_PACKAGE))?;
                 let name = name.map_or_else(|| package.last().to_owned(), str::to_owned);
-                (package, name)
+                (PackagePath { external: external.map(Into::into), ..package }, name)
             }
-            None => (here.clone(), text.strip_prefix(':').unwrap_or(text).to_owned()),
+            None if external.is_some() => {
+                let package = PackagePath { external: external.map(Into::into), ..PackagePath::default() };
+                (package, external.unwrap_or_default().to_owned())
+            }
+            None => (here.clone(), rest.strip_prefix(':').unwrap_or(rest).to_owned()),
         };
         if !is_name(&name) {
             return Err(fail(if name.is_empty() { NO_NAME } else { BAD_NAME }));
@@ -96,6 +115,14 @@ impl Label {
     }
 }
 
+/// What stands behind `@`, and the rest: nothing, or what begins with `//`.
+fn split_external(text: &str) -> Result<(Option<&str>, &str), &'static str> {
+    let Some(behind) = text.strip_prefix('@') else { return Ok((None, text)) };
+    let (name, rest) = behind.split_at(behind.find("//").unwrap_or(behind.len()));
+    if is_name(name) { Ok((Some(name), rest)) } else { Err(BAD_EXTERNAL) }
+}
+
+const BAD_EXTERNAL: &str = "behind `@` stands the name of a workspace: letters, digits, `.`, `_` or `-`, and then `//`";
 const BAD_PACKAGE: &str =
     "each part of a package's path is letters, digits, `.`, `_` or `-`, beginning with a letter or digit";
 const BAD_NAME: &str = "a name is letters, digits, `.`, `_` or `-`, beginning with a letter or digit";
@@ -119,9 +146,21 @@ mod tests {
 
     #[test]
     fn what_is_no_label_is_refused_with_a_reason() {
-        for text in ["", ":", "//", "//a:", "//a b:c", "//a/:c", "///a", "//a:b:c", "-x", "a/b"] {
+        for text in [
+            "", ":", "//", "//a:", "//a b:c", "//a/:c", "///a", "//a:b:c", "-x", "a/b", "@", "@//a:b", "@x:b", "@x/a",
+            "@x//",
+        ] {
             assert!(Label::parse(text, &PackagePath::default()).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_package_of_another_workspace_is_not_below_one_of_this_with_its_path() {
+        let package = |text| Label::parse(text, &PackagePath::default()).expect("a label").package;
+        assert!(!package("@x//a/b").is_below(&package("//a")));
+        assert!(!package("//a/b").is_below(&package("@x//a")));
+        assert!(package("@x//a/b").is_below(&package("@x//a")));
+        assert_eq!(Label::parse("@x", &package("//a")).unwrap().to_string(), "@x//:x");
     }
 
     #[test]

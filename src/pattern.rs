@@ -139,6 +139,9 @@ impl fmt::Display for TargetPattern {
 
 /// What a pattern without its minus names; the error is why it is none.
 fn scope(body: &str, here: &PackagePath) -> Result<Scope, String> {
+    if body.starts_with('@') {
+        return external(body);
+    }
     let (path, name) = body.split_once(':').map_or((body, None), |(path, name)| (path, Some(name)));
     let wildcard = name.and_then(|name| WILDCARDS.into_iter().find(|wildcard| *wildcard == name));
     if let Some(top) = path.strip_suffix("...").filter(|top| top.is_empty() || top.ends_with('/')) {
@@ -158,6 +161,15 @@ fn scope(body: &str, here: &PackagePath) -> Result<Scope, String> {
         }
         (None, None) => first_of(path.trim_end_matches('/'), here),
     }
+}
+
+/// Of another workspace, whose packages are not read: just one target.
+fn external(body: &str) -> Result<Scope, String> {
+    let name = body.rsplit_once(':').map_or("", |(_, name)| name);
+    if body.contains("...") || WILDCARDS.contains(&name) {
+        return Err("what another workspace holds is not known here, so that it has no wildcards".to_owned());
+    }
+    Label::parse(body, &PackagePath::default()).map(Scope::Target).map_err(|error| error.why)
 }
 
 /// `foo/bar`: the target `bar` of package `foo/bar`, else of package `foo`.
@@ -195,6 +207,8 @@ fn explain(text: &str, body: &str, why: String) -> PatternError {
         "write it without dots, `foo/bar`, or from the top, `//foo/bar`"
     } else if body.starts_with('/') && !body.starts_with("//") {
         "a pattern from the top begins with two slashes, `//foo:bar`"
+    } else if body.starts_with('@') {
+        "write `@workspace//package:name`: one image of a workspace that `[external.…]` names"
     } else if body == "//" {
         "`//...` is everything, `//:name` a target of the root package"
     } else {

@@ -9,7 +9,7 @@ use super::patterns::Patterns;
 use super::project::{Project, Selected};
 use super::unchanged::Call;
 use super::work::{Results, Work};
-use super::{check, checks, dry_run, project};
+use super::{check, checks, dry_run, images, project};
 use crate::event::Event;
 use crate::plan::lower::Lowered;
 use crate::plan::snapshot::Answer;
@@ -44,6 +44,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
 
 fn build(project: Project, call: Option<Call>, bare: bool, store: &Store, cx: &mut Context) -> Result<(), CliError> {
     let mut selected = project.select(cx)?;
+    images::only_here(&project, &mut selected)?;
     checks::leave_out(&project, &mut selected);
     let (some_check, all_checks) = checks::any_and_all(&selected);
     if bare && all_checks {

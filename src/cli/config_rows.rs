@@ -107,7 +107,7 @@ impl<'p> Rows<'p> {
         Row { key: name.to_owned(), value: self.text(&var.text).into(), from }
     }
 
-    /// `[registry."HOST"]` and `[apt.NAME]`.
+    /// `[registry."HOST"]`, `[apt.NAME]` and `[external.NAME]`.
     pub fn tables(&self) -> Vec<Section> {
         let from = |value: &Value| line(&self.project.workspace.sources, value.span);
         let mut sections = Vec::new();
@@ -221,9 +221,9 @@ mod tests {
 
     #[test]
     fn every_setting_that_can_be_written_is_shown() {
-        use crate::workspace::read::{LOCAL, PROFILE, WORKSPACE};
+        use crate::workspace::keys::{LOCAL, PROFILE, WORKSPACE};
         let written = [LOCAL, PROFILE, WORKSPACE].into_iter().flatten().map(|attribute| attribute.name);
-        let elsewhere = ["inherits", "vars", "targets"];
+        let elsewhere = ["inherits", "vars", "targets", "external"];
         let missing: Vec<&str> = written.filter(|name| !SETTINGS.contains(name) && !elsewhere.contains(name)).collect();
         assert_eq!(missing, [""; 0]);
     }

@@ -35,7 +35,7 @@ impl FromStr for Side {
 
     fn from_str(text: &str) -> Result<Side, String> {
         let text = patterns::read(text)?;
-        if text.starts_with("//") || text.starts_with(':') {
+        if text.starts_with("//") || text.starts_with([':', '@']) {
             return match text.split_once('~') {
                 None => Ok(Side::Target(text, false)),
                 Some((label, "1")) => Ok(Side::Target(label.to_owned(), true)),

@@ -69,7 +69,8 @@ impl FromStr for Asked {
 
     fn from_str(text: &str) -> Result<Asked, String> {
         let text = patterns::read(text)?;
-        let is_pattern = ["//", ":", "-//", "-:"].iter().any(|start| text.starts_with(start)) || text.ends_with("...");
+        let is_pattern =
+            ["//", ":", "@", "-//", "-:"].iter().any(|start| text.starts_with(start)) || text.ends_with("...");
         if is_pattern { Ok(Asked::Targets(text)) } else { published(&text).map(Box::new).map(Asked::Published) }
     }
 }

@@ -80,7 +80,14 @@ pub fn only_ours(project: &Project, selected: &mut Selected<'_>) -> Result<(), C
 /// Narrows a selection of images to our own that are built here, in the same way.
 pub fn only_built(project: &Project, selected: &mut Selected<'_>) -> Result<(), CliError> {
     only_ours(project, selected)?;
+    only_here(project, selected)?;
     only(|target| !target.published, "is taken as published by the profile, and not built", project, selected)
+}
+
+/// Narrows a selection to what is of this workspace, in the same way.
+pub fn only_here(project: &Project, selected: &mut Selected<'_>) -> Result<(), CliError> {
+    let is_here = |target: &Target| target.label.package.external().is_none();
+    only(is_here, "is of another workspace, which builds and publishes it itself", project, selected)
 }
 
 fn only(

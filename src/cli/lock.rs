@@ -107,7 +107,7 @@ impl Job<'_> {
     }
 
     fn before(&self, source: &Source) -> Option<&LockedImage> {
-        self.file().image(&source.label, source.section(self.defaults))
+        self.file().image(&source.label, source.section.as_deref())
     }
 
     fn wanted(&self, source: &Source) -> Wanted {
@@ -127,9 +127,14 @@ impl Job<'_> {
             let target = selected.graph.id(label).map(|id| selected.graph.target(id));
             target.is_some_and(|target| target.rule.purpose == Purpose::Base)
         };
-        let pulls = self.file().pulls.keys().filter(|label| !is_pull(label) && !settings.is_from_registry(label));
         let published: BTreeSet<&Label> =
             self.sources.iter().filter(|source| source.published).map(|source| &source.label).collect();
+        let is_used = |label: &Label| match label.package.external() {
+            // Under a profile that takes it from elsewhere, what others need of it isn't known.
+            Some(_) => published.contains(label) || settings.lock_section(label).is_some(),
+            None => is_pull(label) || settings.is_from_registry(label),
+        };
+        let pulls = self.file().pulls.keys().filter(|label| !is_used(label));
         let stays = |profile: &String, label: &Label| match settings.profile.as_ref() == Some(profile) {
             true => published.contains(label),
             false => settings.profiles.contains(profile),
@@ -203,8 +208,8 @@ impl Job<'_> {
         file.profiles.retain(|_, entries| !entries.is_empty());
         for found in found {
             let Some(locked) = report.found(&found) else { continue };
-            let entries = match found.source.section(self.defaults) {
-                Some(profile) => file.profiles.entry(profile.to_owned()).or_default(),
+            let entries = match &found.source.section {
+                Some(profile) => file.profiles.entry(profile.clone()).or_default(),
                 None => &mut file.pulls,
             };
             entries.insert(found.source.label.clone(), locked);
@@ -248,7 +253,7 @@ impl Job<'_> {
             Ok(None) => None,
             Ok(Some(now)) if now == digest => None,
             Ok(Some(now)) => {
-                let update = source.command(self.defaults).replacen("lock", "lock --update", 1);
+                let update = source.command().replacen("lock", "lock --update", 1);
                 Some(format!(
                     "{label}: {image} names {now} now; {FILE_NAME} keeps {digest}, `{update}` takes the new one"
                 ))

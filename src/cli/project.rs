@@ -182,7 +182,7 @@ impl Project {
     }
 
     fn takes_published(&self) -> bool {
-        self.workspace.packages.iter().flat_map(|package| &package.targets).any(|target| target.published)
+        self.workspace.packages.iter().flat_map(|package| &package.targets).any(is_own_published)
     }
 
     /// The tags that images are published under, `tag` first, with what git says in them.
@@ -217,7 +217,7 @@ impl Project {
     /// The same with the images that the profile takes as published and that are locked.
     pub fn select_with_published(&self, cx: &Context) -> Result<Selected<'_>, CliError> {
         let Workspace { lock, settings, .. } = &self.workspace;
-        let is_locked = |label: &Label| lock.image(label, settings.profile.as_deref()).is_some();
+        let is_locked = |label: &Label| lock.image(label, settings.lock_section(label)).is_some();
         let stays =
             |target: &Target| target.published && is_locked(&target.label) || !self.is_passed_over(&target.label);
         self.select_where(cx, stays)
@@ -329,6 +329,7 @@ impl Project {
             registry: cx.globals.registry.as_ref().unwrap_or(&settings.registry).clone(),
             tag: self.tag()?,
             profile: settings.profile.clone(),
+            externals: settings.externals.clone(),
             build_base: settings.build_base.clone(),
             epoch: epoch(settings, cx)?,
         })
@@ -355,6 +356,11 @@ impl Project {
     pub fn root(&self) -> &Utf8PathBuf {
         &self.workspace.root
     }
+}
+
+/// Whether it is taken as published under the workspace's own tag.
+fn is_own_published(target: &Target) -> bool {
+    target.published && target.label.package.external().is_none()
 }
 
 /// The registry of a call, else the settings'.

@@ -80,7 +80,10 @@ fn locals(work: &Work<'_>, states: &[State], cx: &Context) -> Result<Vec<Local>,
             label: target.label.to_string(),
             built: if target.published { locked(target, work, &defaults).map(|base| base.locked) } else { built() },
             taken: target.published,
-            published: published(&target.label, &registry, &tag)?,
+            published: match target.label.package.external().and_then(|_| locked(target, work, &defaults)) {
+                Some(base) => base.reference,
+                None => published(&target.label, &registry, &tag)?,
+            },
             base: if target.published { None } else { base(action, work, &defaults) },
         })
     };
@@ -105,7 +108,7 @@ fn base(action: ActionId, work: &Work<'_>, defaults: &Defaults) -> Option<Base> 
 fn locked(target: &Target, work: &Work<'_>, defaults: &Defaults) -> Option<Base> {
     // What is wrong with it was told when it was lowered.
     let source = pulled(target, defaults).ok().flatten()?;
-    let locked = work.project.workspace.lock.image(&source.label, source.section(defaults));
+    let locked = work.project.workspace.lock.image(&source.label, source.section.as_deref());
     locked.map(|locked| Base { reference: source.reference, locked: locked.digest })
 }
 

@@ -65,10 +65,20 @@ fn unknown(graph: &TargetGraph<'_>, used: &LabelUse) -> Option<Diagnostic> {
     Some(missing.help.into_iter().fold(diagnostic, Diagnostic::help))
 }
 
+/// Of another workspace, an image is all that can be had.
+fn not_published(used: &LabelUse, workspace: &str) -> Diagnostic {
+    Diagnostic::error(format!("`{}` is of another workspace, which publishes nothing but images", used.label))
+        .at(used.span, format!("`{}` takes no image", used.attribute))
+        .help(format!("stand on an image of `{workspace}` that has it, as `base`; or build it here"))
+}
+
 fn unfit(used: &LabelUse, target: &Target) -> Option<Diagnostic> {
     let purpose = target.rule.purpose;
     if used.purposes.contains(&purpose) {
         return None;
+    }
+    if let Some(name) = used.label.package.external() {
+        return Some(not_published(used, name));
     }
     let wanted: Vec<&str> = used.purposes.iter().map(|purpose| Purpose::describe(*purpose)).collect();
     let (wanted, is) = (wanted.join(" or "), purpose.describe());

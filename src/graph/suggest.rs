@@ -2,6 +2,7 @@
 
 use crate::diagnostic::nearest;
 use crate::label::{Label, PackagePath};
+use crate::workspace::external;
 use crate::workspace::{Package, Workspace};
 
 /// A missing target or package, in words.
@@ -59,6 +60,13 @@ const SOME: usize = 8;
 
 /// Words for a package that does not exist. `name`: the target wanted of it; `None`: all.
 pub fn no_package(workspace: &Workspace, path: &PackagePath, name: Option<&str>) -> Missing {
+    if let Some(external) = path.external() {
+        return Missing {
+            message: format!("no other workspace is named `{external}`"),
+            why: format!("there is no `[external.{external}]`"),
+            help: vec![external::suggestion(external, &workspace.settings.externals)],
+        };
+    }
     let file = workspace.settings.folder(path).join(crate::workspace::root::FILE_NAME);
     let help = match nearest_package(workspace, path) {
         Some(meant) => match name.and_then(|name| label_in(meant, path, name)) {
@@ -81,7 +89,8 @@ fn label_in(meant: &Package, written: &PackagePath, name: &str) -> Option<String
 
 /// The nearest path, else one with the same last part.
 fn nearest_package<'w>(workspace: &'w Workspace, path: &PackagePath) -> Option<&'w Package> {
-    let known = || workspace.packages.iter().chain(&workspace.others);
+    let known =
+        || workspace.packages.iter().chain(&workspace.others).filter(|package| package.path.external().is_none());
     let near = nearest(path.as_str(), known().map(|package| package.path.as_str()));
     known().find(|package| match near {
         Some(near) => package.path.as_str() == near,

@@ -280,7 +280,7 @@ impl Context for Scene<'_> {
     fn locked(&self, label: &Label) -> Option<&LockedImage> {
         let workspace = self.graph.workspace();
         let published = self.graph.id(label).is_some_and(|id| self.graph.target(id).published);
-        workspace.lock.image(label, workspace.settings.profile.as_deref().filter(|_| published))
+        workspace.lock.image(label, workspace.settings.lock_section(label).filter(|_| published))
     }
 
     fn locked_debs(&self, label: &Label) -> Option<&LockedDebs> {

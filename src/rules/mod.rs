@@ -20,6 +20,8 @@ mod mode;
 mod sandbox;
 mod shared;
 
+use std::collections::BTreeMap;
+
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::action::{ActionId, Fetch, Operation};
@@ -32,6 +34,7 @@ use crate::oci::compress::Compression;
 use crate::platform::Platform;
 use crate::span::Span;
 use crate::workspace::attributes::{Attributes, Spanned};
+use crate::workspace::external::{External, lock_section};
 use crate::workspace::globs::{Glob, GlobError};
 use crate::workspace::lock_debs::LockedDebs;
 use crate::workspace::lock_file::LockedImage;
@@ -97,10 +100,36 @@ pub struct Defaults {
     pub tag: String,
     /// The profile, for messages; `None` without one.
     pub profile: Option<String>,
+    /// Other workspaces, by name.
+    pub externals: BTreeMap<String, External>,
     /// What actions run over that name nothing else, and where that is written; `None`: nobody says.
     pub build_base: Option<Spanned<BuildBase>>,
     /// Modification time of every entry and creation time of every image, in seconds since 1970.
     pub epoch: u64,
+}
+
+impl Defaults {
+    /// The other workspace that a target is of.
+    fn external(&self, label: &Label) -> Option<&External> {
+        self.externals.get(label.package.external()?)
+    }
+
+    /// The registry and the tag that a target is taken from as published, and whose they are.
+    fn place(&self, label: &Label) -> (&str, &str, &'static str) {
+        match self.external(label) {
+            Some(external) => (&external.registry, &external.tag.value, "it is `registry` of the other workspace"),
+            None => (
+                &self.registry,
+                &self.tag,
+                "it is `registry` of the workspace or profile, --registry or LAYERBUILD_REGISTRY",
+            ),
+        }
+    }
+
+    /// The profile in whose section of the lock file a target that is taken as published stands.
+    fn section(&self, label: &Label) -> Option<String> {
+        lock_section(label, self.profile.as_deref(), &self.externals).map(str::to_owned)
+    }
 }
 
 /// A source file as git would see it.

@@ -1,4 +1,5 @@
-//! `pull`: somebody else's image as a base, its digest in `layers.lock`. Also our own, taken as published under a profile.
+//! `pull`: somebody else's image as a base, its digest in `layers.lock`. Also what is
+//! taken as published: our own under a profile, and another workspace's.
 //!
 //! Resolves nothing: what is not locked, or locked otherwise, is an error that says which command to run.
 
@@ -43,7 +44,7 @@ fn lower(target: &Target<'_>, context: &dyn Context) -> Result<Operation, Vec<Di
     source.operation(&platform, context, target.defaults).map_err(|error| vec![error])
 }
 
-/// A target that the profile takes as published, as a base of its platform.
+/// A target that is taken as published, as a base of its platform.
 pub fn lower_published(target: &Target<'_>, context: &dyn Context) -> Result<Operation, Vec<Diagnostic>> {
     let source = Source::of_published(target).map_err(|error| vec![error])?;
     let platform = source.own_platform(target.defaults);
@@ -63,8 +64,11 @@ pub struct Source {
     pub image: String,
     /// The platforms that are written; empty: none is.
     pub platforms: Vec<Platform>,
-    /// Whether the profile takes the target as published.
+    /// Whether the target is taken as published.
     pub published: bool,
+    /// The profile in whose section of the lock file it stands; `None`: among the pulls, or with what is of other
+    /// workspaces.
+    pub section: Option<String>,
     /// What to underline.
     pub span: Span,
 }
@@ -86,6 +90,7 @@ impl Source {
                 image: image.value.to_owned(),
                 platforms,
                 published: false,
+                section: None,
                 span: image.span,
             }),
             Ok(_) => Err(errors),
@@ -96,14 +101,13 @@ impl Source {
         }
     }
 
-    /// Where the profile takes a target from.
+    /// Where a target is taken from as published.
     pub fn of_published(target: &Target<'_>) -> Result<Source, Diagnostic> {
         let place = |error: ReferenceError| Diagnostic::error(error.to_string()).at(target.span, "");
-        let registry: RegistryBase = target.defaults.registry.parse().map_err(|error| {
-            place(error).help("it is `registry` of the workspace or profile, --registry or LAYERBUILD_REGISTRY")
-        })?;
+        let (written, tag, whose) = target.defaults.place(target.label);
+        let registry: RegistryBase = written.parse().map_err(|error| place(error).help(whose))?;
         let repository = registry.repository(target.label).map_err(place)?;
-        let tag = target.defaults.tag.parse().map_err(place)?;
+        let tag = tag.parse().map_err(place)?;
         let below = match &registry.prefix {
             Some(prefix) => &repository.path.as_str()[prefix.as_str().len() + 1..],
             None => repository.path.as_str(),
@@ -111,7 +115,8 @@ impl Source {
         let image = format!("{below}:{tag}");
         let Repository { registry, path } = repository.clone();
         let mut errors = Vec::new();
-        let platforms = platforms(target.attributes, "platform", &mut errors);
+        let mut platforms = platforms(target.attributes, "platform", &mut errors);
+        platforms.extend(target.defaults.external(target.label).into_iter().flat_map(|it| it.platforms.clone()));
         match errors.pop() {
             Some(error) => Err(error),
             None => Ok(Source {
@@ -121,14 +126,10 @@ impl Source {
                 image,
                 platforms,
                 published: true,
+                section: target.defaults.section(target.label),
                 span: target.span,
             }),
         }
-    }
-
-    /// The profile in whose section of the lock file it stands; `None`: among the pulls.
-    pub fn section<'d>(&self, defaults: &'d Defaults) -> Option<&'d str> {
-        defaults.profile.as_deref().filter(|_| self.published)
     }
 
     /// The platform of the target's own action: the workspace's where nothing or that is written, else the first.
@@ -155,7 +156,7 @@ impl Source {
         platform: &Platform,
         defaults: &Defaults,
     ) -> Result<&'l LockedImage, Diagnostic> {
-        let run = format!("run `{}`", self.command(defaults));
+        let run = format!("run `{}`", self.command());
         let Some(locked) = locked else {
             let label = format!("no digest of {} is in layers.lock", self.image);
             return Err(Diagnostic::error(format!("{} is not locked", self.label)).at(self.span, label).help(run));
@@ -203,15 +204,20 @@ impl Source {
         diagnostic.help(if wanted {
             run.to_owned()
         } else {
-            format!("add \"{platform}\" to its `platforms`, then {run}")
+            let whose = self
+                .label
+                .package
+                .external()
+                .map_or("its `platforms`".to_owned(), |name| format!("`platforms` of `[external.{name}]`"));
+            format!("add \"{platform}\" to {whose}, then {run}")
         })
     }
 
     /// The command that locks it.
-    pub fn command(&self, defaults: &Defaults) -> String {
-        match &defaults.profile {
-            Some(profile) if self.published => format!("layerbuild lock --profile {profile} {}", self.label),
-            _ => format!("layerbuild lock {}", self.label),
+    pub fn command(&self) -> String {
+        match &self.section {
+            Some(profile) => format!("layerbuild lock --profile {profile} {}", self.label),
+            None => format!("layerbuild lock {}", self.label),
         }
     }
 }

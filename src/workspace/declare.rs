@@ -21,8 +21,6 @@ use crate::span::Span;
 
 /// What the files of the workspace's own rules hold.
 const RULE_TABLE: &str = "rule";
-/// For later versions.
-const LATER_TABLES: [&str; 1] = ["external"];
 
 /// Declares a package's targets. Of a file whose syntax is wrong somewhere, the targets around these places are named
 /// but not judged.
@@ -190,10 +188,6 @@ fn stranger(key: &str, span: Span, node: &Node, known: Known<'_>) -> Option<Diag
                 .at(unknown.key_span, "`[package]` takes no keys yet")
         }
         Node::Table(_) if tables::is_of_root(key) => misplaced(key, span),
-        _ if LATER_TABLES.contains(&key) => {
-            Diagnostic::error(format!("`[{key}]` is not supported by this version of layerbuild"))
-                .at(span, "reserved, but without a meaning yet")
-        }
         Node::Table(_) if key == RULE_TABLE => Diagnostic::error("a rule is defined in a file of its own")
             .at(span, "this file holds targets")
             .help(format!("move it to `{}/NAME.toml` at the workspace's root", template::FOLDER)),
@@ -416,7 +410,7 @@ mod tests {
                 &["`files` is a rule, and a target of it needs a name", "write `[files.NAME]`"],
                 &["`[workspace]` stands only in the workspace's own layers.toml", "p/layers.toml:3:2", ".gitignore"],
                 &["`[profile]` stands only in the workspace's own layers.toml"],
-                &["`[external]` is not supported by this version"],
+                &["`[external]` stands only in the workspace's own layers.toml"],
                 &["unknown key `z`", "p/layers.toml:8:1"],
                 &["a target is written `[image.b]`", "p/layers.toml:9:9"],
                 &["`image` is a rule, and a target of it needs a name", "p/layers.toml:11:1"],

@@ -45,8 +45,11 @@ impl<'a> Finder<'a> {
         Finder { root, packages, skip, observed, entered: HashMap::new() }
     }
 
-    /// Whether the package exists.
+    /// Whether the package exists here: of another workspace, none does.
     pub fn exists(&mut self, package: &PackagePath) -> bool {
+        if package.external().is_some() {
+            return false;
+        }
         let folder = self.packages.join(package.as_str());
         let Some(ignored) = self.enter(&folder) else { return false };
         let file = self.root.join(folder).join(FILE_NAME);

@@ -85,6 +85,9 @@ pub fn open<'a>(root: &Utf8Path, options: Options<'a>) -> Opened<'a> {
     let top = Span::new(ROOT_FILE, 0..text.find('\n').unwrap_or(text.len()));
     let call = read::Call { profile: options.profile, given: options.given, local };
     let read::Root { settings, diagnostics: mistakes, asks_git } = read::read(&mut rest.table, root, call, top);
+    let beside = settings.externals.values().filter_map(|external| external.path.as_ref());
+    let beside: Vec<Utf8PathBuf> = beside.map(|path| root.join(path).join(FILE_NAME)).collect();
+    options.observed.iter().for_each(|observed| beside.iter().for_each(|path| observed.note(path.clone())));
     let (lock, of_lock) = read_lock(root, options.observed, &mut sources);
     let (rules, of_rules) = template::read(root, &settings.vars, options.schemas, options.observed, &mut sources);
     match wrong {
@@ -174,7 +177,8 @@ impl Opened<'_> {
         let root = self.root.clone();
         let mut finder = Finder::new(&root, &settings.packages, self.options.skip, self.options.observed);
         let mut read = Read::default();
-        let mut wave = select(wanted, &mut finder, &mut read);
+        let here: Vec<TargetPattern> = wanted.iter().filter(|pattern| is_here(pattern)).cloned().collect();
+        let mut wave = select(&here, &mut finder, &mut read);
         let mut seen: HashSet<PackagePath> = HashSet::new();
         while !wave.is_empty() {
             seen.extend(wave.iter().cloned());
@@ -183,7 +187,7 @@ impl Opened<'_> {
             wave = unseen.filter(|package| finder.exists(package) || !self.note_missing(package, &mut read)).collect();
         }
         self.judge_overrides(&mut finder, &mut seen, &mut read);
-        published::add_absent(&mut read.packages, &settings, self.options.schemas);
+        published::add_absent(&mut read.packages, wanted, &settings, self.options.schemas);
         if read.missing {
             let mut all = finder.below(&PackagePath::default()).packages;
             all.retain(|package| !seen.contains(package));
@@ -304,6 +308,11 @@ fn needs(package: &Package) -> BTreeSet<PackagePath> {
         }
     }
     needed
+}
+
+/// Whether it names something of this workspace.
+fn is_here(pattern: &TargetPattern) -> bool {
+    !matches!(pattern.packages(), PackageSelection::One(package) if package.external().is_some())
 }
 
 /// The packages that patterns reach, one after the other, a minus taking away.

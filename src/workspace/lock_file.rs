@@ -26,7 +26,7 @@ const HEADING: &str = "# Written by `layerbuild lock`. Commit it with the layers
 /// What a workspace has locked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LockFile {
-    /// By `pull` target.
+    /// By `pull` target, and by label of an image of another workspace.
     pub pulls: BTreeMap<Label, LockedImage>,
     /// By `debs` target.
     pub debs: BTreeMap<Label, LockedDebs>,
@@ -59,7 +59,7 @@ pub struct LockedPlatform {
 }
 
 impl LockFile {
-    /// The entry of a `pull`, or with `profile` of a target that this profile takes as published.
+    /// The entry of a `pull` or of another workspace's image, or with `profile` of a target that it takes as published.
     pub fn image(&self, label: &Label, profile: Option<&str>) -> Option<&LockedImage> {
         match profile {
             Some(profile) => self.profiles.get(profile)?.get(label),
@@ -71,7 +71,8 @@ impl LockFile {
     pub fn to_text(&self) -> String {
         let mut text = format!("{HEADING}version = {VERSION}\n");
         for (label, image) in &self.pulls {
-            image.write_to(&mut text, &format!("pull.{}", key(&label.to_string())));
+            let section = if label.package.external().is_some() { "external" } else { "pull" };
+            image.write_to(&mut text, &format!("{section}.{}", key(&label.to_string())));
         }
         for (label, debs) in &self.debs {
             debs.write_to(&mut text, &format!("debs.{}", key(&label.to_string())));
@@ -185,7 +186,7 @@ impl Reader {
         for entry in &table.0 {
             match (entry.key.as_str(), entry.value.as_table()) {
                 ("version", _) => {}
-                ("pull", Some(images)) => lock.pulls = self.images(images),
+                ("pull" | "external", Some(images)) => lock.pulls.extend(self.images(images)),
                 ("debs", Some(debs)) => lock.debs = self.debs(debs),
                 ("profile", Some(profiles)) => {
                     for profile in &profiles.0 {

@@ -7,16 +7,19 @@
 
 pub mod apt;
 pub mod attributes;
+mod beside;
 pub mod build_base;
 pub mod check;
 mod declare;
 mod discover;
 mod dollars;
 mod duplicate;
+pub mod external;
 pub mod git;
 pub mod globs;
 pub mod ignored;
 pub mod json_schema;
+pub mod keys;
 mod load;
 pub mod lock_debs;
 pub mod lock_file;

@@ -38,7 +38,7 @@ pub fn read(entry: &Entry, by: &By) -> (Vec<Override>, Vec<Diagnostic>) {
 fn one(entry: &Entry, by: &By) -> Result<Override, Diagnostic> {
     let label = Label::parse(&entry.key, &PackagePath::default());
     let label = label.map_err(|error| Diagnostic::error(error.to_string()).at(entry.key_span, ""))?;
-    if !entry.key.starts_with("//") {
+    if !entry.key.starts_with("//") && !entry.key.starts_with('@') {
         let message = format!("`{}` is not a whole label", entry.key);
         return Err(Diagnostic::error(message).at(entry.key_span, "").help("write `//package:name`"));
     }
@@ -112,6 +112,7 @@ pub fn missing(settings: &Settings, read: &[&Package], finder: &mut Finder<'_>) 
         let package = read.iter().find(|package| package.path == set.label.package);
         let diagnostic = match package {
             Some(package) => package.target(&set.label.name).map_or_else(|| no_target(set, package), |_| None),
+            _ if set.label.package.external().is_some() => Some(elsewhere(set)),
             None if settings.is_from_registry(&set.label) => None,
             None => {
                 let all = packages.get_or_insert_with(|| finder.below(&PackagePath::default()).packages);
@@ -121,6 +122,12 @@ pub fn missing(settings: &Settings, read: &[&Package], finder: &mut Finder<'_>) 
         found.extend(diagnostic);
     }
     found
+}
+
+fn elsewhere(set: &Override) -> Diagnostic {
+    Diagnostic::error(format!("`{}` is another workspace's, which builds it", set.label))
+        .at(set.span, "its attributes can't be set here")
+        .help("set them in that workspace; from here, `external` of the profile says where its images are taken from")
 }
 
 /// Targets that are there, and whose text was not: a rule of the workspace's made them.

@@ -4,6 +4,11 @@
 
 use super::marks;
 
+/// The registry of a workspace that names none.
+pub const DEFAULT_REGISTRY: &str = "registry.localhost";
+/// The tag of a workspace that says none.
+pub const DEFAULT_TAG: &str = "latest";
+
 /// `HOST[:PORT][/PREFIX]`, as in the first part of a reference.
 pub fn check_registry(text: &str) -> Result<(), String> {
     if text.contains("://") {

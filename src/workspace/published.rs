@@ -1,15 +1,18 @@
-//! `from-registry`: images that the profile takes as published need nothing, and their packages need not be there.
+//! Images that are taken as published need nothing, and their packages need not be there: under a profile those of
+//! `from-registry`, and always those of another workspace.
 //!
 //! Works on what was read. Where such an image comes from is not known here.
 
 use std::collections::BTreeMap;
 
+use super::check::LabelUse;
 use super::model::{Package, Target};
 use super::schema::{Purpose, RuleSchema};
 use super::settings::Settings;
 use super::value::Table;
-use crate::label::PackagePath;
-use crate::pattern::PackageSelection;
+use crate::label::{Label, PackagePath};
+use crate::pattern::{PackageSelection, Scope, TargetPattern};
+use crate::span::Span;
 
 /// Marks the images of a package that are taken as published, and takes their labels away: what they are made of is
 /// neither read nor built.
@@ -27,6 +30,9 @@ pub fn mark(package: &mut Package, settings: &Settings) {
 
 /// Whether a package may hold something that is taken as published.
 pub fn may_be_absent(package: &PackagePath, settings: &Settings) -> bool {
+    if let Some(name) = package.external() {
+        return settings.externals.contains_key(name);
+    }
     settings.from_registry.iter().any(|pattern| match pattern.packages() {
         PackageSelection::One(one) => one == *package,
         PackageSelection::FirstOf(some) => some.contains(package),
@@ -34,28 +40,48 @@ pub fn may_be_absent(package: &PackagePath, settings: &Settings) -> bool {
     })
 }
 
-/// Adds the packages that aren't there, with the images that labels name in them and that are taken as published. They
-/// stand where they are first named.
-pub fn add_absent(packages: &mut Vec<Package>, settings: &Settings, schemas: &[&'static RuleSchema]) {
+/// Adds the packages that aren't there, with what labels and patterns name in them and is taken as published: images
+/// under the profile, and all that is of another workspace. They stand where they are first named; what only a pattern
+/// names, where its workspace is declared.
+pub fn add_absent(
+    packages: &mut Vec<Package>,
+    wanted: &[TargetPattern],
+    settings: &Settings,
+    schemas: &[&'static RuleSchema],
+) {
     let image = schemas.iter().find(|schema| schema.purpose == Purpose::Image);
-    let (Some(rule), false) = (image, settings.from_registry.is_empty()) else { return };
-    let mut absent: BTreeMap<PackagePath, Vec<Target>> = BTreeMap::new();
-    for used in packages.iter().flat_map(|package| &package.targets).flat_map(|target| &target.labels) {
-        let there = packages.iter().any(|package| package.path == used.label.package);
-        if there || !used.purposes.contains(&Purpose::Image) || !settings.is_from_registry(&used.label) {
-            continue;
-        }
-        let targets = absent.entry(used.label.package.clone()).or_default();
-        if targets.iter().all(|target| target.label != used.label) {
-            let (label, table, labels) = (used.label.clone(), Table::default(), Vec::new());
-            let origin = None;
-            targets.push(Target { label, rule, span: used.span, origin, table, labels, published: true, valid: true });
-        }
+    let Some(rule) = image.filter(|_| !settings.from_registry.is_empty() || !settings.externals.is_empty()) else {
+        return;
+    };
+    let mut absent: BTreeMap<Label, Span> = BTreeMap::new();
+    let used = packages.iter().flat_map(|package| &package.targets).flat_map(|target| &target.labels);
+    for used in used.filter(|used| is_taken(used, packages, settings)) {
+        absent.entry(used.label.clone()).or_insert(used.span);
     }
-    packages.extend(absent.into_iter().map(|(path, mut targets)| {
-        targets.sort_unstable_by(|a, b| a.label.cmp(&b.label));
-        Package { path, targets, complete: true }
-    }));
+    for (label, span) in wanted.iter().filter_map(|pattern| named(pattern, settings)) {
+        absent.entry(label).or_insert(span);
+    }
+    let mut added: BTreeMap<PackagePath, Vec<Target>> = BTreeMap::new();
+    for (label, span) in absent {
+        let (table, labels, origin) = (Table::default(), Vec::new(), None);
+        let target = Target { label, rule, span, origin, table, labels, published: true, valid: true };
+        added.entry(target.label.package.clone()).or_default().push(target);
+    }
+    packages.extend(added.into_iter().map(|(path, targets)| Package { path, targets, complete: true }));
+}
+
+fn is_taken(used: &LabelUse, packages: &[Package], settings: &Settings) -> bool {
+    if let Some(name) = used.label.package.external() {
+        return settings.externals.contains_key(name);
+    }
+    let absent = || packages.iter().all(|package| package.path != used.label.package);
+    used.purposes.contains(&Purpose::Image) && settings.is_from_registry(&used.label) && absent()
+}
+
+/// What a pattern names in another workspace, and where that is declared.
+fn named(pattern: &TargetPattern, settings: &Settings) -> Option<(Label, Span)> {
+    let Scope::Target(label) = &pattern.scope else { return None };
+    Some((label.clone(), settings.externals.get(label.package.external()?)?.span))
 }
 
 #[cfg(test)]

@@ -7,127 +7,20 @@ use camino::Utf8Path;
 
 use super::attributes::{Attributes, Spanned};
 use super::check::{self, Owner};
+use super::keys::{LOCAL, PROFILE, WORKSPACE};
 use super::origin::By;
 use super::overlays::{self, Overlay, Overlays};
 use super::places::{check_registry, check_tag};
-use super::schema::{Attribute, Type, optional, required};
+use super::schema::Attribute;
 use super::settings::{BuildBase, Compression, CompressionFormat, DeployKind, Said, Settings, SourceDateEpoch};
 use super::value::{Entry, Node, Table, Value};
 use super::vars::{self, Given};
-use super::{apt, marks, overrides, registries, replace, version};
+use super::{apt, external, marks, overrides, registries, replace, version};
 use crate::compression_level::Levels;
 use crate::diagnostic::Diagnostic;
 use crate::label::{Label, PackagePath};
-use crate::pattern::TargetPattern;
+use crate::pattern::{Scope, TargetPattern};
 use crate::span::Span;
-
-const REGISTRY: Attribute =
-    optional("registry", Type::String, "HOST[:PORT][/PREFIX] that images are pushed to; default: registry.localhost");
-const TAG: Attribute = optional("tag", Type::String, "the tag that images are published under; default: latest");
-const TAGS: Attribute = optional("tags", Type::List(&Type::String), "more tags, beside `tag`; default: none");
-const BUILD_BASE: Attribute = optional(
-    "build-base",
-    Type::String,
-    "the label of the layer or image over which cargo and exec actions run, or \"host\"",
-);
-const PLATFORM: Attribute =
-    optional("platform", Type::String, "what images run on unless they say otherwise; default: linux/amd64");
-const COMPRESSION: Attribute = optional(
-    "compression",
-    Type::Either(&[Type::Enum(FORMATS), Type::Table(COMPRESSION_KEYS)]),
-    "the format of layers, or a table with format, level and chunks; default: gzip",
-);
-const EPOCH: Attribute = optional(
-    "source-date-epoch",
-    Type::Either(&[Type::Integer, Type::Enum(&["env"])]),
-    "the time stamp of files in layers, in seconds since 1970, or \"env\" for SOURCE_DATE_EPOCH; default: 0",
-);
-
-const CACHE_FROM: Attribute = optional(
-    "cache-from",
-    Type::List(&Type::String),
-    "repositories, HOST[:PORT]/PATH, that are asked for results of other machines; default: none",
-);
-const CACHE_TO: Attribute =
-    optional("cache-to", Type::String, "the repository, HOST[:PORT]/PATH, that results are written to; default: none");
-const FORMATS: &[&str] = &["gzip", "zstd", "none"];
-const COMPRESSION_KEYS: &[Attribute] = &[
-    optional("format", Type::Enum(FORMATS), "the format; default: gzip"),
-    optional(
-        "level",
-        Type::Integer,
-        "1 to 12 for gzip, 1 to 9 where it is not in chunks; 1 to 19 for zstd; default: 6 and 3",
-    ),
-    optional("chunks", Type::Boolean, "whether in pieces that are compressed once each; default: gzip yes, zstd no"),
-];
-
-/// What may stand in `[workspace]`.
-pub const WORKSPACE: &[Attribute] = &[
-    required("name", Type::String, "the workspace's name"),
-    optional("packages", Type::String, "the folder that holds the packages; default: the workspace's own"),
-    optional("requires", Type::String, "the versions of layerbuild that this workspace works with, such as \">=0.3\""),
-    REGISTRY,
-    TAG,
-    TAGS,
-    BUILD_BASE,
-    PLATFORM,
-    COMPRESSION,
-    EPOCH,
-    CACHE_FROM,
-    CACHE_TO,
-    registries::ALLOW_HOSTS,
-];
-
-const FROM_REGISTRY: Attribute = optional(
-    "from-registry",
-    Type::List(&Type::String),
-    "patterns of images that are taken as published: locked, not built",
-);
-const BUILD: Attribute =
-    optional("build", Type::List(&Type::String), "patterns of images that are built, whatever `from-registry` says");
-const DEPLOY: Attribute =
-    optional("deploy", Type::Enum(&["compose", "kubernetes"]), "what deploys are rendered for; default: compose");
-/// Read by `vars` and `overrides`; here for its name.
-const VARS: Attribute = optional("vars", Type::Map(&Type::String), "other values of variables that `[vars]` declares");
-const TARGETS: Attribute = optional("targets", Type::Map(&Type::Table(&[])), "other attributes of targets, by label");
-
-/// What may stand in `[profile.NAME]`.
-pub const PROFILE: &[Attribute] = &[
-    optional("inherits", Type::String, "the profile whose settings hold where this one is silent"),
-    REGISTRY,
-    TAG,
-    TAGS,
-    BUILD_BASE,
-    PLATFORM,
-    COMPRESSION,
-    EPOCH,
-    CACHE_FROM,
-    CACHE_TO,
-    FROM_REGISTRY,
-    BUILD,
-    DEPLOY,
-    VARS,
-    TARGETS,
-];
-
-/// What may stand in the developer's own file: what a profile may say, and which one is used.
-pub const LOCAL: &[Attribute] = &[
-    optional("profile", Type::String, "the profile that is used where the call names none"),
-    REGISTRY,
-    TAG,
-    TAGS,
-    BUILD_BASE,
-    PLATFORM,
-    COMPRESSION,
-    EPOCH,
-    CACHE_FROM,
-    CACHE_TO,
-    FROM_REGISTRY,
-    BUILD,
-    DEPLOY,
-    VARS,
-    TARGETS,
-];
 
 /// The settings whose texts may hold what git says.
 const OF_GIT: [&str; 2] = ["tag", "tags"];
@@ -161,7 +54,7 @@ pub struct Root {
     pub asks_git: bool,
 }
 
-/// Takes `[workspace]`, `[profile]`, `[registry]`, `[apt]` and `[vars]` out of the root file's table and reads them; in
+/// Takes `[workspace]`, `[profile]`, `[external]`, `[registry]`, `[apt]` and `[vars]` out of the root file's table and reads them; in
 /// what is left, dollars are replaced. `folder` is the root, `top` the place to complain at when `[workspace]` is missing.
 pub fn read(root: &mut Table, folder: &Utf8Path, call: Call<'_>, top: Span) -> Root {
     let mut reader = Reader { folder, settings: Settings::default(), diagnostics: Vec::new(), asks_git: false };
@@ -175,7 +68,14 @@ pub fn read(root: &mut Table, folder: &Utf8Path, call: Call<'_>, top: Span) -> R
         Some(entry) => reader.workspace(&entry),
         None => reader.diagnostics.push(Diagnostic::error("the root's layers.toml has no `[workspace]`").at(top, "")),
     }
+    if let Some(entry) = take(root, "external") {
+        let (externals, mistakes) = external::read(&entry, folder);
+        reader.settings.externals = externals;
+        reader.settings.tables.push(entry);
+        reader.diagnostics.extend(mistakes);
+    }
     reader.overlays(overlays);
+    reader.diagnostics.extend(external::incompatible(&reader.settings.externals));
     if let Some(entry) = take(root, "registry") {
         let (hosts, mistakes) = registries::read(&entry, folder);
         reader.settings.registries.hosts = hosts;
@@ -229,7 +129,10 @@ impl Reader<'_> {
             }
         }
         self.settings.vars = vars;
-        let of_root = root.0.iter_mut().filter(|entry| ["workspace", "registry", "apt"].contains(&entry.key.as_str()));
+        let of_root = root
+            .0
+            .iter_mut()
+            .filter(|entry| ["workspace", "registry", "apt", "external"].contains(&entry.key.as_str()));
         let of_root = of_root.filter_map(|entry| entry.value.as_table_mut());
         let tables = of_root.chain(overlays.all.iter_mut().map(|overlay| &mut overlay.settings));
         self.diagnostics.extend(tables.flat_map(|table| &mut table.0).filter_map(asks_git_in_vain));
@@ -312,6 +215,10 @@ impl Reader<'_> {
         }
         let built = self.built(attributes.strings("build"));
         self.settings.from_registry.extend(built.into_iter().map(|pattern| pattern.reversed()));
+        let of_profile = overlay.by != By::Local;
+        let shown = self.settings.tables.iter_mut().filter(|table| table.key == "external");
+        shown.for_each(|table| attributes.get("external").into_iter().for_each(|over| external::merge(table, over)));
+        self.diagnostics.extend(external::lay_over(&mut self.settings.externals, &attributes, of_profile, self.folder));
         match attributes.str("deploy") {
             Some("compose") => self.settings.deploy = DeployKind::Compose,
             Some("kubernetes") => self.settings.deploy = DeployKind::Kubernetes,
@@ -336,6 +243,12 @@ impl Reader<'_> {
         let mut patterns = Vec::new();
         for text in written {
             match TargetPattern::parse(text.value, &PackagePath::default()) {
+                Ok(TargetPattern { scope: Scope::Target(Label { package, .. }), .. })
+                    if package.external().is_some() =>
+                {
+                    let message = "what is of another workspace is always taken as published".to_owned();
+                    self.refuse(text.span, Err(message));
+                }
                 Ok(pattern) => patterns.push(pattern),
                 Err(error) => {
                     let diagnostic = Diagnostic::error(error.to_string()).at(text.span, "");

@@ -8,7 +8,9 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::apt::AptSource;
 use super::attributes::Spanned;
+use super::external::{External, lock_section};
 use super::origin::{By, Origin};
+use super::places::{DEFAULT_REGISTRY, DEFAULT_TAG};
 use super::registries::Registries;
 use super::value::{Entry, Table, Value};
 use super::vars::Vars;
@@ -49,6 +51,8 @@ pub struct Settings {
     pub profiles: Vec<String>,
     /// Targets that the profile takes as published; empty without a profile.
     pub from_registry: Vec<TargetPattern>,
+    /// `[external.NAME]`: other workspaces whose images are taken as published.
+    pub externals: BTreeMap<String, External>,
     /// Repositories that are asked, in this order, for results of other machines.
     pub cache_from: Vec<Repository>,
     /// The repository that results are written to; `None`: they are not shared.
@@ -63,7 +67,7 @@ pub struct Settings {
     pub overrides: Vec<Override>,
     /// The settings that are written, by their keys, as the last who says so has them.
     pub said: BTreeMap<String, Said>,
-    /// `[registry]` and `[apt]` as they are written.
+    /// `[registry]`, `[apt]` and `[external]` as they are written.
     pub tables: Vec<Entry>,
     /// Whether the developer's own file was read.
     pub local: bool,
@@ -159,6 +163,11 @@ impl Settings {
         TargetPattern::pick(&self.from_registry, label)
     }
 
+    /// The profile in whose section of the lock file a target that is taken as published stands; `None`: with the pulls.
+    pub fn lock_section(&self, label: &Label) -> Option<&str> {
+        lock_section(label, self.profile.as_deref(), &self.externals)
+    }
+
     /// A package's folder, relative to the workspace's root.
     pub fn folder(&self, package: &PackagePath) -> Utf8PathBuf {
         match package.as_str() {
@@ -173,8 +182,8 @@ impl Default for Settings {
         Settings {
             name: String::new(),
             packages: Utf8PathBuf::new(),
-            registry: "registry.localhost".into(),
-            tag: "latest".into(),
+            registry: DEFAULT_REGISTRY.into(),
+            tag: DEFAULT_TAG.into(),
             tags: Vec::new(),
             build_base: None,
             platform: Platform::default(),
@@ -185,6 +194,7 @@ impl Default for Settings {
             chain: Vec::new(),
             profiles: Vec::new(),
             from_registry: Vec::new(),
+            externals: BTreeMap::new(),
             cache_from: Vec::new(),
             cache_to: None,
             registries: Registries::default(),

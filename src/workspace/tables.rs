@@ -3,14 +3,14 @@
 //! `read` and those that it calls read them; this is for whoever tells them apart, or describes them. Knows no rule.
 
 use super::schema::{Attribute, Type, optional};
-use super::{apt, read, registries};
+use super::{apt, external, keys, registries};
 
 /// The tables of the root's file alone.
 pub const ROOT: &[Attribute] = &[
-    optional("workspace", Type::Table(read::WORKSPACE), "What holds for the whole workspace."),
+    optional("workspace", Type::Table(keys::WORKSPACE), "What holds for the whole workspace."),
     optional(
         "profile",
-        Type::Map(&Type::Table(read::PROFILE)),
+        Type::Map(&Type::Table(keys::PROFILE)),
         "Other settings under a name: `--profile NAME` lays them over those of `[workspace]`.",
     ),
     optional(
@@ -22,6 +22,11 @@ pub const ROOT: &[Attribute] = &[
         "apt",
         Type::Map(&Type::Table(apt::APT)),
         "Where Debian packages come from, under a name that the `source` of a `debs` target takes.",
+    ),
+    optional(
+        "external",
+        Type::Map(&Type::Table(external::EXTERNAL)),
+        "Other workspaces, each under the name that `@NAME//pkg:target` takes: whose published images this one stands on.",
     ),
     optional("vars", Type::Map(&Type::String), "Variables by name: what `${vars.NAME}` stands for in any text."),
 ];

@@ -1,4 +1,4 @@
-//! `[workspace] requires`: which versions of layerbuild a workspace works with.
+//! Which versions of a thing somebody works with: `[workspace] requires` of layerbuild, `compatible` of another workspace.
 //!
 //! Comparisons of up to three numbers, joined by commas; pre-releases are not told apart.
 
@@ -25,8 +25,8 @@ pub fn malformed(wanted: Spanned<&str>) -> Option<Diagnostic> {
     })
 }
 
-/// `None` when the requirement is malformed.
-fn meets(wanted: &str, running: &str) -> Option<bool> {
+/// Whether a version meets a requirement; `None` when either is malformed.
+pub fn meets(wanted: &str, running: &str) -> Option<bool> {
     let running = numbers(running)?;
     let mut met = true;
     for comparison in wanted.split(',').map(str::trim) {

@@ -181,6 +181,7 @@ fn meaning(workspace: &Workspace) -> BTreeMap<String, String> {
         registry: "r.example".to_owned(),
         tag: "latest".to_owned(),
         profile: None,
+        externals: BTreeMap::new(),
         build_base: None,
         epoch: 0,
     };

@@ -18,6 +18,7 @@ mod embedded;
 mod executing;
 mod expanding;
 mod explained;
+mod external;
 mod fetching;
 mod imagetests;
 mod incremental;

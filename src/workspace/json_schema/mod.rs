@@ -11,7 +11,7 @@ mod types;
 use serde_json::{Map, Value, json};
 
 use super::overlays::LOCAL_FILE;
-use super::read::LOCAL;
+use super::keys::LOCAL;
 use super::root::FILE_NAME;
 use super::tables;
 use super::template::{FOLDER, Known, PARAMETER_KEYS, RULE_KEYS, TABLE};
