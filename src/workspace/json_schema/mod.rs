@@ -10,8 +10,8 @@ mod types;
 
 use serde_json::{Map, Value, json};
 
-use super::overlays::LOCAL_FILE;
 use super::keys::LOCAL;
+use super::overlays::LOCAL_FILE;
 use super::root::FILE_NAME;
 use super::tables;
 use super::template::{FOLDER, Known, PARAMETER_KEYS, RULE_KEYS, TABLE};
