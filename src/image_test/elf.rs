@@ -1,8 +1,12 @@
-//! What an ELF file asks for when it starts: its interpreter, its shared libraries and where it looks for them.
+//! What an ELF file asks for when it starts: its interpreter, its shared libraries and where it looks for them; and by what name
+//! others ask for it.
 //!
 //! The `object` crate reads it, and of the file only what is asked for: a program may have gigabytes.
 
-use object::elf::{DT_NEEDED, DT_RPATH, DT_RUNPATH, DT_STRSZ, DT_STRTAB, FileHeader32, FileHeader64, Machine, PT_LOAD};
+use object::elf::{
+    DT_NEEDED, DT_RPATH, DT_RUNPATH, DT_SONAME, DT_STRSZ, DT_STRTAB, ET_DYN, FileHeader32, FileHeader64, Machine,
+    PT_LOAD,
+};
 use object::read::elf::{Dyn, FileHeader, ProgramHeader};
 use object::read::{ReadCache, ReadRef};
 use object::{Endianness, FileKind};
@@ -22,14 +26,22 @@ pub struct Elf {
     pub rpath: Vec<String>,
     /// `DT_RUNPATH`, its directories.
     pub runpath: Vec<String>,
+    /// `DT_SONAME`; `None` where it isn't said.
+    pub soname: Option<String>,
+    /// Whether it can be loaded as a library; position-independent programs can, too.
+    pub shared: bool,
 }
 
 /// Reads a file; `None` where it is no ELF file that a system could load, cut off ones among them.
 pub fn read(part: Part) -> Option<Elf> {
-    let cache = ReadCache::new(part);
-    match FileKind::parse(&cache).ok()? {
-        FileKind::Elf32 => of::<FileHeader32<Endianness>, _>(&cache).ok(),
-        FileKind::Elf64 => of::<FileHeader64<Endianness>, _>(&cache).ok(),
+    parse(&ReadCache::new(part))
+}
+
+/// As [`read`], of what is in memory or read piece by piece.
+pub fn parse<'d>(data: impl ReadRef<'d>) -> Option<Elf> {
+    match FileKind::parse(data).ok()? {
+        FileKind::Elf32 => of::<FileHeader32<Endianness>, _>(data).ok(),
+        FileKind::Elf64 => of::<FileHeader64<Endianness>, _>(data).ok(),
         _ => None,
     }
 }
@@ -38,14 +50,15 @@ fn of<'d, H: FileHeader<Endian = Endianness>, R: ReadRef<'d>>(data: R) -> object
     let header = H::parse(data)?;
     let endian = header.endian()?;
     let machine = (header.e_machine(endian), header.is_class_64());
-    let (interpreter, needed, rpath, runpath) = Default::default();
-    let mut elf = Elf { machine, interpreter, needed, rpath, runpath };
+    let (interpreter, needed, rpath, runpath, soname) = Default::default();
+    let mut elf = Elf { machine, interpreter, needed, rpath, runpath, soname, shared: false };
     let segments = header.program_headers(endian, data)?;
     for segment in segments {
         if let Some(path) = segment.interpreter(endian, data)? {
             elf.interpreter = Some(text(path));
         }
         if let Some(entries) = segment.dynamic(endian, data)? {
+            elf.shared = header.e_type(endian) == ET_DYN;
             elf.take(entries, strings::<H, R>(entries, segments, endian, data).unwrap_or_default(), endian);
         }
     }
@@ -77,6 +90,7 @@ impl Elf {
             let folders = || word.split(':').filter(|folder| !folder.is_empty()).map(str::to_owned);
             match entry.tag(endian) {
                 DT_NEEDED => self.needed.push(word),
+                DT_SONAME => self.soname = Some(word),
                 DT_RPATH => self.rpath.extend(folders()),
                 DT_RUNPATH => self.runpath.extend(folders()),
                 _ => {}

@@ -4,7 +4,7 @@
 //! Knows neither the store nor labels' meaning, TOML or the command line.
 
 mod config;
-mod elf;
+pub mod elf;
 mod finding;
 mod libraries;
 mod packages;

@@ -55,6 +55,11 @@ impl Archive {
 
     /// Adds a package: `NAME VERSION`, more fields of its control file, its files. Those below `DEBIAN` are control members.
     pub fn add(&self, package: &str, fields: &str, files: &[(&str, &str)]) {
+        self.add_with(package, fields, files, |_| {});
+    }
+
+    /// As [`Archive::add`], with what `more` puts into the folder of its files.
+    pub fn add_with(&self, package: &str, fields: &str, files: &[(&str, &str)], more: impl Fn(&Path)) {
         let (name, version) = package.split_once(' ').expect("a version");
         let folder = self.path("tree");
         let _ = fs::remove_dir_all(&folder);
@@ -68,6 +73,7 @@ impl Archive {
             let mode = if text.starts_with("#!") { 0o755 } else { 0o644 };
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("a mode");
         }
+        more(&folder);
         let mut build = Command::new("dpkg-deb");
         build
             .args(["--root-owner-group", "-b"])

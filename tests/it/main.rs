@@ -25,6 +25,7 @@ mod incremental;
 mod indexes;
 mod kdc;
 mod killed;
+mod loader_cache;
 mod loading;
 mod main_job;
 mod pages;

@@ -355,7 +355,8 @@ fn function_lengths(source: &Source) -> Vec<usize> {
 }
 
 /// What every Debian with apt has.
-const ESSENTIAL: [&str; 10] = ["apt-get", "bash", "dpkg", "dpkg-deb", "ldd", "perl", "setpriv", "sh", "tar", "unshare"];
+const ESSENTIAL: [&str; 12] =
+    ["apt-get", "bash", "chroot", "dpkg", "dpkg-deb", "ldconfig", "ldd", "perl", "setpriv", "sh", "tar", "unshare"];
 
 /// A test skips loudly where a program is missing, and fails so in CI: a fresh machine must get them all.
 #[test]

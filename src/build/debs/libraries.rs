@@ -1,12 +1,18 @@
-//! Libraries that are found only by `/etc/ld.so.cache`, which no layer of packages has: those in directories that
-//! `/etc/ld.so.conf` names (ldconfig(8)) and the loader does not look into by itself.
+//! Libraries that are found only by `/etc/ld.so.cache`: those in directories that `/etc/ld.so.conf` names (ldconfig(8)) and the
+//! loader does not look into by itself.
 
 use super::new;
 use crate::layer_path::LayerPath;
 use crate::oci::tree::Tree;
 
-/// The directories with such libraries, absolute, sorted.
+/// Where the loader has its cache.
+pub const CACHE: &str = "etc/ld.so.cache";
+
+/// The directories with such libraries, absolute, sorted; none where there is a cache.
 pub fn unseen(tree: &Tree) -> Vec<String> {
+    if new::has(tree, CACHE) {
+        return Vec::new();
+    }
     let configured = tree.entries.keys().filter_map(|path| new::read(tree, &configuration(path)?));
     let lines: Vec<String> = configured.flat_map(|bytes| lines(&bytes)).collect();
     let mut found: Vec<String> =
@@ -60,5 +66,7 @@ mod tests {
         assert_eq!(unseen(&tree), ["/lib/x86_64-linux-gnu/fake"]);
         new::file(&mut tree, "opt/x/libc.so.2", 0o644, "", 0);
         assert_eq!(unseen(&tree), ["/lib/x86_64-linux-gnu/fake", "/opt/x"]);
+        new::file(&mut tree, CACHE, 0o644, "", 0);
+        assert!(unseen(&tree).is_empty());
     }
 }

@@ -1,7 +1,7 @@
 //! Runs `debs`: locked packages as a layer, unpacked natively. No maintainer script is run.
 //!
 //! Fetched, opened, laid together (`root`), then what the scripts would have made (`setup`, `alternatives`), dpkg's database
-//! (`database`), and a word on scripts whose effect isn't declared (`scripts`). A layer that stands on others is the
+//! (`database`), the loader's cache where it matters (`loader_cache`), and a word on scripts whose effect isn't declared (`scripts`). A layer that stands on others is the
 //! `difference` between all of it with and without its own packages. The order of the packages is their names'.
 
 mod alternatives;
@@ -10,6 +10,9 @@ pub mod deb;
 mod difference;
 mod left_out;
 mod libraries;
+mod loader_cache;
+mod loader_order;
+mod loader_search;
 mod new;
 pub mod root;
 mod scripts;
@@ -114,6 +117,10 @@ fn tree(debs: &[&Deb], whole: bool, users: &[DebUser], action: &DebsLayer) -> Re
     let unreadable = |source: std::io::Error| BuildError::Deb { name: "a package".into(), source: source.into() };
     database::add(&mut tree, debs, whole, action.mtime).map_err(unreadable)?;
     complete(&mut tree, action.mtime);
+    // Beside packages that aren't here, a cache of these alone would hide what only theirs names.
+    if whole {
+        loader_cache::add(&mut tree, &merged, &action.platform.architecture, action.mtime);
+    }
     Ok(tree)
 }
 
