@@ -176,7 +176,7 @@ fn tar(layer: &TarLayer, inputs: &dyn Inputs, sink: &mut dyn Sink) -> Option<()>
 }
 
 /// Changes when packages are laid out otherwise, or what is declared of their scripts does.
-const DEBS: &str = "2";
+const DEBS: &str = "3";
 
 fn debs(layer: &DebsLayer, sink: &mut dyn Sink) {
     sink.plain("operation", format_args!("debs {DEBS}"));

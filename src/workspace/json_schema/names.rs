@@ -12,8 +12,24 @@ macro_rules! name {
     };
 }
 
-const LABEL: &str =
-    concat!("^(//", name!(), "(/", name!(), ")*(:", name!(), ")?|//:", name!(), "|:?", name!(), r")$|\$\{");
+/// `//pkg/path:name`, `//pkg`, `//:name`, each with a workspace before it or without; `@workspace`; `:name`, `name`.
+const LABEL: &str = concat!(
+    "^((@",
+    name!(),
+    ")?//(",
+    name!(),
+    "(/",
+    name!(),
+    ")*(:",
+    name!(),
+    ")?|:",
+    name!(),
+    ")|@",
+    name!(),
+    "|:?",
+    name!(),
+    r")$|\$\{"
+);
 const TARGET: &str = concat!("^", name!(), "$");
 const REPOSITORY_PART: &str = r"^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*$";
 
@@ -35,7 +51,15 @@ mod tests {
     use super::*;
     use crate::label::{Label, PackagePath, is_name};
 
-    const TEXTS: [&str; 22] = [
+    const TEXTS: [&str; 30] = [
+        "@",
+        "@a",
+        "@a:b",
+        "@a/b",
+        "@a//b/c:d",
+        "@a//:b",
+        "@-a//b",
+        "@a//",
         "",
         ":",
         "//",
