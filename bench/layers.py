@@ -3,7 +3,7 @@
 
 debs: python3, krb5-user and postgresql-15 on Debian's essential packages, as one layer: layerbuild from a store that has
       the .debs and nothing else, mmdebstrap into a tar from a local archive of the same .debs.
-run:  a command that does nothing over a base of about 450 MB, with a variable that is new each time: layerbuild's whole
+run:  a command that does nothing over a base of 450 MB or more, with a variable that is new each time: layerbuild's whole
       call, with the layer made and recorded, and `buildah run` in a container that exists, without a commit.
 
 Both take turns, and the order turns round from one round to the next. A sample: seconds, CPU seconds of all processes
@@ -35,7 +35,7 @@ essential = true
 packages = {big}
 essential = true
 [files.fill]
-srcs = ["fill"]
+srcs = ["fill/**"]
 dest = "/usr/share/fill"
 [image.base]
 layers = [":big", ":fill"]
@@ -137,7 +137,7 @@ def fill():
     listed = subprocess.check_output([*layerbuild(STORE), 'ls', '//:big'], text=True)
     size = sum(int(words[2]) for words in map(str.split, listed.splitlines()) if words[0].startswith('-'))
     missing = max(0, 450_000_000 - size)
-    for number in range(missing // 1_000_000):
+    for number in range(1 + missing // 1_000_000):  # at least one, so that the folder holds something
         with open(f'{WORK}/fill/{number}', 'wb') as file:
             file.write(os.urandom(1_000_000))
     print(f'the base has {max(size, 450_000_000) / 1e6:.0f} MB', file=sys.stderr)
