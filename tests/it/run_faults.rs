@@ -210,8 +210,14 @@ fn a_build_killed_at_any_moment_leaves_a_store_that_the_next_one_uses() {
     let mounts = fs::read_to_string("/proc/self/mountinfo").expect("mounts");
     assert!(!mounts.contains(sample.cache.to_str().expect("UTF-8")), "{mounts}");
     assert!(ends("86392"), "it still runs");
-    // Another run clears away what the last of the killed left.
-    sample.replace("p/layers.toml", "echo y > /y", "echo z > /z");
-    sample.run(&["build", "//p:later"]);
-    assert_eq!(steps(&sample), 0);
+    // Other runs clear away what the killed left, once the kernel has let go of their mounts.
+    let mut command = "echo y > /y".to_owned();
+    let cleared = (0..20).any(|round| {
+        let next = format!("echo {round} > /z");
+        sample.replace("p/layers.toml", &command, &next);
+        command = next;
+        sample.run(&["build", "//p:later"]);
+        steps(&sample) == 0
+    });
+    assert!(cleared, "{} are left over", steps(&sample));
 }
