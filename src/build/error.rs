@@ -108,7 +108,7 @@ pub enum BuildError {
     #[error("command {number} of {count}, {command}, {why}{}", shown(last_lines))]
     Command {
         /// The target whose shell opens where it began; `None` where none can.
-        shell: Option<crate::label::Label>,
+        shell: Option<Box<crate::label::Label>>,
         /// From 1.
         number: usize,
         /// How many there are.

@@ -82,7 +82,7 @@ pub(super) fn judge(ended: Ended, label: &Label, action: &RunAction, scratch: &P
         Answer::Refused { what, why, .. } => return Err(BuildError::LeftBehind(vec![format!("cannot {what}: {why}")])),
     };
     Err(BuildError::Command {
-        shell: (action.base != RunBase::Host).then(|| label.clone()),
+        shell: (action.base != RunBase::Host).then(|| Box::new(label.clone())),
         number: command + 1,
         count: action.commands.len(),
         command: action.commands.get(command).map(|words| said(words)).unwrap_or_default(),
