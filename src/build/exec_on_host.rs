@@ -7,9 +7,10 @@ use std::ffi::OsStr;
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{FileExt as _, PermissionsExt as _, symlink};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
+use super::debs::deb;
 use super::error::BuildError;
 use super::roots::{Scratch, below, unpack};
 use super::run_base::{PATH, layer};
@@ -21,7 +22,7 @@ use crate::label::Label;
 use crate::oci::descriptor::Layer;
 use crate::oci::image_env;
 use crate::oci::tar_read::{TarOptions, read_archive};
-use crate::oci::tree::{Content, Entry, EntryKind, Tree};
+use crate::oci::tree::{Entry, EntryKind, Tree};
 use crate::sandbox::outputs::outputs;
 use crate::sandbox::outside::Outside;
 use crate::sandbox::task::Place;
@@ -107,22 +108,10 @@ fn put(entry: &Entry, at: &Path, into: &Path) -> io::Result<()> {
         EntryKind::Directory => return fs::create_dir_all(at),
         EntryKind::Symlink(target) => return symlink(OsStr::from_bytes(target), at),
         EntryKind::HardLink(first) => return fs::hard_link(below(into, first), at),
-        EntryKind::File(content) => fs::write(at, read(content)?)?,
+        EntryKind::File(content) => fs::write(at, deb::read(content)?)?,
         EntryKind::Fifo | EntryKind::CharDevice { .. } | EntryKind::BlockDevice { .. } => return Ok(()),
     }
     fs::set_permissions(at, Permissions::from_mode(entry.mode & 0o777 | 0o600))
-}
-
-fn read(content: &Content) -> io::Result<Vec<u8>> {
-    match content {
-        Content::Bytes(bytes) => Ok(bytes.to_vec()),
-        Content::File { path, .. } => fs::read(path),
-        Content::Range { path, offset, size } => {
-            let mut bytes = vec![0; usize::try_from(*size).map_err(io::Error::other)?];
-            fs::File::open(path)?.read_exact_at(&mut bytes, *offset)?;
-            Ok(bytes)
-        }
-    }
 }
 
 fn parent(at: &Path) -> io::Result<()> {
