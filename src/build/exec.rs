@@ -36,11 +36,9 @@ fn in_sandbox(
     shop: &Workshop<'_>,
     told: &(dyn Fn(&str) + Sync),
 ) -> Result<Tree, BuildError> {
-    let task = Task::Run(Box::new(prepare(action, inputs, scratch, shop)?));
-    let ended = shop.sandbox.perform(&task, action.step.timeout, told)?;
-    run::judge(ended, label, &action.step, scratch.path())?;
-    let Task::Run(done) = task else { unreachable!("it was made above") };
-    let Run { lowers, scratch: folder, secrets, .. } = *done;
+    let run = prepare(action, inputs, scratch, shop)?;
+    let done = run::performed(run, label, &action.step, (scratch, shop), told)?;
+    let Run { lowers, scratch: folder, secrets, .. } = done;
     let mtime = action.step.mtime;
     run::read_back(&secrets, mtime, scratch, shop, |archive| {
         Task::Gather(Gather { lowers, scratch: folder, archive, places: places(action), mtime })

@@ -13,14 +13,13 @@ use std::path::Path;
 use super::debs::deb;
 use super::error::BuildError;
 use super::roots::{Scratch, below, unpack};
-use super::run_base::{PATH, layer};
+use super::run_base::{PATH, layer, variables};
 use super::run_mounts::copied;
 use super::upstream::Upstream;
 use super::{Workshop, run};
 use crate::action::{ExecAction, RunInput};
 use crate::label::Label;
 use crate::oci::descriptor::Layer;
-use crate::oci::image_env;
 use crate::oci::tar_read::{TarOptions, read_archive};
 use crate::oci::tree::{Entry, EntryKind, Tree};
 use crate::sandbox::outputs::outputs;
@@ -62,10 +61,7 @@ fn env(action: &ExecAction, folder: &Path, shop: &Workshop<'_>) -> Result<Vec<(S
         format!("HOME={}", folder.display()),
         format!("SOURCE_DATE_EPOCH={}", action.step.mtime),
     ];
-    let all = image_env::overlay(&base, &action.step.env);
-    let all = all.map_err(|error| BuildError::LeftBehind(vec![error.to_string()]))?;
-    let pair = |entry: String| entry.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
-    Ok(all.into_iter().filter_map(pair).collect())
+    variables(&base, &action.step)
 }
 
 fn lay_inputs(

@@ -28,12 +28,25 @@ pub fn run(
 ) -> Result<Output, BuildError> {
     roots::clear(shop)?;
     let scratch = Scratch::new(shop)?;
-    let task = Task::Run(Box::new(prepare(action, inputs, &scratch, shop)?));
+    let run = prepare(action, inputs, &scratch, shop)?;
+    let done = performed(run, label, action, (&scratch, shop), told)?;
+    let tree = changed(&done, action, &scratch, shop)?;
+    layer::make(label, &tree, &action.compression, shop)
+}
+
+/// Runs the commands to their end; gives back what they ran with.
+pub(super) fn performed(
+    run: Run,
+    label: &Label,
+    action: &RunAction,
+    (scratch, shop): (&Scratch<'_>, &Workshop<'_>),
+    told: &(dyn Fn(&str) + Sync),
+) -> Result<Run, BuildError> {
+    let task = Task::Run(Box::new(run));
     let ended = shop.sandbox.perform(&task, action.timeout, told)?;
     judge(ended, label, action, scratch.path())?;
     let Task::Run(done) = task else { unreachable!("it was made above") };
-    let tree = changed(&done, action, &scratch, shop)?;
-    layer::make(label, &tree, &action.compression, shop)
+    Ok(*done)
 }
 
 /// All that a run needs, laid out: what a shell in it needs as well.

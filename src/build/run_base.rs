@@ -73,10 +73,7 @@ impl Base {
             .chain(std::iter::once(format!("SOURCE_DATE_EPOCH={}", action.mtime)))
             .chain(self.config.env.iter().cloned())
             .collect::<Vec<_>>();
-        let all =
-            image_env::overlay(&base, &action.env).map_err(|error| BuildError::LeftBehind(vec![error.to_string()]))?;
-        let pair = |entry: String| entry.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
-        Ok(all.into_iter().filter_map(pair).collect())
+        variables(&base, action)
     }
 
     /// Who runs the commands; empty: root.
@@ -89,6 +86,14 @@ impl Base {
         let base = Some(&self.config.working_dir).filter(|path| path.starts_with('/'));
         action.workdir.as_ref().or(base).map_or("/", String::as_str).to_owned()
     }
+}
+
+/// The variables `NAME=VALUE` of a base, those of the action over them.
+pub fn variables(base: &[String], action: &RunAction) -> Result<Vec<(String, String)>, BuildError> {
+    let all = image_env::overlay(base, &action.env);
+    let all = all.map_err(|error| BuildError::LeftBehind(vec![error.to_string()]))?;
+    let pair = |entry: String| entry.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Ok(all.into_iter().filter_map(pair).collect())
 }
 
 /// A layer that was made here.

@@ -65,18 +65,9 @@ impl Sandbox {
         limit: Option<Duration>,
         told: &(dyn Fn(&str) + Sync),
     ) -> Result<Ended, SandboxError> {
-        let (reader, writer) = io::pipe().map_err(SandboxError::Start)?;
-        let copy = writer.try_clone().map_err(SandboxError::Start)?;
-        let mut command = Command::new(&self.program);
-        command.stdout(writer).stderr(copy);
-        let secrets = secrets(task);
-        std::thread::scope(|scope| {
-            // Its end of the pipe is closed with `command`, before the output is waited for.
-            let output = scope.spawn(|| output::follow(reader, &secrets, &|line| told(line)));
-            let answer = start(command, None, task, limit);
-            let last_lines = output.join().unwrap_or_default();
-            Ok(Ended { answer: answer?, last_lines })
-        })
+        let run = |command| start(command, None, task, limit);
+        let (answer, last_lines) = output::caught(Command::new(&self.program), &secrets(task), told, run)?;
+        Ok(Ended { answer, last_lines })
     }
 
     /// Does a task whose last command a person talks to: it has this process's own streams.

@@ -2,7 +2,10 @@
 //! characters are left.
 
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
+use std::process::Command;
+
+use super::error::SandboxError;
 
 /// So many lines are kept for an error.
 const KEPT: usize = 20;
@@ -12,6 +15,25 @@ const LONGEST: usize = 16 << 10;
 const SHORTEST: usize = 4;
 /// What stands in a secret's place.
 const BLOT: &[u8] = b"***";
+
+/// Both outputs of a command, followed while `run` starts it and waits for its end; what that gave, and the last lines. `run`
+/// drops the command once it is started: else its end of the pipe stays open.
+pub(super) fn caught<T>(
+    mut command: Command,
+    secrets: &[Vec<u8>],
+    told: &(dyn Fn(&str) + Sync),
+    run: impl FnOnce(Command) -> Result<T, SandboxError>,
+) -> Result<(T, Vec<String>), SandboxError> {
+    let (reader, writer) = io::pipe().map_err(SandboxError::Start)?;
+    let copy = writer.try_clone().map_err(SandboxError::Start)?;
+    command.stdout(writer).stderr(copy);
+    std::thread::scope(|scope| {
+        let output = scope.spawn(|| follow(reader, secrets, &|line| told(line)));
+        let given = run(command);
+        let last_lines = output.join().unwrap_or_default();
+        Ok((given?, last_lines))
+    })
+}
 
 /// Reads to the end. `told` gets each line; the last ones are the result.
 pub(super) fn follow(from: impl Read, secrets: &[Vec<u8>], told: &dyn Fn(&str)) -> Vec<String> {

@@ -3,7 +3,6 @@
 //! The program starts itself in between, to become the command: so the command dies with this process. Its whole process
 //! group is killed when its time is over, and when it ends.
 
-use std::io;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
@@ -37,17 +36,11 @@ impl Sandbox {
         limit: Option<Duration>,
         told: &(dyn Fn(&str) + Sync),
     ) -> Result<Ended, SandboxError> {
-        let (reader, writer) = io::pipe().map_err(SandboxError::Start)?;
-        let copy = writer.try_clone().map_err(SandboxError::Start)?;
         let mut command = Command::new(&self.program);
         command.args([MARK, OUTSIDE]).args(outside.command).env_clear().envs(outside.env.iter().cloned());
-        command.current_dir(outside.folder).process_group(0).stdin(Stdio::null()).stdout(writer).stderr(copy);
-        std::thread::scope(|scope| {
-            let output = scope.spawn(|| output::follow(reader, &[], &|line| told(line)));
-            let status = waited_for(command, limit);
-            let last_lines = output.join().unwrap_or_default();
-            Ok(Ended { answer: status?.map_or(Answer::TimedOut { command: 0 }, answer), last_lines })
-        })
+        command.current_dir(outside.folder).process_group(0).stdin(Stdio::null());
+        let (status, last_lines) = output::caught(command, &[], told, |command| waited_for(command, limit))?;
+        Ok(Ended { answer: status.map_or(Answer::TimedOut { command: 0 }, answer), last_lines })
     }
 }
 

@@ -80,42 +80,34 @@ const DEPLOY: Attribute =
 const VARS: Attribute = optional("vars", Type::Map(&Type::String), "other values of variables that `[vars]` declares");
 const TARGETS: Attribute = optional("targets", Type::Map(&Type::Table(&[])), "other attributes of targets, by label");
 
+/// What a profile and the developer's own file may both say, behind what only one of them may.
+macro_rules! laid_over {
+    ($own:expr) => {
+        &[
+            $own,
+            REGISTRY,
+            TAG,
+            TAGS,
+            BUILD_BASE,
+            PLATFORM,
+            COMPRESSION,
+            EPOCH,
+            CACHE_FROM,
+            CACHE_TO,
+            FROM_REGISTRY,
+            BUILD,
+            EXTERNAL,
+            DEPLOY,
+            VARS,
+            TARGETS,
+        ]
+    };
+}
+
 /// What may stand in `[profile.NAME]`.
-pub const PROFILE: &[Attribute] = &[
-    optional("inherits", Type::String, "the profile whose settings hold where this one is silent"),
-    REGISTRY,
-    TAG,
-    TAGS,
-    BUILD_BASE,
-    PLATFORM,
-    COMPRESSION,
-    EPOCH,
-    CACHE_FROM,
-    CACHE_TO,
-    FROM_REGISTRY,
-    BUILD,
-    EXTERNAL,
-    DEPLOY,
-    VARS,
-    TARGETS,
-];
+pub const PROFILE: &[Attribute] =
+    laid_over!(optional("inherits", Type::String, "the profile whose settings hold where this one is silent"));
 
 /// What may stand in the developer's own file: what a profile may say, and which one is used.
-pub const LOCAL: &[Attribute] = &[
-    optional("profile", Type::String, "the profile that is used where the call names none"),
-    REGISTRY,
-    TAG,
-    TAGS,
-    BUILD_BASE,
-    PLATFORM,
-    COMPRESSION,
-    EPOCH,
-    CACHE_FROM,
-    CACHE_TO,
-    FROM_REGISTRY,
-    BUILD,
-    EXTERNAL,
-    DEPLOY,
-    VARS,
-    TARGETS,
-];
+pub const LOCAL: &[Attribute] =
+    laid_over!(optional("profile", Type::String, "the profile that is used where the call names none"));

@@ -4,7 +4,7 @@
 //! one. Knows nothing of who fills them in.
 
 use super::git::Field;
-use super::value::{Node, Value};
+use super::value::Value;
 
 const OPEN: char = '\u{10FFFE}';
 const CLOSE: char = '\u{10FFFF}';
@@ -21,22 +21,14 @@ pub fn is_marked(text: &str) -> bool {
 
 /// Whether a value holds a text that has one.
 pub fn any(value: &Value) -> bool {
-    match &value.node {
-        Node::String(text) => is_marked(text),
-        Node::Array(items) => items.iter().any(any),
-        Node::Table(table) => table.0.iter().any(|entry| any(&entry.value)),
-        _ => false,
-    }
+    let mut found = false;
+    value.each_text(&mut |text, _| found |= is_marked(text));
+    found
 }
 
 /// Puts something in the marks' places, where they are a mistake of which more need not be said.
 pub fn blank(value: &mut Value) {
-    match &mut value.node {
-        Node::String(text) => *text = sample(text),
-        Node::Array(items) => items.iter_mut().for_each(blank),
-        Node::Table(table) => table.0.iter_mut().for_each(|entry| blank(&mut entry.value)),
-        _ => {}
-    }
+    value.each_text_mut(&mut |text, _| *text = sample(text));
 }
 
 /// What the text could be, for whoever judges it before git is asked.

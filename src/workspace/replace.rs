@@ -3,7 +3,7 @@
 
 use super::dollars::{self, Reference};
 use super::marks;
-use super::value::{Node, Table, Value};
+use super::value::Table;
 use super::vars::Vars;
 use crate::diagnostic::Diagnostic;
 use crate::span::Span;
@@ -20,7 +20,11 @@ pub struct Replaced {
 /// Replaces in all strings of a table; keys are left as they are.
 pub fn replace(table: &mut Table, vars: &Vars) -> Replaced {
     let mut replacer = Replacer { vars, replaced: Replaced::default() };
-    replacer.table(table);
+    table.each_text_mut(&mut |text, span| {
+        if text.contains("${") {
+            *text = replacer.text(text, span);
+        }
+    });
     replacer.replaced
 }
 
@@ -38,19 +42,6 @@ struct Replacer<'a> {
 }
 
 impl Replacer<'_> {
-    fn table(&mut self, table: &mut Table) {
-        table.0.iter_mut().for_each(|entry| self.value(&mut entry.value));
-    }
-
-    fn value(&mut self, value: &mut Value) {
-        match &mut value.node {
-            Node::String(text) if text.contains("${") => *text = self.text(text, value.span),
-            Node::Array(items) => items.iter_mut().for_each(|item| self.value(item)),
-            Node::Table(table) => self.table(table),
-            _ => {}
-        }
-    }
-
     fn text(&mut self, text: &str, span: Span) -> String {
         let text = dollars::rewrite(text, span, &mut |reference| self.meaning(reference));
         self.replaced.asks_git |= marks::is_marked(&text);

@@ -5,7 +5,6 @@
 use super::git::{Field, Git};
 use super::marks;
 use super::model::Workspace;
-use super::value::{Node, Table, Value};
 use crate::diagnostic::Diagnostic;
 use crate::label::Label;
 use crate::span::{Sources, Span};
@@ -27,7 +26,7 @@ pub fn stamp(workspace: &mut Workspace, labels: &[Label], git: &Git) -> Stamped 
         let Ok(at) = found else { continue };
         let package = &mut workspace.packages[at];
         if let Some(at) = package.position(&label.name) {
-            stamper.table(&mut package.targets[at].table);
+            package.targets[at].table.each_text_mut(&mut |text, span| stamper.text(text, span));
         }
     }
     stamper.stamped
@@ -63,22 +62,14 @@ struct Stamper<'a> {
 }
 
 impl Stamper<'_> {
-    fn table(&mut self, table: &mut Table) {
-        table.0.iter_mut().for_each(|entry| self.value(&mut entry.value));
-    }
-
-    fn value(&mut self, value: &mut Value) {
-        match &mut value.node {
-            Node::String(written) if marks::is_marked(written) => {
-                self.stamped.any = true;
-                match text(written, Some(value.span), self.sources, self.git) {
-                    Ok(filled) => *written = filled,
-                    Err(mistakes) => self.stamped.diagnostics.extend(mistakes),
-                }
-            }
-            Node::Array(items) => items.iter_mut().for_each(|item| self.value(item)),
-            Node::Table(table) => self.table(table),
-            _ => {}
+    fn text(&mut self, written: &mut String, span: Span) {
+        if !marks::is_marked(written) {
+            return;
+        }
+        self.stamped.any = true;
+        match text(written, Some(span), self.sources, self.git) {
+            Ok(filled) => *written = filled,
+            Err(mistakes) => self.stamped.diagnostics.extend(mistakes),
         }
     }
 }

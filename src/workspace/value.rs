@@ -53,6 +53,11 @@ impl Table {
         self.entry(key).map(|entry| &entry.value)
     }
 
+    /// Shows every string in the values, and where it stands, to change it.
+    pub fn each_text_mut(&mut self, visit: &mut dyn FnMut(&mut String, Span)) {
+        self.0.iter_mut().for_each(|entry| entry.value.each_text_mut(visit));
+    }
+
     /// The entry of a key; `None` where it is not written.
     pub fn entry(&self, key: &str) -> Option<&Entry> {
         self.0.iter().find(|entry| entry.key == key)
@@ -89,6 +94,26 @@ impl Value {
         match &mut self.node {
             Node::Table(table) => Some(table),
             _ => None,
+        }
+    }
+
+    /// Shows every string in the value, and where it stands; keys are none of them.
+    pub fn each_text(&self, visit: &mut dyn FnMut(&str, Span)) {
+        match &self.node {
+            Node::String(text) => visit(text, self.span),
+            Node::Array(items) => items.iter().for_each(|item| item.each_text(visit)),
+            Node::Table(table) => table.0.iter().for_each(|entry| entry.value.each_text(visit)),
+            _ => {}
+        }
+    }
+
+    /// The same, to change them.
+    pub fn each_text_mut(&mut self, visit: &mut dyn FnMut(&mut String, Span)) {
+        match &mut self.node {
+            Node::String(text) => visit(text, self.span),
+            Node::Array(items) => items.iter_mut().for_each(|item| item.each_text_mut(visit)),
+            Node::Table(table) => table.each_text_mut(visit),
+            _ => {}
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::super::check::{self, Open, Owner};
 use super::super::schema::Type;
-use super::super::value::{Node, Table, Value};
+use super::super::value::{Table, Value};
 use super::model::{Parameter, Rule};
 use crate::diagnostic::Diagnostic;
 use crate::label::PackagePath;
@@ -42,7 +42,7 @@ pub fn read<'a>(table: &'a Table, rule: &'a Rule, span: Span, here: &PackagePath
 pub fn mistakes(value: &Value, parameter: &Parameter, here: &PackagePath, open: &Open) -> Vec<Diagnostic> {
     let mut found = check::check_value(value, parameter.ty, &parameter.name, here, open);
     if found.is_empty() {
-        each_string(value, &mut |text, span| {
+        value.each_text(&mut |text, span| {
             found.extend(judge(text, span, parameter).filter(|_| !open.contains(&span)));
         });
     }
@@ -60,13 +60,4 @@ fn judge(text: &str, span: Span, parameter: &Parameter) -> Option<Diagnostic> {
         let wanted = format!("does not match `{}`", parameter.pattern().unwrap_or_default());
         Diagnostic::error(format!("`{}` can't be `{text}`", parameter.name)).at(span, wanted)
     })
-}
-
-fn each_string(value: &Value, visit: &mut impl FnMut(&str, Span)) {
-    match &value.node {
-        Node::String(text) => visit(text, value.span),
-        Node::Array(items) => items.iter().for_each(|item| each_string(item, visit)),
-        Node::Table(table) => table.0.iter().for_each(|entry| each_string(&entry.value, visit)),
-        _ => {}
-    }
 }
