@@ -2,6 +2,7 @@
 //!
 //! Read the modules in this order and you have followed the data: ARCHITECTURE.md has the map.
 
+pub mod checkout;
 pub mod compression_level;
 pub mod diagnostic;
 pub mod digest;

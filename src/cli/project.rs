@@ -9,6 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::context::Context;
 use super::error::CliError;
 use crate::cargo::toolchain::Toolchains;
+use crate::checkout::Disk;
 use crate::compression_level::Levels;
 use crate::diagnostic::{Diagnostic, Place, Severity};
 use crate::exit::Exit;
@@ -122,7 +123,9 @@ fn open_under(
     let observed = Observed::default();
     let given = Given { flags: &cx.globals.vars, environment: &cx.globals.vars_of_environment };
     let observed_by = Some(&observed);
-    let options = workspace::Options { schemas: &schemas, profile, given, local, skip: &skip, observed: observed_by };
+    let (skip, checkout) = (&skip, &Disk);
+    let options =
+        workspace::Options { schemas: &schemas, profile, given, local, skip, checkout, observed: observed_by };
     let opened = workspace::open(&root, options);
     let here = opened.settings().package_at(cx.directory().strip_prefix(&root).unwrap_or(Utf8Path::new("")));
     let patterns = patterns(&here)?;

@@ -241,13 +241,13 @@ impl Context for Scene<'_> {
     }
 
     fn text(&self, path: &Utf8Path) -> Result<Option<String>, String> {
-        let full = self.graph.workspace().root.join(path);
-        self.world.observed.note(full.clone());
-        match std::fs::read_to_string(&full) {
+        self.world.observed.note(self.graph.workspace().root.join(path));
+        match self.world.tree.read(path).map(String::from_utf8) {
             Ok(_) if !self.world.tree.contains(path) => {
                 Err(format!("`{path}` leads out of the workspace through a symbolic link"))
             }
-            Ok(text) => Ok(Some(text)),
+            Ok(Ok(text)) => Ok(Some(text)),
+            Ok(Err(_)) => Err(format!("`{path}` can't be read: it is not UTF-8")),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(format!("`{path}` can't be read: {}", reason(&error))),
         }

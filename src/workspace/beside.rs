@@ -10,6 +10,7 @@ use super::places::{DEFAULT_REGISTRY, DEFAULT_TAG};
 use super::root::FILE_NAME;
 use super::text::read_text;
 use super::value::Table;
+use crate::checkout::Checkout;
 use crate::diagnostic::Diagnostic;
 use crate::span::FileId;
 
@@ -23,7 +24,7 @@ pub struct Beside {
 }
 
 /// Reads the settings of the workspace at `path`, which is relative to the folder of this one.
-pub fn read(path: Spanned<&str>, folder: &Utf8Path) -> Result<Beside, Diagnostic> {
+pub fn read(path: Spanned<&str>, folder: &Utf8Path, checkout: &dyn Checkout) -> Result<Beside, Diagnostic> {
     let wrong = |message: String| Diagnostic::error(message).at(path.span, "");
     if path.value.starts_with('/') {
         return Err(wrong(
@@ -31,11 +32,11 @@ pub fn read(path: Spanned<&str>, folder: &Utf8Path) -> Result<Beside, Diagnostic
         ));
     }
     let there = folder.join(path.value);
-    let is_this = there.canonicalize_utf8().ok().is_some_and(|there| folder.canonicalize_utf8().ok() == Some(there));
+    let is_this = checkout.resolve(&there).ok().is_some_and(|there| checkout.resolve(folder).ok() == Some(there));
     if is_this {
         return Err(wrong("`path` leads to this workspace itself".to_owned()));
     }
-    let text = read_text(&there.join(FILE_NAME), FILE_NAME, FileId(0));
+    let text = read_text(checkout, &there.join(FILE_NAME), FILE_NAME, FileId(0));
     if let Some(mistake) = text.mistake {
         let help = "check it out there, or write `registry` instead of `path`";
         return Err(wrong(format!("no workspace is at `{}`: {}", path.value, mistake.message)).help(help));

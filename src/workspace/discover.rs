@@ -10,6 +10,7 @@ use rayon::prelude::*;
 
 use super::ignored::{self, Ignored};
 use super::root::FILE_NAME;
+use crate::checkout::{Checkout, Disk, Kind};
 use crate::diagnostic::Diagnostic;
 use crate::label::{PackagePath, is_name};
 use crate::observed::Observed;
@@ -21,6 +22,7 @@ pub struct Finder<'a> {
     packages: &'a Utf8Path,
     skip: &'a [Utf8PathBuf],
     observed: Option<&'a Observed>,
+    checkout: &'a dyn Checkout,
     /// The folders looked at so far, relative to the root; `None` where no package may be.
     entered: HashMap<Utf8PathBuf, Option<Ignored>>,
 }
@@ -42,7 +44,13 @@ impl<'a> Finder<'a> {
         skip: &'a [Utf8PathBuf],
         observed: Option<&'a Observed>,
     ) -> Finder<'a> {
-        Finder { root, packages, skip, observed, entered: HashMap::new() }
+        Finder { root, packages, skip, observed, checkout: &Disk, entered: HashMap::new() }
+    }
+
+    /// The same in another checkout than what is on disk.
+    #[must_use]
+    pub fn of(self, checkout: &'a dyn Checkout) -> Finder<'a> {
+        Finder { checkout, ..self }
     }
 
     /// Whether the package exists here: of another workspace, none does.
@@ -53,14 +61,14 @@ impl<'a> Finder<'a> {
         let folder = self.packages.join(package.as_str());
         let Some(ignored) = self.enter(&folder) else { return false };
         let file = self.root.join(folder).join(FILE_NAME);
-        file.is_file() && !ignored.leaves_out(&file, false)
+        self.checkout.is_file(&file) && !ignored.leaves_out(&file, false)
     }
 
     /// The package, where it exists, and all below it.
     pub fn below(&mut self, package: &PackagePath) -> Found {
         let folder = self.packages.join(package.as_str());
         let Some(ignored) = self.enter(&folder) else { return Found::default() };
-        let walk = Walk { skip: self.skip, observed: self.observed };
+        let walk = Walk { skip: self.skip, observed: self.observed, checkout: self.checkout };
         walk.folder(&self.root.join(folder), package.as_str(), &ignored)
     }
 
@@ -72,7 +80,7 @@ impl<'a> Finder<'a> {
         self.observed.iter().for_each(|observed| observed.note_folder(&self.root.join(folder)));
         let entered = match folder.parent() {
             Some(parent) => self.enter(parent).and_then(|ignored| self.step(folder, &ignored)),
-            None => Some(Ignored::default().with_file_in(self.root)),
+            None => Some(Ignored::default().with_file_in(self.root, self.checkout)),
         };
         self.entered.insert(folder.to_owned(), entered.clone());
         entered
@@ -80,17 +88,19 @@ impl<'a> Finder<'a> {
 
     fn step(&self, folder: &Utf8Path, outer: &Ignored) -> Option<Ignored> {
         let path = self.root.join(folder);
-        let is_folder = path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir());
+        let is_folder = self.checkout.kind(&path).is_ok_and(|kind| kind == Kind::Folder);
         if !is_folder || self.skip.contains(&path) || outer.leaves_out(&path, true) {
             return None;
         }
-        Some(if path.join(ignored::FILE_NAME).is_file() { outer.with_file_in(&path) } else { outer.clone() })
+        let has_ignore_file = self.checkout.is_file(&path.join(ignored::FILE_NAME));
+        Some(if has_ignore_file { outer.with_file_in(&path, self.checkout) } else { outer.clone() })
     }
 }
 
 struct Walk<'a> {
     skip: &'a [Utf8PathBuf],
     observed: Option<&'a Observed>,
+    checkout: &'a dyn Checkout,
 }
 
 /// What matters of one folder's entries.
@@ -105,7 +115,7 @@ impl Walk<'_> {
     /// `package`: the folder's path as a package.
     fn folder(&self, path: &Utf8Path, package: &str, outer: &Ignored) -> Found {
         self.observed.iter().for_each(|observed| observed.note_folder(path));
-        let listing = match list(path) {
+        let listing = match list(path, self.checkout) {
             Ok(listing) => listing,
             Err(error) => {
                 return Found::from(Diagnostic::error(format!(
@@ -114,7 +124,7 @@ impl Walk<'_> {
                 )));
             }
         };
-        let ignored = if listing.has_ignore_file { outer.with_file_in(path) } else { outer.clone() };
+        let ignored = if listing.has_ignore_file { outer.with_file_in(path, self.checkout) } else { outer.clone() };
         let below = |name: &String| self.child(&path.join(name), name, package, &ignored);
         let mut found = listing.folders.par_iter().map(below).reduce(Found::default, Found::with);
         if listing.is_package && !ignored.leaves_out(&path.join(FILE_NAME), false) {
@@ -131,7 +141,7 @@ impl Walk<'_> {
             let separator = if package.is_empty() { "" } else { "/" };
             return self.folder(path, &format!("{package}{separator}{name}"), ignored);
         }
-        if !path.join(FILE_NAME).is_file() {
+        if !self.checkout.is_file(&path.join(FILE_NAME)) {
             return Found::default();
         }
         Found::from(
@@ -142,16 +152,13 @@ impl Walk<'_> {
 }
 
 /// Asks the folder only, and no entry of it: a walk over many sources is as fast as listing them.
-fn list(path: &Utf8Path) -> std::io::Result<Listing> {
+fn list(path: &Utf8Path, checkout: &dyn Checkout) -> std::io::Result<Listing> {
     let mut listing = Listing::default();
-    for entry in std::fs::read_dir(path)? {
-        let entry = entry?;
-        let kind = entry.file_type()?;
-        let name = entry.file_name();
-        match name.to_str() {
-            Some(FILE_NAME) => listing.is_package = !kind.is_dir(),
-            Some(ignored::FILE_NAME) => listing.has_ignore_file = kind.is_file(),
-            Some(name) if kind.is_dir() => listing.folders.push(name.to_owned()),
+    for entry in checkout.list(path)? {
+        match entry.name.to_str() {
+            Some(FILE_NAME) => listing.is_package = entry.kind != Kind::Folder,
+            Some(ignored::FILE_NAME) => listing.has_ignore_file = entry.kind == Kind::File,
+            Some(name) if entry.kind == Kind::Folder => listing.folders.push(name.to_owned()),
             _ => {}
         }
     }

@@ -13,6 +13,7 @@ use super::places::{DEFAULT_TAG, check_registry, check_tag};
 use super::schema::{Attribute, Type, optional};
 use super::value::{Entry, Value};
 use super::version;
+use crate::checkout::Checkout;
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::label::{Label, PackagePath, is_name};
 use crate::platform::{Platform, PlatformError};
@@ -60,8 +61,11 @@ pub const EXTERNAL: &[Attribute] = &[
     PLATFORMS,
 ];
 
-/// Reads the table `external`. Paths are relative to `folder`.
-pub fn read(entry: &Entry, folder: &Utf8Path) -> (BTreeMap<String, External>, Vec<Diagnostic>) {
+/// The folder that paths are relative to, and in which checkout.
+pub type Within<'a> = (&'a Utf8Path, &'a dyn Checkout);
+
+/// Reads the table `external`.
+pub fn read(entry: &Entry, from: Within<'_>) -> (BTreeMap<String, External>, Vec<Diagnostic>) {
     let (mut externals, mut diagnostics) = (BTreeMap::new(), Vec::new());
     let Some(table) = entry.value.as_table() else {
         let message = "another workspace needs a name: `[external.NAME]`";
@@ -76,13 +80,13 @@ pub fn read(entry: &Entry, folder: &Utf8Path) -> (BTreeMap<String, External>, Ve
         let (registry, span) = (String::new(), *key_span);
         let mut external =
             External { registry, tag, compatible: None, platforms: Vec::new(), path: None, span, of_profile: false };
-        diagnostics.extend(one(key, value, folder, &mut external));
+        diagnostics.extend(one(key, value, from, &mut external));
         externals.insert(key.clone(), external);
     }
     (externals, diagnostics)
 }
 
-fn one(name: &str, value: &Value, folder: &Utf8Path, external: &mut External) -> Vec<Diagnostic> {
+fn one(name: &str, value: &Value, from: Within<'_>, external: &mut External) -> Vec<Diagnostic> {
     let span = external.span;
     let name = format!("[external.{name}]");
     let Some(table) = value.as_table() else {
@@ -96,7 +100,7 @@ fn one(name: &str, value: &Value, folder: &Utf8Path, external: &mut External) ->
         let message = format!("`{name}` doesn't say where its images are taken from");
         diagnostics.push(Diagnostic::error(message).at(span, "").help("write its `registry`, or its `path` on disk"));
     }
-    diagnostics.extend(external.take(&says, folder));
+    diagnostics.extend(external.take(&says, from));
     diagnostics
 }
 
@@ -105,14 +109,14 @@ pub fn lay_over(
     externals: &mut BTreeMap<String, External>,
     attributes: &Attributes<'_>,
     of_profile: bool,
-    folder: &Utf8Path,
+    from: Within<'_>,
 ) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
     for entry in attributes.map("external") {
         match (externals.get_mut(entry.key.value), entry.table()) {
             (Some(external), Some(says)) => {
                 external.of_profile |= of_profile;
-                diagnostics.extend(external.take(&says, folder));
+                diagnostics.extend(external.take(&says, from));
             }
             (None, _) => {
                 let why = "it is declared nowhere, and can't be set again";
@@ -167,11 +171,11 @@ pub fn lock_section<'p>(
 
 impl External {
     /// What stands beside `path` is stronger than what is read there.
-    fn take(&mut self, says: &Attributes<'_>, folder: &Utf8Path) -> Vec<Diagnostic> {
+    fn take(&mut self, says: &Attributes<'_>, (folder, checkout): Within<'_>) -> Vec<Diagnostic> {
         let mut diagnostics = Vec::new();
         if let Some(path) = says.text("path") {
             self.path = Some(path.value.into());
-            match beside::read(path, folder) {
+            match beside::read(path, folder, checkout) {
                 Ok(there) => {
                     self.registry = there.registry;
                     self.tag = Spanned { value: there.tag, span: path.span };

@@ -11,6 +11,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use globset::{GlobBuilder, GlobMatcher};
 
 use super::ignored::{self, Ignored};
+use crate::checkout::{Checkout, Disk, Kind};
 use crate::observed::Observed;
 
 /// One pattern of a `srcs` list, compiled.
@@ -96,6 +97,7 @@ pub fn compile(text: &str) -> Result<GlobMatcher, GlobError> {
 pub struct SourceTree<'a> {
     root: Utf8PathBuf,
     observed: &'a Observed,
+    checkout: &'a dyn Checkout,
     canonical_root: Utf8PathBuf,
     excluded: Vec<Utf8PathBuf>,
     ignores: Mutex<HashMap<Utf8PathBuf, Ignored>>,
@@ -106,7 +108,15 @@ impl<'a> SourceTree<'a> {
     /// folders are looked at; of files, whoever reads them tells.
     pub fn new(root: &Utf8Path, excluded: Vec<Utf8PathBuf>, observed: &'a Observed) -> SourceTree<'a> {
         let canonical_root = root.canonicalize_utf8().unwrap_or_else(|_| root.to_owned());
-        SourceTree { root: root.to_owned(), observed, canonical_root, excluded, ignores: Mutex::default() }
+        let (root, checkout, ignores) = (root.to_owned(), &Disk, Mutex::default());
+        SourceTree { root, observed, checkout, canonical_root, excluded, ignores }
+    }
+
+    /// The same in another checkout than what is on disk.
+    #[must_use]
+    pub fn of(self, checkout: &'a dyn Checkout) -> SourceTree<'a> {
+        let canonical_root = checkout.resolve(&self.root).unwrap_or_else(|_| self.root.clone());
+        SourceTree { checkout, canonical_root, ..self }
     }
 
     /// The files that a list of globs names in a package, relative to the workspace's root and sorted.
@@ -131,7 +141,12 @@ impl<'a> SourceTree<'a> {
     /// Whether the folder that holds a path lies, links resolved, within the workspace.
     pub fn contains(&self, path: &Utf8Path) -> bool {
         let folder = self.root.join(path.parent().unwrap_or(Utf8Path::new("")));
-        folder.canonicalize_utf8().is_ok_and(|real| real.starts_with(&self.canonical_root))
+        self.checkout.resolve(&folder).is_ok_and(|real| real.starts_with(&self.canonical_root))
+    }
+
+    /// The bytes of a file at a path relative to the root; links are followed.
+    pub fn read(&self, path: &Utf8Path) -> std::io::Result<Vec<u8>> {
+        self.checkout.read(&self.root.join(path))
     }
 
     fn one(&self, directory: &Utf8Path, glob: &Glob) -> Result<Vec<Utf8PathBuf>, GlobError> {
@@ -141,7 +156,7 @@ impl<'a> SourceTree<'a> {
         let start = Utf8Path::new(glob.fixed_prefix());
         self.observed.note_folder(&self.root.join(directory).join(start));
         let mut files = Vec::new();
-        if self.root.join(directory).join(start).is_dir() && !self.is_cut_off(directory, start) {
+        if self.checkout.is_folder(&self.root.join(directory).join(start)) && !self.is_cut_off(directory, start) {
             self.walk(directory, start, &mut |path| {
                 if glob.matches(path.as_str()) {
                     files.push(path);
@@ -153,12 +168,11 @@ impl<'a> SourceTree<'a> {
 
     fn literal(&self, directory: &Utf8Path, text: &str) -> Result<Utf8PathBuf, GlobError> {
         let path = directory.join(text);
-        let found = self.root.join(&path).symlink_metadata();
-        let found = found.map_err(|error| match error.kind() {
+        let found = self.checkout.kind(&self.root.join(&path)).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => GlobError::Missing(text.to_owned()),
             _ => GlobError::Unreadable { path: path.clone(), why: error.to_string() },
         })?;
-        if found.is_dir() {
+        if found == Kind::Folder {
             return Err(GlobError::Directory(text.to_owned()));
         }
         // The common case, a file right in its package, needs no resolving of links.
@@ -176,7 +190,8 @@ impl<'a> SourceTree<'a> {
             let full = self.root.join(directory).join(&path);
             self.observed.note_folder(&full);
             let ignored = self.is_ignored(&directory.join(&path), true);
-            ignored || full.is_symlink() || full.join("layers.toml").is_file()
+            let is_link = || self.checkout.kind(&full).is_ok_and(|kind| kind == Kind::Link);
+            ignored || is_link() || self.checkout.is_file(&full.join("layers.toml"))
         })
     }
 
@@ -188,17 +203,17 @@ impl<'a> SourceTree<'a> {
     ) -> Result<(), GlobError> {
         let folder = directory.join(below);
         self.observed.note_folder(&self.root.join(&folder));
-        let unreadable = |error: std::io::Error| GlobError::Unreadable { path: folder.clone(), why: error.to_string() };
-        let entries = self.root.join(&folder).read_dir_utf8().map_err(unreadable)?;
-        let entries = entries.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
-        let is_package = |name: &str| name == "layers.toml";
-        if !below.as_str().is_empty() && entries.iter().any(|entry| is_package(entry.file_name())) {
+        let unreadable = |why: String| GlobError::Unreadable { path: folder.clone(), why };
+        let full = self.root.join(&folder);
+        let entries = self.checkout.list(&full).map_err(|error| unreadable(error.to_string()))?;
+        if !below.as_str().is_empty() && entries.iter().any(|entry| entry.name == "layers.toml") {
             return Ok(());
         }
         for entry in entries {
-            let path = below.join(entry.file_name());
-            let is_directory = entry.file_type().map_err(unreadable)?.is_dir();
-            if self.is_passed_over(entry.path(), &directory.join(&path), is_directory) {
+            let name = entry.name.to_str();
+            let name = name.ok_or_else(|| unreadable(format!("the name {:?} is not UTF-8", entry.name)))?;
+            let (path, is_directory) = (below.join(name), entry.kind == Kind::Folder);
+            if self.is_passed_over(&full.join(name), &directory.join(&path), is_directory) {
                 continue;
             }
             if is_directory { self.walk(directory, &path, visit)? } else { visit(path) }
@@ -224,7 +239,8 @@ impl<'a> SourceTree<'a> {
         let outer = folder.parent().map_or_else(Ignored::default, |parent| self.ignored_in(parent));
         let full = self.root.join(folder);
         self.observed.note_folder(&full);
-        let here = if full.join(ignored::FILE_NAME).is_file() { outer.with_file_in(&full) } else { outer };
+        let has_file = self.checkout.is_file(&full.join(ignored::FILE_NAME));
+        let here = if has_file { outer.with_file_in(&full, self.checkout) } else { outer };
         self.ignores.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.to_owned(), here.clone());
         here
     }

@@ -9,6 +9,8 @@ use camino::Utf8Path;
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
+use crate::checkout::Checkout;
+
 /// The file's name.
 pub const FILE_NAME: &str = ".gitignore";
 
@@ -26,10 +28,14 @@ impl Ignored {
     /// As seen from `folder`, which lies in the folder that `self` is seen from, and has a .gitignore of its own. A
     /// line in it that is no pattern is passed over, as git does.
     #[must_use]
-    pub fn with_file_in(&self, folder: &Utf8Path) -> Ignored {
+    pub fn with_file_in(&self, folder: &Utf8Path, checkout: &dyn Checkout) -> Ignored {
         let mut builder = GitignoreBuilder::new(folder);
-        // The error is about single lines, which git passes over too.
-        let _lines = builder.add(folder.join(FILE_NAME));
+        let bytes = checkout.read(&folder.join(FILE_NAME)).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        for line in text.trim_start_matches('\u{feff}').lines() {
+            // The error is about this line, which git passes over too.
+            let _wrong = builder.add_line(None, line);
+        }
         match builder.build() {
             Ok(own) if !own.is_empty() => Ignored(Some(Arc::new(Level { own, outer: self.clone() }))),
             _ => self.clone(),
@@ -54,6 +60,7 @@ impl Ignored {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkout::Disk;
 
     #[test]
     fn an_inner_file_overrides_an_outer_one() {
@@ -63,8 +70,8 @@ mod tests {
         std::fs::create_dir(&inner).unwrap();
         std::fs::write(root.join(FILE_NAME), "*.log\n/out/\n").unwrap();
         std::fs::write(inner.join(FILE_NAME), "!keep.log\n").unwrap();
-        let outer = Ignored::default().with_file_in(root);
-        let both = outer.with_file_in(&inner);
+        let outer = Ignored::default().with_file_in(root, &Disk);
+        let both = outer.with_file_in(&inner, &Disk);
         assert!(outer.leaves_out(&root.join("x.log"), false));
         assert!(outer.leaves_out(&root.join("out"), true) && !outer.leaves_out(&root.join("out"), false));
         assert!(both.leaves_out(&inner.join("x.log"), false) && !both.leaves_out(&inner.join("keep.log"), false));

@@ -22,6 +22,7 @@ use super::text::{Text, read_text};
 use super::value::Table;
 use super::vars::Given;
 use super::{build_base, declare, overrides, published, read, replace};
+use crate::checkout::Checkout;
 use crate::diagnostic::Diagnostic;
 use crate::label::PackagePath;
 use crate::observed::Observed;
@@ -41,6 +42,8 @@ pub struct Options<'a> {
     pub local: bool,
     /// Absolute folders in which no package is looked for, such as the store.
     pub skip: &'a [Utf8PathBuf],
+    /// What is read. Default: what is on disk.
+    pub checkout: &'a dyn Checkout,
     /// Is told which files and folders are looked at.
     pub observed: Option<&'a Observed>,
 }
@@ -69,7 +72,7 @@ const ROOT_FILE: FileId = FileId(0);
 /// Reads a workspace's settings. `root` is the folder that [`super::root::find_root`] gives.
 pub fn open<'a>(root: &Utf8Path, options: Options<'a>) -> Opened<'a> {
     options.observed.iter().for_each(|observed| observed.note(root.join(FILE_NAME)));
-    let Text { text, mistake } = read_text(&root.join(FILE_NAME), FILE_NAME, ROOT_FILE);
+    let Text { text, mistake } = read_text(options.checkout, &root.join(FILE_NAME), FILE_NAME, ROOT_FILE);
     let mut rest = match &mistake {
         None => parse::parse(&text, ROOT_FILE),
         Some(mistake) => Parsed { broken: vec![0], diagnostics: vec![mistake.clone()], ..Parsed::default() },
@@ -79,17 +82,17 @@ pub fn open<'a>(root: &Utf8Path, options: Options<'a>) -> Opened<'a> {
     let readable = wrong.is_none() && workspace_is_whole(&rest);
     let mut sources = Sources::default();
     sources.add(FILE_NAME.into(), text.as_str().into());
-    let (local, mistakes) =
-        if options.local { read_local(root, options.observed, &mut sources) } else { (None, Vec::new()) };
+    let (local, mistakes) = if options.local { read_local(root, &options, &mut sources) } else { (None, Vec::new()) };
     diagnostics.extend(mistakes);
     let top = Span::new(ROOT_FILE, 0..text.find('\n').unwrap_or(text.len()));
-    let call = read::Call { profile: options.profile, given: options.given, local };
+    let call = read::Call { profile: options.profile, given: options.given, local, checkout: options.checkout };
     let read::Root { settings, diagnostics: mistakes, asks_git } = read::read(&mut rest.table, root, call, top);
     let beside = settings.externals.values().filter_map(|external| external.path.as_ref());
     let beside: Vec<Utf8PathBuf> = beside.map(|path| root.join(path).join(FILE_NAME)).collect();
     options.observed.iter().for_each(|observed| beside.iter().for_each(|path| observed.note(path.clone())));
-    let (lock, of_lock) = read_lock(root, options.observed, &mut sources);
-    let (rules, of_rules) = template::read(root, &settings.vars, options.schemas, options.observed, &mut sources);
+    let (lock, of_lock) = read_lock(root, &options, &mut sources);
+    let looking = (options.checkout, options.observed);
+    let (rules, of_rules) = template::read(root, &settings.vars, options.schemas, looking, &mut sources);
     match wrong {
         // What else seems wrong may be right in that version.
         Some(wrong) => diagnostics.push(wrong),
@@ -107,14 +110,14 @@ pub fn open<'a>(root: &Utf8Path, options: Options<'a>) -> Opened<'a> {
 }
 
 /// The developer's own file, as the second of the sources; `None` where there is none, or its syntax is wrong.
-fn read_local(root: &Utf8Path, observed: Option<&Observed>, sources: &mut Sources) -> (Option<Table>, Vec<Diagnostic>) {
+fn read_local(root: &Utf8Path, options: &Options<'_>, sources: &mut Sources) -> (Option<Table>, Vec<Diagnostic>) {
     let path = root.join(LOCAL_FILE);
-    observed.iter().for_each(|observed| observed.note(path.clone()));
-    if path.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+    options.observed.iter().for_each(|observed| observed.note(path.clone()));
+    if is_missing(&path, options.checkout) {
         return (None, Vec::new());
     }
     let file = FileId(sources.len());
-    let Text { text, mistake } = read_text(&path, LOCAL_FILE, file);
+    let Text { text, mistake } = read_text(options.checkout, &path, LOCAL_FILE, file);
     let parsed = match mistake {
         None => parse::parse(&text, file),
         Some(mistake) => Parsed { broken: vec![0], diagnostics: vec![mistake], ..Parsed::default() },
@@ -124,20 +127,24 @@ fn read_local(root: &Utf8Path, observed: Option<&Observed>, sources: &mut Source
 }
 
 /// The lock file, as the next of the sources; a workspace that has none has nothing locked.
-fn read_lock(root: &Utf8Path, observed: Option<&Observed>, sources: &mut Sources) -> (LockFile, Vec<Diagnostic>) {
+fn read_lock(root: &Utf8Path, options: &Options<'_>, sources: &mut Sources) -> (LockFile, Vec<Diagnostic>) {
     let path = root.join(lock_file::FILE_NAME);
-    observed.iter().for_each(|observed| observed.note(path.clone()));
-    if path.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+    options.observed.iter().for_each(|observed| observed.note(path.clone()));
+    if is_missing(&path, options.checkout) {
         return (LockFile::default(), Vec::new());
     }
     let file = FileId(sources.len());
-    let Text { text, mistake } = read_text(&path, lock_file::FILE_NAME, file);
+    let Text { text, mistake } = read_text(options.checkout, &path, lock_file::FILE_NAME, file);
     let (lock, mistakes) = match mistake {
         None => LockFile::parse(&text, file),
         Some(mistake) => (LockFile::default(), vec![mistake]),
     };
     sources.add(lock_file::FILE_NAME.into(), text.into());
     (lock, mistakes)
+}
+
+fn is_missing(path: &Utf8Path, checkout: &dyn Checkout) -> bool {
+    checkout.kind(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 
 /// Whether the syntax of `[workspace]` is right, without which nothing can be said of the packages.
@@ -175,7 +182,8 @@ impl Opened<'_> {
     fn packages(&mut self, wanted: &[TargetPattern]) -> Read {
         let settings = self.settings.clone();
         let root = self.root.clone();
-        let mut finder = Finder::new(&root, &settings.packages, self.options.skip, self.options.observed);
+        let Options { skip, observed, checkout, .. } = self.options;
+        let mut finder = Finder::new(&root, &settings.packages, skip, observed).of(checkout);
         let mut read = Read::default();
         let here: Vec<TargetPattern> = wanted.iter().filter(|pattern| is_here(pattern)).cloned().collect();
         let mut wave = select(&here, &mut finder, &mut read);
@@ -249,7 +257,7 @@ impl Opened<'_> {
     fn file(&self, package: PackagePath, file: FileId) -> FileRead {
         let path = self.settings.folder(&package).join(FILE_NAME);
         self.options.observed.iter().for_each(|observed| observed.note(self.root.join(&path)));
-        let text = read_text(&self.root.join(&path), path.as_str(), file);
+        let text = read_text(self.options.checkout, &self.root.join(&path), path.as_str(), file);
         let mut parsed = match text.mistake {
             None => parse::parse(&text.text, file),
             Some(mistake) => Parsed { broken: vec![0], diagnostics: vec![mistake], ..Parsed::default() },

@@ -16,6 +16,7 @@ use super::settings::{BuildBase, Compression, CompressionFormat, DeployKind, Sai
 use super::value::{Entry, Node, Table, Value};
 use super::vars::{self, Given};
 use super::{apt, external, marks, overrides, registries, replace, version};
+use crate::checkout::Checkout;
 use crate::compression_level::Levels;
 use crate::diagnostic::Diagnostic;
 use crate::label::{Label, PackagePath};
@@ -41,6 +42,8 @@ pub struct Call<'a> {
     pub given: Given<'a>,
     /// The developer's own file, where it is read.
     pub local: Option<Table>,
+    /// Where folders and other workspaces are looked for.
+    pub checkout: &'a dyn Checkout,
 }
 
 /// What the root's file says.
@@ -57,7 +60,8 @@ pub struct Root {
 /// Takes `[workspace]`, `[profile]`, `[external]`, `[registry]`, `[apt]` and `[vars]` out of the root file's table and reads them; in
 /// what is left, dollars are replaced. `folder` is the root, `top` the place to complain at when `[workspace]` is missing.
 pub fn read(root: &mut Table, folder: &Utf8Path, call: Call<'_>, top: Span) -> Root {
-    let mut reader = Reader { folder, settings: Settings::default(), diagnostics: Vec::new(), asks_git: false };
+    let (settings, checkout) = (Settings::default(), call.checkout);
+    let mut reader = Reader { folder, checkout, settings, diagnostics: Vec::new(), asks_git: false };
     let local = call.local.is_some();
     let mut overlays = overlays::of(take(root, "profile"), call.local, call.profile);
     reader.settings.local = local;
@@ -69,7 +73,7 @@ pub fn read(root: &mut Table, folder: &Utf8Path, call: Call<'_>, top: Span) -> R
         None => reader.diagnostics.push(Diagnostic::error("the root's layers.toml has no `[workspace]`").at(top, "")),
     }
     if let Some(entry) = take(root, "external") {
-        let (externals, mistakes) = external::read(&entry, folder);
+        let (externals, mistakes) = external::read(&entry, (folder, checkout));
         reader.settings.externals = externals;
         reader.settings.tables.push(entry);
         reader.diagnostics.extend(mistakes);
@@ -99,6 +103,7 @@ fn take(table: &mut Table, key: &str) -> Option<Entry> {
 
 struct Reader<'a> {
     folder: &'a Utf8Path,
+    checkout: &'a dyn Checkout,
     settings: Settings,
     diagnostics: Vec<Diagnostic>,
     asks_git: bool,
@@ -218,7 +223,8 @@ impl Reader<'_> {
         let of_profile = overlay.by != By::Local;
         let shown = self.settings.tables.iter_mut().filter(|table| table.key == "external");
         shown.for_each(|table| attributes.get("external").into_iter().for_each(|over| external::merge(table, over)));
-        self.diagnostics.extend(external::lay_over(&mut self.settings.externals, &attributes, of_profile, self.folder));
+        let within = (self.folder, self.checkout);
+        self.diagnostics.extend(external::lay_over(&mut self.settings.externals, &attributes, of_profile, within));
         match attributes.str("deploy") {
             Some("compose") => self.settings.deploy = DeployKind::Compose,
             Some("kubernetes") => self.settings.deploy = DeployKind::Kubernetes,
@@ -342,7 +348,7 @@ impl Reader<'_> {
             let message = "`packages` is a folder below the workspace's root".to_owned();
             return self.refuse(written.span, Err(message));
         }
-        if !self.folder.join(path).is_dir() {
+        if !self.checkout.is_folder(&self.folder.join(path)) {
             return self.refuse(written.span, Err(format!("there is no folder `{path}`")));
         }
         self.settings.packages = path.into();

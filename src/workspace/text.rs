@@ -4,6 +4,7 @@
 
 use camino::Utf8Path;
 
+use crate::checkout::Checkout;
 use crate::diagnostic::Diagnostic;
 use crate::reason::reason;
 use crate::span::{FileId, Span};
@@ -17,8 +18,8 @@ pub struct Text {
 }
 
 /// Reads a file that messages call `shown`; what can't be read is an empty text and a mistake.
-pub fn read_text(path: &Utf8Path, shown: &str, file: FileId) -> Text {
-    match std::fs::read(path).map(String::from_utf8) {
+pub fn read_text(checkout: &dyn Checkout, path: &Utf8Path, shown: &str, file: FileId) -> Text {
+    match checkout.read(path).map(String::from_utf8) {
         Ok(Ok(text)) => Text { text, mistake: None },
         Ok(Err(error)) => {
             let at = error.utf8_error().valid_up_to();

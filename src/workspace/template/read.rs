@@ -16,6 +16,7 @@ use super::compile::{Compiler, Names};
 use super::judge;
 use super::model::{Part, Rule, Rules};
 use super::parameter;
+use crate::checkout::Checkout;
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::label::{PackagePath, is_name};
 use crate::observed::Observed;
@@ -48,15 +49,15 @@ pub fn read(
     root: &Utf8Path,
     vars: &Vars,
     schemas: &[&'static RuleSchema],
-    observed: Option<&Observed>,
+    (checkout, observed): (&dyn Checkout, Option<&Observed>),
     sources: &mut Sources,
 ) -> (Rules, Vec<Diagnostic>) {
     let mut reader = Reader { vars, rules: Rules { complete: true, ..Rules::default() }, diagnostics: Vec::new() };
     observed.iter().for_each(|observed| observed.note(root.join(FOLDER)));
-    for path in reader.files(root) {
+    for path in reader.files(root, checkout) {
         observed.iter().for_each(|observed| observed.note(root.join(&path)));
         let file = FileId(sources.len());
-        let text = read_text(&root.join(&path), path.as_str(), file);
+        let text = read_text(checkout, &root.join(&path), path.as_str(), file);
         let parsed = match text.mistake {
             None => parse::parse(&text.text, file),
             Some(mistake) => Parsed { broken: vec![0], diagnostics: vec![mistake], ..Parsed::default() },
@@ -77,15 +78,15 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// The files, relative to the root, in the order of their names.
-    fn files(&mut self, root: &Utf8Path) -> Vec<Utf8PathBuf> {
+    fn files(&mut self, root: &Utf8Path, checkout: &dyn Checkout) -> Vec<Utf8PathBuf> {
         let folder = root.join(FOLDER);
         let list = || -> std::io::Result<Vec<String>> {
-            let entries = std::fs::read_dir(&folder)?;
-            entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+            let entries = checkout.list(&folder)?.into_iter();
+            Ok(entries.map(|entry| entry.name.to_string_lossy().into_owned()).collect())
         };
         let mut names = match list() {
             Ok(names) => names,
-            Err(_) if !folder.is_dir() => Vec::new(),
+            Err(_) if !checkout.is_folder(&folder) => Vec::new(),
             Err(error) => {
                 let message = format!("the folder `{FOLDER}` can't be read: {}", reason(&error));
                 self.diagnostics.push(Diagnostic::error(message));
