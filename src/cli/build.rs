@@ -5,7 +5,7 @@ use std::io::Write;
 
 use super::context::Context;
 use super::error::CliError;
-use super::patterns::Patterns;
+use super::patterns::{self, ListedPatterns};
 use super::project::{Project, Selected};
 use super::unchanged::Call;
 use super::work::{Results, Work};
@@ -20,7 +20,7 @@ use crate::store::Store;
 pub struct Args {
     /// What to build.
     #[command(flatten)]
-    pub patterns: Patterns,
+    pub patterns: ListedPatterns,
     /// Whether the verb was not written.
     #[arg(skip)]
     pub bare: bool,
@@ -28,7 +28,8 @@ pub struct Args {
 
 /// Builds what the patterns name.
 pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
-    let call = Call::new(&args.patterns.patterns, cx);
+    let Some((patterns, listed)) = args.patterns.all(cx)? else { return Ok(()) };
+    let call = if listed { None } else { Call::new(&patterns, cx) };
     let store = call.is_some().then(|| project::open_store(cx)).transpose()?;
     if let (Some(call), Some(store)) = (&call, &store)
         && let Some((answer, summary)) = call.recall(store)?
@@ -36,7 +37,8 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
         cx.listener().event(Event::Done(summary));
         return Ok(cx.out.write_all(answer.text.as_bytes())?);
     }
-    let project = project::open(&args.patterns.patterns, cx)?;
+    let mut project = project::open(&patterns, cx)?;
+    project.listed = listed;
     let store = store.map_or_else(|| project::open_store(cx), Ok)?;
     build(project, call, args.bare, &store, cx)?;
     Ok(store.finish()?)
@@ -46,6 +48,10 @@ fn build(project: Project, call: Option<Call>, bare: bool, store: &Store, cx: &m
     let mut selected = project.select(cx)?;
     images::only_here(&project, &mut selected)?;
     checks::leave_out(&project, &mut selected);
+    if project.listed && selected.targets.is_empty() {
+        patterns::nothing_to_do(cx);
+        return Ok(());
+    }
     let (some_check, all_checks) = checks::any_and_all(&selected);
     if bare && all_checks {
         return check::check(&project, &selected, store, None, cx);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::context::Context;
 use super::error::CliError;
-use super::patterns::Patterns;
+use super::patterns::{self, ListedPatterns};
 use super::project::{Project, Selected};
 use super::work::{Results, Work};
 use super::{checks, dry_run, project};
@@ -23,7 +23,7 @@ use crate::ui::check_report::{self, Fault, Row, Verdict};
 pub struct Args {
     /// What to check: tests by label; wildcards take all tests that there are.
     #[command(flatten)]
-    pub patterns: Patterns,
+    pub patterns: ListedPatterns,
     /// How to show what became of them. Default: table; with --json: json
     #[arg(long, value_enum)]
     pub output: Option<Output>,
@@ -42,9 +42,15 @@ pub enum Output {
 
 /// Checks what the patterns name.
 pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
-    let project = project::open(&args.patterns.patterns, cx)?;
+    let Some((patterns, listed)) = args.patterns.all(cx)? else { return Ok(()) };
+    let mut project = project::open(&patterns, cx)?;
+    project.listed = listed;
     let mut selected = project.select(cx)?;
     checks::only(&project, &mut selected)?;
+    if listed && selected.targets.is_empty() {
+        patterns::nothing_to_do(cx);
+        return Ok(());
+    }
     let store = project::open_store(cx)?;
     check(&project, &selected, &store, args.output, cx)?;
     Ok(store.finish()?)

@@ -8,6 +8,7 @@ use super::work::{Results, Work};
 use crate::exit::Exit;
 use crate::graph::{TargetGraph, TargetId};
 use crate::label::Label;
+use crate::pattern::TargetPattern;
 use crate::workspace::Target;
 
 /// The attribute of images and indexes that names tests.
@@ -21,8 +22,8 @@ fn is_check(target: &Target) -> bool {
 pub fn leave_out(project: &Project, selected: &mut Selected<'_>) {
     let graph = &selected.graph;
     let named = |label: &Label| {
-        let names = |pattern: &&crate::pattern::TargetPattern| !pattern.is_wildcard() && pattern.names(label);
-        project.patterns.iter().any(|pattern| !pattern.negative && names(&pattern))
+        let names = |pattern: &&TargetPattern| !pattern.is_wildcard() && pattern.names(label);
+        !project.listed && project.patterns.iter().any(|pattern| !pattern.negative && names(&pattern))
     };
     selected.targets.retain(|id| !is_check(graph.target(*id)) || named(&graph.target(*id).label));
 }
@@ -40,7 +41,8 @@ pub fn only(project: &Project, selected: &mut Selected<'_>) -> Result<(), CliErr
     let other = selected.targets.iter().copied().find(|id| !is_check(selected.graph.target(*id)));
     let named = |id: TargetId| {
         let label = &selected.graph.target(id).label;
-        project.patterns.iter().any(|pattern| !pattern.negative && !pattern.is_wildcard() && pattern.names(label))
+        let names = |pattern: &TargetPattern| !pattern.negative && !pattern.is_wildcard() && pattern.names(label);
+        !project.listed && project.patterns.iter().any(names)
     };
     let named =
         selected.targets.iter().copied().filter(|id| !is_check(selected.graph.target(*id))).find(|id| named(*id));
@@ -49,7 +51,7 @@ pub fn only(project: &Project, selected: &mut Selected<'_>) -> Result<(), CliErr
     }
     let some = !selected.targets.is_empty();
     selected.targets.retain(|id| is_check(selected.graph.target(*id)));
-    if some && other.is_some() && selected.targets.is_empty() {
+    if some && other.is_some() && !project.listed && selected.targets.is_empty() {
         let patterns: Vec<String> = project.patterns.iter().map(|pattern| format!("`{}`", pattern.text)).collect();
         return Err(CliError::new(Exit::NothingMatched, format!("no checks among {}", patterns.join(" "))));
     }

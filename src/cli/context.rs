@@ -9,7 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::environment::Environment;
 use super::error::CliError;
 use super::global::{Flags, Globals, Verbosity, is_dumb};
-use super::process::{Interrupts, Process};
+use super::process::{Input, Interrupts, Process};
 use crate::event::Listener;
 use crate::exit::Exit;
 use crate::ui::{self, stream::Stream, style::Style};
@@ -25,6 +25,8 @@ pub struct Context {
     pub out: Stream,
     /// All else goes here.
     pub err: Stream,
+    /// What comes in.
+    pub input: Input,
     /// For verbs that run until they are stopped.
     pub interrupts: Interrupts,
 }
@@ -39,8 +41,8 @@ impl Context {
         if !globals.directory.is_dir() {
             return Err(CliError::usage(format!("no such folder: {} (from -C)", globals.directory)));
         }
-        let Process { environment, out, err, interrupts, .. } = process;
-        Ok(Context { globals, environment, out, err, interrupts })
+        let Process { environment, out, err, input, interrupts, .. } = process;
+        Ok(Context { globals, environment, out, err, input, interrupts })
     }
 
     /// The folder that relative labels, patterns and paths are taken from; absolute.

@@ -59,7 +59,7 @@ pub fn descriptor(Blob { digest, size }: Blob, media_type: &str) -> Descriptor {
 pub fn only_images(project: &Project, selected: &mut Selected<'_>, verb: &str) -> Result<(), CliError> {
     let is_image =
         |target: TargetId| !matches!(selected.graph.target(target).rule.purpose, Purpose::Layer | Purpose::Test);
-    let named = project.patterns.iter().all(|pattern| !pattern.is_wildcard());
+    let named = !project.listed && project.patterns.iter().all(|pattern| !pattern.is_wildcard());
     let other = selected.targets.iter().find(|target| !is_image(**target));
     if let (true, Some(other)) = (named, other) {
         let Target { label, rule, .. } = selected.graph.target(*other);
@@ -96,7 +96,7 @@ fn only(
     project: &Project,
     selected: &mut Selected<'_>,
 ) -> Result<(), CliError> {
-    let named = project.patterns.iter().all(|pattern| !pattern.is_wildcard());
+    let named = !project.listed && project.patterns.iter().all(|pattern| !pattern.is_wildcard());
     let other = selected.targets.iter().map(|id| selected.graph.target(*id)).find(|target| !fits(target));
     if let (true, Some(other)) = (named, other) {
         return Err(CliError::usage(format!("{} {otherwise}", other.label)));

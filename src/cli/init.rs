@@ -172,15 +172,21 @@ const STEPS: [(&str, &str); 4] = [
 mod tests {
     use super::*;
     use crate::cli::global::Flags;
-    use crate::cli::process::{Interrupts, Process};
+    use crate::cli::process::{Input, Interrupts, Process};
     use crate::exit::Exit;
     use crate::ui::stream::{Captured, Stream};
 
     fn init(folder: &Utf8Path, directory: Option<&str>) -> (Result<(), CliError>, Captured) {
         let ((out, captured), (err, _)) = (Stream::memory(), Stream::memory());
         let environment = [("HOME".into(), "/nowhere".into())].into_iter().collect();
-        let process =
-            Process { environment, directory: Ok(folder.into()), out, err, interrupts: Interrupts::default() };
+        let process = Process {
+            environment,
+            directory: Ok(folder.into()),
+            out,
+            err,
+            interrupts: Interrupts::default(),
+            input: Input::empty(),
+        };
         let mut context = Context::new(Flags::default(), process).unwrap();
         (run(&Args { directory: directory.map(Into::into) }, &mut context), captured)
     }

@@ -2,6 +2,8 @@
 //!
 //! [`run`] takes arguments and a [`process::Process`], and gives an exit code. Nothing imports this module.
 
+pub mod affected;
+mod affected_sides;
 pub mod build;
 pub mod check;
 pub mod checks;
@@ -109,6 +111,7 @@ fn dispatch(verb: &Verb, context: &mut Context) -> Result<(), CliError> {
         Verb::Explain(args) => explain::run(args, context),
         Verb::Config(args) => config::run(args, context),
         Verb::Query(args) => query::run(args, context),
+        Verb::Affected(args) => affected::run(args, context),
         Verb::Registry(args) => registry::run(args, context),
         Verb::Doctor(args) => doctor::run(args, context),
         Verb::Schema(args) => schema::run(args, context),
@@ -142,7 +145,7 @@ fn refuse(refusal: Refusal, mut process: Process, style: Style) -> Exit {
 
 #[cfg(test)]
 mod tests {
-    use super::process::Interrupts;
+    use super::process::{Input, Interrupts};
     use super::*;
     use crate::ui::stream::{Captured, Stream};
 
@@ -155,7 +158,8 @@ mod tests {
     fn layerbuild(args: &[&str]) -> Ended {
         let ((out, captured_out), (err, captured_err)) = (Stream::memory(), Stream::memory());
         let environment = [("HOME".into(), "/nowhere".into())].into_iter().collect();
-        let process = Process { environment, directory: Ok("/".into()), out, err, interrupts: Interrupts::default() };
+        let (directory, interrupts, input) = (Ok("/".into()), Interrupts::default(), Input::empty());
+        let process = Process { environment, directory, out, err, input, interrupts };
         let args = ["layerbuild"].iter().chain(args).map(OsString::from).collect();
         Ended { exit: command(args, process), out: captured_out, err: captured_err }
     }

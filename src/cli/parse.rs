@@ -9,8 +9,8 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use super::error::CliError;
 use super::global::{ColorChoice, Flags};
 use super::{
-    build, check, completions, config, diff, doctor, env, explain, export, help, init, load, lock, ls, patterns,
-    promote, push, query, registry, schema, shell, status,
+    affected, build, check, completions, config, diff, doctor, env, explain, export, help, init, load, lock, ls,
+    patterns, promote, push, query, registry, schema, shell, status,
 };
 use crate::diagnostic::nearest;
 
@@ -57,6 +57,7 @@ pub enum Verb {
     Explain(explain::Args),
     Config(config::Args),
     Query(query::Args),
+    Affected(affected::Args),
     Registry(registry::Args),
     Doctor(doctor::Args),
     Schema(schema::Args),

@@ -3,6 +3,14 @@
 //! Knows nothing of what a pattern means; `-//p/x` takes away from what stands to its left.
 
 use std::ffi::{OsStr, OsString};
+use std::io;
+
+use camino::Utf8PathBuf;
+
+use super::context::Context;
+use super::error::CliError;
+use super::global::Verbosity;
+use crate::exit::Exit;
 
 /// Patterns of a verb, left to right as written.
 #[derive(Debug, Clone, clap::Args)]
@@ -10,6 +18,52 @@ pub struct Patterns {
     /// Labels and patterns: //p:t, //p, :t, //p/..., //p:all; -//p/x takes away, left to right
     #[arg(value_name = "PATTERN", required = true, value_parser = read)]
     pub patterns: Vec<String>,
+}
+
+/// Patterns of a verb, left to right as written, or a list of them that a program made.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ListedPatterns {
+    /// Labels and patterns: //p:t, //p, :t, //p/..., //p:all; -//p/x takes away, left to right
+    #[arg(value_name = "PATTERN", required_unless_present = "targets_from", value_parser = read)]
+    pub patterns: Vec<String>,
+    /// Take the patterns of a file, one a line; `-` is stdin. Targets that the verb doesn't take are passed over
+    #[arg(long, value_name = "FILE", conflicts_with = "patterns")]
+    pub targets_from: Option<Utf8PathBuf>,
+}
+
+impl ListedPatterns {
+    /// The patterns, and whether they are such a list; `None` where there is nothing in it, which is said.
+    pub fn all(&self, cx: &mut Context) -> Result<Option<(Vec<String>, bool)>, CliError> {
+        let Some(file) = &self.targets_from else { return Ok(Some((self.patterns.clone(), false))) };
+        let text = if file == "-" { cx.input.text() } else { std::fs::read_to_string(cx.path(file)) };
+        let listed = lines(&text.map_err(|error| unreadable(file.as_str(), &error))?);
+        if listed.is_empty() {
+            nothing_to_do(cx);
+        }
+        Ok((!listed.is_empty()).then_some((listed, true)))
+    }
+}
+
+fn unreadable(file: &str, error: &io::Error) -> CliError {
+    let what = if file == "-" { "the list of targets on stdin".to_owned() } else { format!("`{file}`") };
+    let told = CliError::io(format!("cannot read {what}"), error);
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::InvalidData => CliError { exit: Exit::Usage, ..told },
+        _ => told,
+    }
+}
+
+/// Says on stderr that a list named nothing that the verb takes.
+pub fn nothing_to_do(cx: &Context) {
+    if cx.globals.verbosity != Verbosity::Quiet && !cx.globals.json {
+        cx.err.line("nothing to do");
+    }
+}
+
+/// One pattern a line; what stands behind a `#` at its beginning, or nothing, is none.
+fn lines(text: &str) -> Vec<String> {
+    let lines = text.lines().map(str::trim);
+    lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect()
 }
 
 /// Whether a word can only be meant as a label or pattern: no verb looks like that.
@@ -43,6 +97,12 @@ pub fn read(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_has_a_pattern_a_line_and_may_have_comments() {
+        assert_eq!(lines("# affected\n\n //a:b \r\n-//c/...\n"), ["//a:b", "-//c/..."]);
+        assert_eq!(lines("\n# none\n"), [""; 0]);
+    }
 
     #[test]
     fn labels_are_told_from_verbs() {

@@ -4,7 +4,8 @@
 //! that runs until it is stopped asks to be told instead, once.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
-use std::io;
+use std::fmt;
+use std::io::{self, Read};
 use std::panic::PanicHookInfo;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,8 +29,32 @@ pub struct Process {
     pub out: Stream,
     /// All else goes here.
     pub err: Stream,
+    /// What comes in.
+    pub input: Input,
     /// What becomes of an interrupt.
     pub interrupts: Interrupts,
+}
+
+/// What comes in, for whoever asks.
+pub struct Input(Box<dyn Read + Send + Sync>);
+
+impl Input {
+    /// Nothing.
+    pub fn empty() -> Input {
+        Input(Box::new(io::empty()))
+    }
+
+    /// All of it, which must be text.
+    pub fn text(&mut self) -> io::Result<String> {
+        let mut text = String::new();
+        self.0.read_to_string(&mut text).map(|_| text)
+    }
+}
+
+impl fmt::Debug for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Input")
+    }
 }
 
 /// What becomes of SIGINT and SIGTERM: they end the process, unless somebody asked to be told of the next one.
@@ -54,8 +79,8 @@ impl Interrupts {
 impl Process {
     /// With the process's own streams.
     pub fn new(environment: Environment, directory: io::Result<PathBuf>) -> Process {
-        let (out, err) = (Stream::stdout(), Stream::stderr());
-        Process { environment, directory, out, err, interrupts: Interrupts::default() }
+        let (out, err, input) = (Stream::stdout(), Stream::stderr(), Input(Box::new(io::stdin())));
+        Process { environment, directory, out, err, input, interrupts: Interrupts::default() }
     }
 
     /// Makes panics readable and interrupts end with their code.

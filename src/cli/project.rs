@@ -2,14 +2,15 @@
 //!
 //! Everything that is wrong with the workspace is reported at once, whichever stage found it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::context::Context;
 use super::error::CliError;
 use crate::cargo::toolchain::Toolchains;
-use crate::checkout::Disk;
+use crate::checkout::{Checkout, Disk};
 use crate::compression_level::Levels;
 use crate::diagnostic::{Diagnostic, Place, Severity};
 use crate::exit::Exit;
@@ -18,7 +19,8 @@ use crate::label::{Label, PackagePath};
 use crate::observed::Observed;
 use crate::oci::compress::{Compression, Format};
 use crate::pattern::{PatternError, TargetPattern};
-use crate::plan::lower::{Lowered, World, lower, mistakes};
+use crate::plan::lower::{Lowered, World, lower, mistakes, survey};
+use crate::plan::then::Then;
 use crate::reference::RegistryBase;
 use crate::rules::{self, Defaults};
 use crate::span::{Sources, Span};
@@ -28,6 +30,7 @@ use crate::workspace::git::Git;
 use crate::workspace::globs::SourceTree;
 use crate::workspace::marks;
 use crate::workspace::overlays::LOCAL_FILE;
+use crate::workspace::revision::Revision;
 use crate::workspace::settings::{CompressionFormat, Settings, SourceDateEpoch};
 use crate::workspace::stamp::{self, Stamped};
 use crate::workspace::vars::Given;
@@ -47,6 +50,11 @@ pub struct Project {
     pub toolchains: Toolchains,
     /// What git says, where it is asked.
     pub git: Git,
+    /// Whether the patterns are a list that a program made: targets that a verb doesn't take are passed over, as wildcards
+    /// do.
+    pub listed: bool,
+    /// The commit whose files these are; `None`: what is on disk.
+    revision: Option<Arc<Revision>>,
     /// Whether any target that the patterns reach holds something of git's.
     stamped: bool,
     diagnostics: Vec<Diagnostic>,
@@ -110,27 +118,58 @@ pub fn under(profile: Option<&str>, cx: &Context) -> Result<Project, CliError> {
     Ok(project)
 }
 
+/// The same of a commit, without the developer's own file. `git`: what git says of that commit.
+pub fn open_at(revision: Arc<Revision>, git: Git, texts: &[String], cx: &Context) -> Result<Project, CliError> {
+    let which = Which { profile: cx.globals.profile.as_deref(), local: false, at: Some((revision, git)) };
+    let mut project =
+        read(which, cx, |here| TargetPattern::parse_all(texts, here).map_err(|errors| malformed(&errors, cx)))?;
+    project.stamp();
+    Ok(project)
+}
+
 fn open_under(
     profile: Option<&str>,
     local: bool,
     cx: &Context,
     patterns: impl FnOnce(&PackagePath) -> Result<Vec<TargetPattern>, CliError>,
 ) -> Result<Project, CliError> {
-    let root = workspace::root::find_root(cx.directory())
-        .map_err(|error| CliError::usage(error.to_string()).hint(error.hint()))?;
+    read(Which { profile, local, at: None }, cx, patterns)
+}
+
+/// Which workspace is meant.
+struct Which<'a> {
+    profile: Option<&'a str>,
+    local: bool,
+    /// The commit that has it, and its git; `None`: what is on disk.
+    at: Option<(Arc<Revision>, Git)>,
+}
+
+/// The root of the workspace around the current folder.
+pub fn root(cx: &Context) -> Result<Utf8PathBuf, CliError> {
+    workspace::root::find_root(cx.directory()).map_err(|error| CliError::usage(error.to_string()).hint(error.hint()))
+}
+
+fn read(
+    Which { profile, local, at }: Which<'_>,
+    cx: &Context,
+    patterns: impl FnOnce(&PackagePath) -> Result<Vec<TargetPattern>, CliError>,
+) -> Result<Project, CliError> {
+    let root = root(cx)?;
+    let (revision, git) = at.unzip();
     let skip = [cx.globals.cache_dir.clone()];
     let schemas = rules::schemas();
     let observed = Observed::default();
     let given = Given { flags: &cx.globals.vars, environment: &cx.globals.vars_of_environment };
     let observed_by = Some(&observed);
-    let (skip, checkout) = (&skip, &Disk);
+    let skip = &skip;
+    let checkout: &dyn Checkout = revision.as_deref().map_or(&Disk, |revision| revision);
     let options =
         workspace::Options { schemas: &schemas, profile, given, local, skip, checkout, observed: observed_by };
     let opened = workspace::open(&root, options);
     let here = opened.settings().package_at(cx.directory().strip_prefix(&root).unwrap_or(Utf8Path::new("")));
     let patterns = patterns(&here)?;
     let (workspace, mut diagnostics) = opened.load(&patterns);
-    let git = Git::new(&root, cx.environment.iter().collect());
+    let git = git.unwrap_or_else(|| Git::new(&root, cx.environment.iter().collect()));
     if workspace.settings.local && git.tracks(LOCAL_FILE) {
         diagnostics.push(
             Diagnostic::warning(format!("git keeps `{LOCAL_FILE}`, which is one developer's own"))
@@ -139,7 +178,21 @@ fn open_under(
     }
     let toolchains = Toolchains::new(cx.environment.iter().collect());
     let (color, err) = (cx.err_style().color, cx.err.clone());
-    Ok(Project { workspace, patterns, here, observed, toolchains, git, stamped: false, diagnostics, color, err })
+    let (listed, stamped) = (false, false);
+    Ok(Project {
+        workspace,
+        patterns,
+        here,
+        observed,
+        toolchains,
+        git,
+        listed,
+        revision,
+        stamped,
+        diagnostics,
+        color,
+        err,
+    })
 }
 
 /// Opens the store; says so when it has to wait for another process.
@@ -210,6 +263,14 @@ impl Project {
         let (graph, found) = graph::build(&self.workspace);
         let errors: Vec<Diagnostic> = self.diagnostics.iter().chain(&found).cloned().collect();
         if has_errors(&errors) { Err(self.diagnosed(Exit::Usage, &errors)) } else { Ok(graph) }
+    }
+
+    /// The graph, or the first thing that is wrong, as a phrase.
+    pub fn graph_or_mistake(&self) -> Result<TargetGraph<'_>, String> {
+        let (graph, found) = graph::build(&self.workspace);
+        let mut all = self.diagnostics.iter().chain(&found);
+        let mistake = all.find(|diagnostic| diagnostic.severity == Severity::Error);
+        mistake.map_or(Ok(graph), |mistake| Err(mistake.message.clone()))
     }
 
     /// The graph, and the targets that the patterns mean; wildcards pass over what the profile takes as published.
@@ -345,12 +406,37 @@ impl Project {
         self.in_world(store, cx, lower)?.map_err(|errors| self.diagnosed(Exit::Usage, &errors))
     }
 
+    /// The actions of all targets of a graph as far as they can be made, and what is wrong with the others.
+    pub fn survey(
+        &self,
+        graph: &TargetGraph<'_>,
+        store: &Store,
+        cx: &Context,
+    ) -> Result<(Lowered, BTreeMap<Label, Vec<Diagnostic>>), CliError> {
+        let (defaults, targets) = (self.defaults(cx)?, graph.ids().collect::<Vec<_>>());
+        self.in_world(store, cx, |world| survey(graph, &targets, &defaults, world))
+    }
+
+    /// Where images are published, and under which tags, as written: what git says in these is not filled in.
+    pub fn places(&self, cx: &Context) -> [(&'static str, String); 3] {
+        let Settings { registry, tag, tags, .. } = &self.workspace.settings;
+        let registry = cx.globals.registry.as_ref().unwrap_or(registry);
+        [("registry", registry.clone()), ("tag", marks::spelled(tag)), ("tags", marks::spelled(&tags.join(", ")))]
+    }
+
     /// Does something that looks at sources; what was hashed for it is kept.
     fn in_world<T>(&self, store: &Store, cx: &Context, work: impl FnOnce(&World<'_>) -> T) -> Result<T, CliError> {
         let trust = if cx.globals.hash_content { Trust::Nothing } else { Trust::Stat };
         let files = store.file_hashes(self.workspace.root.as_std_path(), trust)?;
         let tree = SourceTree::new(&self.workspace.root, vec![cx.globals.cache_dir.clone()], &self.observed);
-        let done = work(&World { tree: &tree, files: &files, toolchains: &self.toolchains, observed: &self.observed });
+        let (toolchains, observed) = (&self.toolchains, &self.observed);
+        let done = match self.revision.as_deref() {
+            None => work(&World { tree: &tree, files: &files, toolchains, observed }),
+            Some(revision) => {
+                let (tree, then) = (tree.of(revision), Then { revision, files: &files, toolchains });
+                work(&World { tree: &tree, files: &then, toolchains: &then, observed })
+            }
+        };
         files.save()?;
         Ok(done)
     }

@@ -5,7 +5,7 @@ use std::io::Write;
 use super::context::Context;
 use super::error::CliError;
 use super::images::{self, BuiltImage};
-use super::patterns::Patterns;
+use super::patterns::{self, ListedPatterns};
 use super::published::Published;
 use super::work::Work;
 use super::{checks, dry_run, project, registries};
@@ -19,7 +19,7 @@ use crate::registry::ClientConfig;
 pub struct Args {
     /// What to push.
     #[command(flatten)]
-    pub patterns: Patterns,
+    pub patterns: ListedPatterns,
     /// Tag to set; may be given several times. Default: the workspace's tag
     #[arg(long = "tag", value_name = "TAG")]
     pub tags: Vec<String>,
@@ -27,10 +27,16 @@ pub struct Args {
 
 /// Publishes what the patterns name.
 pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
-    let project = project::open(&args.patterns.patterns, cx)?;
+    let Some((patterns, listed)) = args.patterns.all(cx)? else { return Ok(()) };
+    let mut project = project::open(&patterns, cx)?;
+    project.listed = listed;
     let mut selected = project.select(cx)?;
     images::only_images(&project, &mut selected, "pushed")?;
     images::only_built(&project, &mut selected)?;
+    if listed && selected.targets.is_empty() {
+        patterns::nothing_to_do(cx);
+        return Ok(());
+    }
     checks::add(&mut selected);
     let to = Destination {
         registry: project.registry(cx)?,

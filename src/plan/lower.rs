@@ -2,13 +2,16 @@
 //!
 //! Reads sources through [`World`] alone; knows nothing of keys or caches.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use camino::{Utf8Path, Utf8PathBuf};
 use rayon::prelude::*;
 
 use super::extras::Extras;
 use super::requirements::contradictions;
-use crate::action::{Action, ActionGraph, ActionId, Fetch, Operation, RunBase};
-use crate::cargo::toolchain::{ToolchainError, Toolchains};
+use crate::action::{Action, ActionGraph, ActionId, Fetch, IndexAction, Operation, RunBase};
+use crate::cargo::toolchain::{Toolchain, ToolchainError, Toolchains};
 use crate::diagnostic::Diagnostic;
 use crate::graph::{TargetGraph, TargetId};
 use crate::label::Label;
@@ -30,6 +33,18 @@ pub trait Identify: Sync {
     fn identify(&self, paths: &[Utf8PathBuf]) -> Vec<Result<rules::Source, String>>;
 }
 
+/// Which Rust counts where.
+pub trait Compilers: Sync {
+    /// The toolchain that counts in a folder, absolute.
+    fn of(&self, folder: &Utf8Path) -> Result<Arc<Toolchain>, ToolchainError>;
+}
+
+impl Compilers for Toolchains {
+    fn of(&self, folder: &Utf8Path) -> Result<Arc<Toolchain>, ToolchainError> {
+        Toolchains::of(self, folder)
+    }
+}
+
 /// The source tree: which files there are, and what they are.
 pub struct World<'a> {
     /// Expands globs.
@@ -37,7 +52,7 @@ pub struct World<'a> {
     /// Hashes files.
     pub files: &'a dyn Identify,
     /// What compiles Rust programs.
-    pub toolchains: &'a Toolchains,
+    pub toolchains: &'a dyn Compilers,
     /// Is told which files are read.
     pub observed: &'a Observed,
 }
@@ -66,10 +81,7 @@ pub fn lower(
     world: &World<'_>,
 ) -> Result<Lowered, Vec<Diagnostic>> {
     let closure = graph.closure(targets.iter().copied());
-    let mut of = vec![None; graph.len()];
-    for (index, target) in closure.iter().enumerate() {
-        of[target.index()] = Some(ActionId(index as u32));
-    }
+    let of = places(graph, &closure);
     let extras = Extras::after(closure.len());
     let scene = Scene { graph, of: &of, world, defaults, extras, judging: false };
     let lowered: Vec<_> = closure.par_iter().map(|target| scene.lower(*target)).collect();
@@ -89,6 +101,44 @@ pub fn lower(
     let unlocked = actions.iter().filter_map(|action| scene.unlocked(action));
     let wrong: Vec<Diagnostic> = unlocked.chain(scene.foreign_layers(&actions)).collect();
     if wrong.is_empty() { Ok(Lowered { graph: ActionGraph { actions }, of }) } else { Err(wrong) }
+}
+
+/// The actions of targets and all that they need as far as they can be made, with what is wrong with each of the others.
+/// These have an action too, which does nothing.
+pub fn survey(
+    graph: &TargetGraph<'_>,
+    targets: &[TargetId],
+    defaults: &Defaults,
+    world: &World<'_>,
+) -> (Lowered, BTreeMap<Label, Vec<Diagnostic>>) {
+    let closure = graph.closure(targets.iter().copied());
+    let of = places(graph, &closure);
+    let scene = Scene { graph, of: &of, world, defaults, extras: Extras::after(closure.len()), judging: false };
+    let lowered: Vec<_> = closure.par_iter().map(|target| (*target, scene.lower(*target))).collect();
+    let (mut actions, mut failed) = (Vec::with_capacity(lowered.len()), BTreeMap::new());
+    for (target, result) in lowered {
+        let label = &graph.target(target).label;
+        actions.push(result.unwrap_or_else(|mistakes| {
+            failed.insert(label.clone(), mistakes);
+            nothing(label)
+        }));
+    }
+    let actions = scene.extras.complete(actions);
+    (Lowered { graph: ActionGraph { actions }, of }, failed)
+}
+
+/// The action of each target, which stand in the order of the closure.
+fn places(graph: &TargetGraph<'_>, closure: &[TargetId]) -> Vec<Option<ActionId>> {
+    let mut of = vec![None; graph.len()];
+    for (index, target) in closure.iter().enumerate() {
+        of[target.index()] = Some(ActionId(index as u32));
+    }
+    of
+}
+
+fn nothing(label: &Label) -> Action {
+    let index = IndexAction { images: Vec::new(), annotations: BTreeMap::new() };
+    Action { label: label.clone(), variant: None, operation: Operation::Index(index) }
 }
 
 /// What rules find wrong with targets of a graph that has mistakes already: of those that the loader found sound, each by

@@ -1,27 +1,49 @@
 //! Source keys: what each target is made of, before anything is built.
 //!
 //! The action key's walk with the inputs' source keys in place of what they gave: resolved attributes, source contents
-//! and those of everything below. Any revision has it without a build; what `affected` will compare.
+//! and those of everything below. Any revision has it without a build: what `affected` compares.
 
 use crate::action::key::{self, Inputs};
-use crate::action::{ActionGraph, ActionId};
+use crate::action::record::Component;
+use crate::action::{Action, ActionGraph, ActionId};
 use crate::digest::Digest;
 
 /// The source key of each action, by id. `None` only where actions need one another in a circle, which no graph has.
 pub fn source_keys(graph: &ActionGraph) -> Vec<Option<Digest>> {
-    let mut known = Known { graph, keys: vec![None; graph.actions.len()] };
-    for id in graph.inputs_first() {
-        known.keys[id.index()] = key::source_key(graph.get(id), &known);
-    }
-    known.keys
+    SourceKeys::but(graph, &|_| false).keys
 }
 
-struct Known<'a> {
-    graph: &'a ActionGraph,
+/// The source keys of a graph's actions.
+#[derive(Debug)]
+pub struct SourceKeys<'a> {
+    /// The graph.
+    pub graph: &'a ActionGraph,
     keys: Vec<Option<Digest>>,
 }
 
-impl Inputs for Known<'_> {
+impl<'a> SourceKeys<'a> {
+    /// Those of all actions but the ones of which it isn't known what they are, and all that stands on these.
+    pub fn but(graph: &'a ActionGraph, unknown: &dyn Fn(&Action) -> bool) -> SourceKeys<'a> {
+        let mut known = SourceKeys { graph, keys: vec![None; graph.actions.len()] };
+        for id in graph.inputs_first() {
+            let action = graph.get(id);
+            known.keys[id.index()] = if unknown(action) { None } else { key::source_key(action, &known) };
+        }
+        known
+    }
+
+    /// An action's; `None` where it isn't known.
+    pub fn of(&self, id: ActionId) -> Option<Digest> {
+        self.keys[id.index()]
+    }
+
+    /// What it is made of, as `explain` shows it; `None` where that isn't known.
+    pub fn components(&self, id: ActionId) -> Option<Vec<Component>> {
+        self.of(id).and_then(|_| key::components(self.graph.get(id), self))
+    }
+}
+
+impl Inputs for SourceKeys<'_> {
     fn digest(&self, id: ActionId) -> Option<Digest> {
         self.keys[id.index()]
     }

@@ -2,6 +2,7 @@
 //!
 //! Everything writes to a stream that it is given. Nothing but `cli` imports this module.
 
+pub mod affected_report;
 pub mod check_report;
 pub mod json;
 pub mod live;

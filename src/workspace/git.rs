@@ -3,6 +3,7 @@
 //! Knows nothing of targets. Digits of a revision are cut at a fixed length: what git finds short enough differs by clone.
 
 use std::ffi::OsString;
+use std::io::{self, Seek as _, Write as _};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
@@ -48,6 +49,8 @@ pub enum GitError {
 pub struct Git {
     root: Utf8PathBuf,
     variables: Vec<(OsString, OsString)>,
+    /// What `describe` describes.
+    head: String,
     revision: OnceLock<Result<String, GitError>>,
     dirty: OnceLock<Result<bool, GitError>>,
     describe: OnceLock<Result<String, GitError>>,
@@ -102,7 +105,20 @@ impl Git {
     /// The git of the workspace in `root`; `variables`: the environment that git runs in. Nothing is asked yet.
     pub fn new(root: &Utf8Path, variables: Vec<(OsString, OsString)>) -> Git {
         let (revision, dirty, describe, branch) = Default::default();
-        Git { root: root.to_owned(), variables, revision, dirty, describe, branch }
+        Git { root: root.to_owned(), variables, head: "HEAD".to_owned(), revision, dirty, describe, branch }
+    }
+
+    /// The same as it was when a commit had just been checked out. Which branch that was, git doesn't know: it is none that
+    /// there can be.
+    #[must_use]
+    pub fn at(&self, commit: &str) -> Git {
+        let then = Git::new(&self.root, self.variables.clone());
+        let short: String = commit.chars().take(SHORT).collect();
+        // Each is set for the first time.
+        let _ = then.revision.set(Ok(commit.to_owned()));
+        let _ = then.dirty.set(Ok(false));
+        let _ = then.branch.set(Ok(format!("branch-of-{short}-is-unknown")));
+        Git { head: commit.to_owned(), ..then }
     }
 
     /// A field's value.
@@ -121,6 +137,25 @@ impl Git {
         self.run(&["ls-files", "--error-unmatch", "--", path]).is_ok_and(|output| output.status.success())
     }
 
+    /// Those of the paths, relative to the workspace's root, that git ignores and doesn't keep.
+    pub fn ignores<'p>(&self, paths: impl Iterator<Item = &'p str>) -> Result<Vec<String>, GitError> {
+        let asked: Vec<u8> = paths.flat_map(|path| path.bytes().chain([0])).collect();
+        if asked.is_empty() {
+            return Ok(Vec::new());
+        }
+        let failed = |error: io::Error| GitError::Missing(crate::reason::reason(&error));
+        let mut questions = tempfile::tempfile().map_err(failed)?;
+        questions.write_all(&asked).and_then(|()| questions.rewind()).map_err(failed)?;
+        let mut git = self.command(&["check-ignore", "-z", "--stdin"]);
+        let output = git.stdin(questions).output().map_err(failed)?;
+        let told = String::from_utf8_lossy(&output.stdout);
+        match output.status.code() {
+            // 1 says that none of them is.
+            Some(0 | 1) => Ok(told.split_terminator('\0').map(str::to_owned).collect()),
+            _ => Err(refusal(&output)),
+        }
+    }
+
     fn revision(&self) -> Result<String, GitError> {
         let ask = || match self.run(&["rev-parse", "--verify", "--quiet", "HEAD^{commit}"])? {
             output if output.status.code() == Some(1) => Err(GitError::NoCommit),
@@ -137,7 +172,8 @@ impl Git {
     fn describe(&self) -> Result<String, GitError> {
         let ask = || {
             self.revision()?;
-            let told = answer(&self.run(&["describe", "--tags", "--always", &format!("--abbrev={SHORT}")])?)?;
+            let abbrev = format!("--abbrev={SHORT}");
+            let told = answer(&self.run(&["describe", "--tags", "--always", &abbrev, &self.head])?)?;
             Ok(if self.dirty()? { format!("{told}-dirty") } else { told })
         };
         self.describe.get_or_init(ask).clone()
@@ -151,11 +187,28 @@ impl Git {
     }
 
     fn run(&self, arguments: &[&str]) -> Result<Output, GitError> {
+        self.command(arguments).output().map_err(|error| GitError::Missing(crate::reason::reason(&error)))
+    }
+
+    /// What git prints, whole; any failure is an error.
+    pub(super) fn bytes(&self, arguments: &[&str]) -> Result<Vec<u8>, GitError> {
+        let output = self.run(arguments)?;
+        if output.status.success() { Ok(output.stdout) } else { Err(refusal(&output)) }
+    }
+
+    /// What git prints, without the line's end; `None` where it says no by exit code 1.
+    pub(super) fn line(&self, arguments: &[&str]) -> Result<Option<String>, GitError> {
+        let output = self.run(arguments)?;
+        if output.status.code() == Some(1) { Ok(None) } else { answer(&output).map(Some) }
+    }
+
+    /// A call of git in the workspace's folder, with nothing on stdin.
+    pub(super) fn command(&self, arguments: &[&str]) -> Command {
         let kept = self.variables.iter().filter(|(name, _)| LEFT_OUT.iter().all(|left_out| name != left_out));
         let mut git = Command::new("git");
         git.arg("-C").arg(&self.root).args(arguments).stdin(Stdio::null());
         git.env_clear().envs(kept.cloned()).env("LC_ALL", "C").env("GIT_OPTIONAL_LOCKS", "0");
-        git.output().map_err(|error| GitError::Missing(crate::reason::reason(&error)))
+        git
     }
 }
 
@@ -164,11 +217,15 @@ fn answer(output: &Output) -> Result<String, GitError> {
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned());
     }
+    Err(refusal(output))
+}
+
+fn refusal(output: &Output) -> GitError {
     let told = String::from_utf8_lossy(&output.stderr);
     if told.contains("not a git repository") {
-        return Err(GitError::NoRepository);
+        return GitError::NoRepository;
     }
-    Err(GitError::Refused(told.lines().next().unwrap_or("it failed without a word").to_owned()))
+    GitError::Refused(told.lines().next().unwrap_or("it failed without a word").to_owned())
 }
 
 #[cfg(test)]

@@ -3,19 +3,23 @@
 //! In order: `root` finds the file, `settings` reads what holds for all, `load` reads the packages that are wanted
 //! (`discover` finds them, `parse` reads, `overrides` lays over, `declare` and `check` judge). `template` is the workspace's
 //! own rules; `lock_file` is what was found outside; `stamp` puts in what git says, once it is known which targets are
-//! wanted; `print` writes a target as TOML again. `json_schema` tells editors what `schema` and the rules say.
+//! wanted; `print` writes a target as TOML again. `json_schema` tells editors what `schema` and the rules say. `commits` and
+//! `revision` give the files of a git commit to read instead of those on disk.
 
 pub mod apt;
 pub mod attributes;
 mod beside;
 pub mod build_base;
 pub mod check;
+pub mod commits;
 mod declare;
 mod discover;
 mod dollars;
 mod duplicate;
 pub mod external;
 pub mod git;
+mod git_objects;
+mod git_tree;
 pub mod globs;
 pub mod ignored;
 pub mod json_schema;
@@ -36,6 +40,7 @@ mod published;
 pub mod read;
 pub mod registries;
 mod replace;
+pub mod revision;
 pub mod root;
 pub mod schema;
 pub mod settings;

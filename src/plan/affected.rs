@@ -1,0 +1,179 @@
+//! What is made of something else than in another plan, and the root cause of each: the component that differs first.
+//!
+//! Compares source keys, so nothing need be built on either side. Knows nothing of git, nor where the plans come from.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::source_key::SourceKeys;
+use super::why::{self, Change};
+use crate::action::record::Component;
+use crate::action::{ActionGraph, ActionId};
+use crate::diagnostic::Diagnostic;
+use crate::label::Label;
+
+/// The plan that is compared with.
+pub struct Then<'a> {
+    keys: SourceKeys<'a>,
+    failed: &'a BTreeMap<Label, Vec<Diagnostic>>,
+    by_name: HashMap<String, ActionId>,
+}
+
+/// Why an action is made of something else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    /// The target in which it lies.
+    pub target: String,
+    /// What differs, on one line.
+    pub text: String,
+    /// The source file that it is about, relative to the workspace's root.
+    pub file: Option<String>,
+    /// The value then; `None` where there was none.
+    pub old: Option<String>,
+    /// The value now; `None` where there is none.
+    pub new: Option<String>,
+    /// How much else differs in that target.
+    pub more: usize,
+}
+
+/// What differs.
+#[derive(Debug, Default)]
+pub struct Comparison {
+    /// The cause of each action that is made of something else, by id.
+    pub causes: Vec<Option<Cause>>,
+    /// The source files of these, relative to the workspace's root.
+    pub files: BTreeSet<String>,
+}
+
+/// The origin of a component that is a source file: behind it stands the path.
+const FILE: &str = "file ";
+/// Values longer than that are cut.
+const LONG: usize = 40;
+
+impl<'a> Then<'a> {
+    /// `failed`: what could not be planned, and why.
+    pub fn new(graph: &'a ActionGraph, failed: &'a BTreeMap<Label, Vec<Diagnostic>>) -> Then<'a> {
+        let keys = SourceKeys::but(graph, &|action| failed.contains_key(&action.label));
+        let by_name = graph.ids().map(|id| (graph.note_name(id), id)).collect();
+        Then { keys, failed, by_name }
+    }
+
+    /// The action that had this name, where it is known what it was made of.
+    pub fn known(&self, name: &str) -> Option<ActionId> {
+        self.by_name.get(name).copied().filter(|id| self.keys.of(*id).is_some())
+    }
+}
+
+/// Compares all actions of a plan with those of the same names.
+pub fn compare(now: &SourceKeys<'_>, then: &Then<'_>) -> Comparison {
+    let mut found = Comparison { causes: vec![None; now.graph.actions.len()], files: BTreeSet::new() };
+    for id in now.graph.inputs_first() {
+        let cause = Compared { now, then, id, causes: &found.causes }.cause();
+        if cause.is_some() {
+            let origins = now.components(id).unwrap_or_default().into_iter().filter_map(|it| it.origin);
+            found.files.extend(origins.filter_map(|origin| origin.strip_prefix(FILE).map(str::to_owned)));
+        }
+        found.causes[id.index()] = cause;
+    }
+    found
+}
+
+/// One action, those below it done.
+struct Compared<'a> {
+    now: &'a SourceKeys<'a>,
+    then: &'a Then<'a>,
+    id: ActionId,
+    causes: &'a [Option<Cause>],
+}
+
+impl Compared<'_> {
+    fn cause(&self) -> Option<Cause> {
+        let Some(old) = self.then.by_name.get(&self.now.graph.note_name(self.id)) else {
+            return Some(self.said("it is new".to_owned()));
+        };
+        let key = self.now.of(self.id);
+        if key.is_some() && key == self.then.keys.of(*old) {
+            return None;
+        }
+        if let Some(mistakes) = self.then.failed.get(&self.now.graph.get(self.id).label) {
+            let why = mistakes.first().map(|mistake| mistake.message.as_str()).unwrap_or_default();
+            return Some(self.said(format!("what it was made of is not known: {why}")));
+        }
+        let components = self.now.components(self.id).zip(self.then.keys.components(*old));
+        let own = components.as_ref().and_then(|(now, then)| self.differs(*old, now, then));
+        Some(own.or_else(|| self.inherited()).unwrap_or_else(|| self.said("it stands on something else".to_owned())))
+    }
+
+    fn said(&self, text: String) -> Cause {
+        Cause { target: self.name(self.id), text, file: None, old: None, new: None, more: 0 }
+    }
+
+    fn name(&self, id: ActionId) -> String {
+        self.now.graph.get(id).name()
+    }
+
+    /// The cause of the first input that has one.
+    fn inherited(&self) -> Option<Cause> {
+        let inputs = self.now.graph.get(self.id).operation.inputs();
+        inputs.into_iter().find_map(|input| self.causes[input.index()].clone())
+    }
+
+    /// What differs first that is not an input which is itself made of something else.
+    fn differs(&self, old: ActionId, now: &[Component], then: &[Component]) -> Option<Cause> {
+        let inputs_of = |graph: &ActionGraph, id: ActionId| -> HashMap<String, ActionId> {
+            graph.get(id).operation.inputs().into_iter().map(|input| (graph.get(input).name(), input)).collect()
+        };
+        let (inputs, before) = (inputs_of(self.now.graph, self.id), inputs_of(self.then.keys.graph, old));
+        let changes = why::changes(then, now);
+        let is_input = |origin: &String| inputs.contains_key(origin) || before.contains_key(origin);
+        let (below, own): (Vec<&Change>, Vec<&Change>) =
+            changes.iter().partition(|change| change.origin.as_ref().is_some_and(is_input));
+        if let [first, rest @ ..] = own.as_slice() {
+            return Some(Cause { more: rest.len(), ..self.of_change(first) });
+        }
+        // Another input than before, or one more or less: an input that is only another itself has its own cause.
+        let origin_then = |name: &str| then.iter().find(|it| it.name == name).and_then(|it| it.origin.clone());
+        let replaced = |change: &&&Change| change.new.is_none() || origin_then(&change.name) != change.origin;
+        let change = below.iter().find(replaced)?;
+        Some(self.said(match (origin_then(&change.name), &change.new, &change.origin) {
+            (Some(old), Some(_), Some(new)) => format!("{} changed: {old} → {new}", change.name),
+            (None, _, Some(new)) => format!("{} is new: {new}", change.name),
+            (old, ..) => format!("{} is gone: was {}", change.name, old.unwrap_or_default()),
+        }))
+    }
+
+    fn of_change(&self, change: &Change) -> Cause {
+        let file = change.origin.as_deref().and_then(|origin| origin.strip_prefix(FILE)).map(str::to_owned);
+        let subject = file.as_ref().map_or_else(|| change.name.clone(), |file| format!("file {file}"));
+        let text = match (&change.old, &change.new) {
+            (None, Some(_)) if file.is_some() => format!("{subject} is new"),
+            (Some(_), None) if file.is_some() => format!("{subject} is gone"),
+            (Some(old), Some(new)) if file.is_some() && content(old) != content(new) => format!("{subject} changed"),
+            (None, Some(new)) => format!("{subject} is new: {}", cut(new)),
+            (Some(old), None) => format!("{subject} is gone: was {}", cut(old)),
+            (Some(old), Some(new)) => {
+                let (old, new) = apart(old, new);
+                format!("{subject} changed: {} → {}", cut(old), cut(new))
+            }
+            (None, None) => subject,
+        };
+        let (old, new) = (change.old.clone(), change.new.clone());
+        Cause { target: self.name(self.id), text, file, old, new, more: 0 }
+    }
+}
+
+/// What stands before the mode.
+fn content(value: &str) -> &str {
+    value.split(" mode ").next().unwrap_or(value)
+}
+
+/// Both values from the word on in which they differ.
+fn apart<'v>(old: &'v str, new: &'v str) -> (&'v str, &'v str) {
+    let same = old.char_indices().zip(new.char_indices()).take_while(|((_, a), (_, b))| a == b);
+    let word = same.filter(|((_, c), _)| *c == ' ').last().map_or(0, |((at, _), _)| at + 1);
+    (&old[word..], &new[word..])
+}
+
+fn cut(value: &str) -> String {
+    let line: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if line.chars().count() <= LONG { line } else { line.chars().take(LONG - 1).chain(['…']).collect() }
+}

@@ -1,0 +1,71 @@
+//! Sources and toolchains as a git commit had them, for rules to see.
+//!
+//! What the work tree has unchanged is hashed there, by the store's memory of files.
+
+use std::sync::Arc;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::lower::{Compilers, Identify};
+use crate::cargo::toolchain::{Toolchain, ToolchainError, Toolchains};
+use crate::rules::Source;
+use crate::store::FileHashes;
+use crate::workspace::revision::{Held, Revision};
+
+/// What a commit had.
+pub struct Then<'a> {
+    /// The commit.
+    pub revision: &'a Revision,
+    /// What is on disk.
+    pub files: &'a FileHashes,
+    /// What compiles on this machine.
+    pub toolchains: &'a Toolchains,
+}
+
+/// What rustup goes by.
+const CHOOSES: [&str; 2] = ["rust-toolchain.toml", "rust-toolchain"];
+
+impl Identify for Then<'_> {
+    fn identify(&self, paths: &[Utf8PathBuf]) -> Vec<Result<Source, String>> {
+        let held: Vec<_> = paths.iter().map(|path| self.revision.held(path)).collect();
+        let is_on_disk = |held: &Result<Held, String>| match held {
+            Ok(Held::OnDisk { path, .. }) => Some(path.clone()),
+            _ => None,
+        };
+        let on_disk: Vec<Utf8PathBuf> = held.iter().filter_map(is_on_disk).collect();
+        let mut seen = if on_disk.is_empty() { Vec::new() } else { self.files.identify(&on_disk) }.into_iter();
+        let mut source = |held: Held| match held {
+            Held::OnDisk { path, executable } => match seen.next() {
+                Some(Ok(Source::File { digest, size, stamp, .. })) => {
+                    Ok(Source::File { digest, size, executable, stamp })
+                }
+                // Gone meanwhile, or something in its place.
+                _ => self.revision.from_objects(&path).map(plain),
+            },
+            other => Ok(plain(other)),
+        };
+        held.into_iter().map(|held| held.and_then(&mut source)).collect()
+    }
+}
+
+fn plain(held: Held) -> Source {
+    match held {
+        Held::File { digest, size, executable } => Source::File { digest, size, executable, stamp: None },
+        Held::Link(target) => Source::Link(target),
+        Held::OnDisk { .. } => unreachable!("what comes from git's objects is not on disk"),
+    }
+}
+
+impl Compilers for Then<'_> {
+    /// The one that counts now, where nothing that chooses it has changed.
+    fn of(&self, folder: &Utf8Path) -> Result<Arc<Toolchain>, ToolchainError> {
+        let places = folder.ancestors().flat_map(|folder| CHOOSES.map(|name| folder.join(name)));
+        match places.into_iter().find(|path| self.revision.is_changed(path)) {
+            Some(path) => Err(ToolchainError {
+                message: format!("another Rust toolchain may have counted: {path} was another"),
+                help: "nothing is wrong: this is what changed".to_owned(),
+            }),
+            None => self.toolchains.of(folder),
+        }
+    }
+}

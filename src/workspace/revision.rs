@@ -1,0 +1,372 @@
+//! The files of a git commit as a checkout of it would have them, read from git's objects without one.
+//!
+//! What the work tree has unchanged is read there: that spares git the reading, and is right whatever git makes of a file
+//! when it is checked out (line ends, filters). Knows nothing of packages.
+
+use std::collections::{BTreeSet, HashSet};
+use std::io;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::git::{Git, GitError};
+use super::git_objects::Objects;
+use super::git_tree::{GitTree, Item};
+use crate::checkout::{Checkout, Disk, Entry, Kind};
+use crate::digest::Digest;
+
+/// A commit's files. Shared by threads.
+#[derive(Debug)]
+pub struct Revision {
+    git: Git,
+    /// The workspace's root, as paths begin.
+    root: Utf8PathBuf,
+    /// The repository's top, without links.
+    top: Utf8PathBuf,
+    /// From the top to the root; empty where they are one.
+    prefix: Utf8PathBuf,
+    tree: GitTree,
+    changes: Changes,
+    objects: Objects,
+    converts: OnceLock<bool>,
+    unheld: Mutex<BTreeSet<Unheld>>,
+}
+
+/// How the work tree differs from the commit. Paths are relative to the top.
+#[derive(Debug)]
+struct Changes {
+    /// What is not, or not surely, the same on disk.
+    paths: HashSet<String>,
+    /// Folders below which git may convert files in another way than then.
+    converted: Vec<Utf8PathBuf>,
+}
+
+/// Something that was looked at and that git doesn't hold. Paths are relative to the repository's top, but for those that
+/// lie outside of it, which are absolute.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unheld {
+    /// A submodule: the repository holds only the name of its commit.
+    Submodule(Utf8PathBuf),
+    /// A file that LFS keeps: known by its digest.
+    Lfs(Utf8PathBuf),
+    /// A path that lies in no folder of the repository: taken as it is now.
+    Outside(Utf8PathBuf),
+    /// A folder whose `.gitattributes` is another now: what git makes of files below it may be too.
+    Converted(Utf8PathBuf),
+}
+
+/// What a source file was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Held {
+    /// What is on disk, at a path relative to the workspace's root.
+    OnDisk {
+        /// The path.
+        path: Utf8PathBuf,
+        /// Whether it may be executed.
+        executable: bool,
+    },
+    /// Something else.
+    File {
+        /// Of its content.
+        digest: Digest,
+        /// In bytes.
+        size: u64,
+        /// Whether it may be executed.
+        executable: bool,
+    },
+    /// A symbolic link and its target.
+    Link(String),
+}
+
+/// Where a path leads.
+enum Place {
+    /// To what stands at a path relative to the top, links resolved.
+    Inside(Utf8PathBuf),
+    /// Out of the repository.
+    Outside(Utf8PathBuf),
+}
+
+/// As Linux counts.
+const MOST_LINKS: usize = 40;
+/// What a file says that stands for one that LFS keeps.
+const LFS: &str = "version https://git-lfs.github.com/spec/v1\n";
+const ATTRIBUTES: &str = ".gitattributes";
+
+impl Revision {
+    /// The files of a commit, of the repository that holds the workspace's `root`.
+    pub fn open(root: &Utf8Path, commit: &str, git: Git) -> Result<Revision, GitError> {
+        let prefix = git.line(&["rev-parse", "--show-prefix"])?.unwrap_or_default();
+        let prefix = Utf8PathBuf::from(prefix.trim_end_matches('/'));
+        let real = Disk.resolve(root).unwrap_or_else(|_| root.to_owned());
+        let top = real.ancestors().nth(prefix.components().count()).unwrap_or(&real).to_owned();
+        let listed = || git.bytes(&["ls-tree", "-r", "-t", "-z", "--full-tree", commit]);
+        let (listed, changes) = rayon::join(listed, || Changes::since(commit, &git));
+        let (tree, root, changes) = (GitTree::parse(&listed?), root.to_owned(), changes?);
+        let (objects, converts, unheld) = Default::default();
+        Ok(Revision { git, root, top, prefix, tree, changes, objects, converts, unheld })
+    }
+
+    /// What a source file was, at a path relative to the workspace's root; an error as a phrase that names the path.
+    pub fn held(&self, path: &Utf8Path) -> Result<Held, String> {
+        let gone = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => format!("`{path}` does not exist"),
+            _ => format!("cannot read `{path}`: {error}"),
+        };
+        let at = match self.find(&self.root.join(path), false).map_err(gone)? {
+            Place::Inside(at) if at.starts_with(&self.prefix) => at,
+            _ => return Err(format!("`{path}` leads out of the workspace")),
+        };
+        match self.tree.item(at.as_str()) {
+            Some(Item::File { executable, .. }) if self.is_same(&at) => {
+                let path = at.strip_prefix(&self.prefix).unwrap_or(&at).to_owned();
+                Ok(Held::OnDisk { path, executable: *executable })
+            }
+            Some(Item::File { blob, executable }) => self.file(&at, blob, *executable).map_err(gone),
+            Some(Item::Link { blob }) => self.target(blob).map(Held::Link).map_err(gone),
+            _ => Err(format!("`{path}` is a folder, not a file")),
+        }
+    }
+
+    /// What a source file was that is [`Held::OnDisk`], from git's objects.
+    pub fn from_objects(&self, path: &Utf8Path) -> Result<Held, String> {
+        let at = self.prefix.join(path);
+        match self.tree.item(at.as_str()) {
+            Some(Item::File { blob, executable }) => self.file(&at, blob, *executable),
+            _ => Err(io::ErrorKind::NotFound.into()),
+        }
+        .map_err(|error| format!("cannot read `{path}`: {error}"))
+    }
+
+    /// Whether there is another file on disk at a path than was then, or one at all where none was.
+    /// What lies outside of the repository is the same.
+    pub fn is_changed(&self, path: &Utf8Path) -> bool {
+        match self.inside(path).map(|_| self.find(path, true)) {
+            Some(Ok(Place::Inside(at))) => !self.is_same(&at),
+            Some(Err(_)) => Disk.kind(path).is_ok(),
+            None | Some(Ok(Place::Outside(_))) => false,
+        }
+    }
+
+    /// Whether the commit has anything at a path that is relative to the workspace's root.
+    pub fn has(&self, path: &Utf8Path) -> bool {
+        self.tree.item(self.prefix.join(path).as_str()).is_some()
+    }
+
+    /// What was looked at so far that git doesn't hold.
+    pub fn unheld(&self) -> BTreeSet<Unheld> {
+        self.unheld.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, unheld: Unheld) {
+        self.unheld.lock().unwrap_or_else(PoisonError::into_inner).insert(unheld);
+    }
+
+    /// Whether a file of the commit is surely the same on disk.
+    fn is_same(&self, at: &Utf8Path) -> bool {
+        !self.changes.paths.contains(at.as_str()) && self.changes.conversion_of(at).is_none()
+    }
+
+    fn file(&self, at: &Utf8Path, blob: &str, executable: bool) -> io::Result<Held> {
+        if let Some(folder) = self.changes.conversion_of(at) {
+            self.note(Unheld::Converted(folder.to_owned()));
+            // Equal to no content that there is, and to itself.
+            let digest = Digest::of(format!("what git made of {blob}").as_bytes());
+            return Ok(Held::File { digest, size: 0, executable });
+        }
+        let bytes = self.content(at, blob)?;
+        let (digest, size) = match kept_by_lfs(&bytes) {
+            Some(kept) => {
+                self.note(Unheld::Lfs(at.to_owned()));
+                kept
+            }
+            None => (Digest::of(&bytes), bytes.len() as u64),
+        };
+        Ok(Held::File { digest, size, executable })
+    }
+
+    /// What a checkout would write; of what LFS keeps, the file that stands for it.
+    fn content(&self, at: &Utf8Path, blob: &str) -> io::Result<Vec<u8>> {
+        let bytes = self.objects.read(blob, &self.git)?;
+        if !self.converts() || kept_by_lfs(&bytes).is_some() {
+            return Ok(bytes);
+        }
+        self.git.bytes(&["cat-file", "--filters", &format!("--path={at}"), blob]).map_err(io::Error::other)
+    }
+
+    /// Whether git may write anything else to disk than what its blobs hold.
+    fn converts(&self) -> bool {
+        *self.converts.get_or_init(|| {
+            let said = self.git.line(&["config", "--get-regexp", "^core\\.(autocrlf|eol|attributesfile)$"]);
+            let own = self.git.line(&["rev-parse", "--git-path", "info/attributes"]);
+            let own = own.ok().flatten().is_some_and(|path| self.root.join(path).exists());
+            own || self.tree.has_name(ATTRIBUTES) || !matches!(said, Ok(None))
+        })
+    }
+
+    fn target(&self, blob: &str) -> io::Result<String> {
+        let bytes = self.objects.read(blob, &self.git)?;
+        String::from_utf8(bytes).map_err(|_| io::Error::other("the target of the symbolic link is not UTF-8"))
+    }
+
+    /// A path relative to the top, `.` and `..` still in it; `None` for one that doesn't begin as the workspace or the top.
+    fn inside(&self, path: &Utf8Path) -> Option<Utf8PathBuf> {
+        match path.strip_prefix(&self.root) {
+            Ok(below) => Some(self.prefix.join(below)),
+            Err(_) => path.strip_prefix(&self.top).ok().map(Utf8Path::to_owned),
+        }
+    }
+
+    /// Follows a path; `last`: a link at its end too.
+    fn find(&self, path: &Utf8Path, last: bool) -> io::Result<Place> {
+        let outside = |path: Utf8PathBuf| {
+            self.note(Unheld::Outside(path.clone()));
+            Ok(Place::Outside(path))
+        };
+        let Some(inside) = self.inside(path) else { return outside(path.to_owned()) };
+        let (mut at, mut links) = (Utf8PathBuf::new(), 0);
+        let mut open: Vec<String> = parts(&inside).rev().collect();
+        while let Some(part) = open.pop() {
+            if part == ".." {
+                if !at.pop() {
+                    return outside(self.top.join("..").join(rest(&open)));
+                }
+                continue;
+            }
+            let next = at.join(&part);
+            match self.tree.item(next.as_str()) {
+                Some(Item::Link { blob }) if last || !open.is_empty() => {
+                    links += 1;
+                    if links > MOST_LINKS {
+                        return Err(io::Error::other("too many symbolic links"));
+                    }
+                    let target = Utf8PathBuf::from(self.target(blob)?);
+                    match self.inside(&target) {
+                        Some(absolute) => (at, open) = (Utf8PathBuf::new(), chain(&absolute, open)),
+                        None if target.is_absolute() => return outside(target.join(rest(&open))),
+                        None => open = chain(&target, open),
+                    }
+                }
+                Some(Item::File { .. } | Item::Link { .. }) if !open.is_empty() => {
+                    return Err(io::ErrorKind::NotADirectory.into());
+                }
+                Some(item) => {
+                    if *item == Item::Submodule {
+                        self.note(Unheld::Submodule(next.clone()));
+                    }
+                    at = next;
+                }
+                None => return Err(io::ErrorKind::NotFound.into()),
+            }
+        }
+        Ok(Place::Inside(at))
+    }
+}
+
+/// The parts of a path that lead anywhere.
+fn parts(path: &Utf8Path) -> impl DoubleEndedIterator<Item = String> {
+    path.as_str().split('/').filter(|part| !part.is_empty() && *part != ".").map(str::to_owned)
+}
+
+/// What is still to be followed, as a path.
+fn rest(open: &[String]) -> Utf8PathBuf {
+    open.iter().rev().collect()
+}
+
+/// What is still to be followed, with a link's target before it.
+fn chain(target: &Utf8Path, mut open: Vec<String>) -> Vec<String> {
+    open.extend(parts(target).rev());
+    open
+}
+
+/// Digest and size of the content for which such a file stands; `None` for any other.
+fn kept_by_lfs(bytes: &[u8]) -> Option<(Digest, u64)> {
+    let text = std::str::from_utf8(bytes.get(..bytes.len().min(1024))?).ok()?.strip_prefix(LFS)?;
+    let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key));
+    Some((value("oid ")?.parse().ok()?, value("size ")?.parse().ok()?))
+}
+
+impl Changes {
+    fn since(commit: &str, git: &Git) -> Result<Changes, GitError> {
+        // What the index says of a file's stat is believed only where nothing weakens it.
+        let strict = ["-c", "core.fsmonitor=false", "-c", "core.checkStat=default", "-c", "core.trustctime=true"];
+        let compare = ["diff-index", "-z", "--name-only", "--no-renames", "--no-relative", "--ignore-submodules=all"];
+        let differing = git.bytes(&[&strict[..], &compare[..], &[commit]].concat())?;
+        let marked = git.bytes(&["ls-files", "-z", "-v", "--full-name", ":/"])?;
+        // Such files git takes for unchanged without a look: assumed so, or left out of a sparse checkout.
+        let unseen = marked.split(|byte| *byte == 0).filter(|line| line.first().is_some_and(is_unseen));
+        let unseen = unseen.filter_map(|line| line.get(2..));
+        let all = differing.split(|byte| *byte == 0).chain(unseen);
+        let paths: HashSet<String> = all.filter_map(|path| String::from_utf8(path.to_owned()).ok()).collect();
+        let folder = |path: &String| {
+            let path = Utf8Path::new(path);
+            (path.file_name() == Some(ATTRIBUTES)).then(|| path.parent().unwrap_or(Utf8Path::new("")).to_owned())
+        };
+        let converted = paths.iter().filter_map(folder).collect();
+        Ok(Changes { paths, converted })
+    }
+
+    fn conversion_of(&self, at: &Utf8Path) -> Option<&Utf8PathBuf> {
+        self.converted.iter().find(|folder| at.starts_with(folder))
+    }
+}
+
+/// The mark of a file in `git ls-files -v`.
+fn is_unseen(mark: &u8) -> bool {
+    mark.is_ascii_lowercase() || *mark == b'S'
+}
+
+impl Checkout for Revision {
+    fn read(&self, path: &Utf8Path) -> io::Result<Vec<u8>> {
+        let at = match self.find(path, true)? {
+            Place::Inside(at) => at,
+            Place::Outside(path) => return Disk.read(&path),
+        };
+        let Some(Item::File { blob, .. }) = self.tree.item(at.as_str()) else {
+            return Err(io::ErrorKind::IsADirectory.into());
+        };
+        let on_disk = if self.is_same(&at) { Disk.read(&self.top.join(&at)).ok() } else { None };
+        on_disk.map_or_else(|| self.content(&at, blob), Ok)
+    }
+
+    fn kind(&self, path: &Utf8Path) -> io::Result<Kind> {
+        match self.find(path, false)? {
+            Place::Inside(at) => Ok(self.tree.item(at.as_str()).map_or(Kind::Folder, Item::kind)),
+            Place::Outside(path) => Disk.kind(&path),
+        }
+    }
+
+    fn list(&self, folder: &Utf8Path) -> io::Result<Vec<Entry>> {
+        match self.find(folder, true)? {
+            Place::Inside(at) => match self.tree.list(at.as_str()) {
+                Some(entries) => Ok(entries.to_vec()),
+                None => Err(io::ErrorKind::NotADirectory.into()),
+            },
+            Place::Outside(path) => Disk.list(&path),
+        }
+    }
+
+    fn resolve(&self, path: &Utf8Path) -> io::Result<Utf8PathBuf> {
+        match self.find(path, true)? {
+            Place::Inside(at) => Ok(self.top.join(at)),
+            Place::Outside(path) => Disk.resolve(&path),
+        }
+    }
+
+    fn is_file(&self, path: &Utf8Path) -> bool {
+        self.is(path, Kind::File)
+    }
+
+    fn is_folder(&self, path: &Utf8Path) -> bool {
+        self.is(path, Kind::Folder)
+    }
+}
+
+impl Revision {
+    fn is(&self, path: &Utf8Path, kind: Kind) -> bool {
+        match self.find(path, true) {
+            Ok(Place::Inside(at)) => self.tree.item(at.as_str()).is_some_and(|item| item.kind() == kind),
+            Ok(Place::Outside(path)) => Disk.kind(&path).is_ok_and(|found| found == kind),
+            Err(_) => false,
+        }
+    }
+}
