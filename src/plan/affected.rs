@@ -48,6 +48,8 @@ pub struct Comparison {
 const FILE: &str = "file ";
 /// Values longer than that are cut.
 const LONG: usize = 40;
+/// How much is shown before a difference within a long word.
+const BEFORE: usize = 12;
 
 impl<'a> Then<'a> {
     /// `failed`: what could not be planned, and why.
@@ -152,7 +154,7 @@ impl Compared<'_> {
             (Some(old), None) => format!("{subject} is gone: was {}", cut(old)),
             (Some(old), Some(new)) => {
                 let (old, new) = apart(old, new);
-                format!("{subject} changed: {} → {}", cut(old), cut(new))
+                format!("{subject} changed: {} → {}", cut(&old), cut(&new))
             }
             (None, None) => subject,
         };
@@ -166,14 +168,42 @@ fn content(value: &str) -> &str {
     value.split(" mode ").next().unwrap_or(value)
 }
 
-/// Both values from the word on in which they differ.
-fn apart<'v>(old: &'v str, new: &'v str) -> (&'v str, &'v str) {
-    let same = old.char_indices().zip(new.char_indices()).take_while(|((_, a), (_, b))| a == b);
-    let word = same.filter(|((_, c), _)| *c == ' ').last().map_or(0, |((at, _), _)| at + 1);
-    (&old[word..], &new[word..])
+/// Both values from about where they differ: from the word on, or within a long one a little before.
+fn apart(old: &str, new: &str) -> (String, String) {
+    let same: Vec<(usize, char)> =
+        old.char_indices().zip(new.chars()).take_while(|((_, a), b)| a == b).map(|(place, _)| place).collect();
+    let word = same.iter().rposition(|(_, c)| *c == ' ').map_or(0, |at| at + 1);
+    let (from, mark) = match same.len() - word {
+        within if within > LONG / 2 => (same.len() - BEFORE, "…"),
+        _ => (word, ""),
+    };
+    let from = same.get(from).map_or_else(|| same.last().map_or(0, |(at, c)| at + c.len_utf8()), |(at, _)| *at);
+    (format!("{mark}{}", &old[from..]), format!("{mark}{}", &new[from..]))
 }
 
 fn cut(value: &str) -> String {
     let line: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     if line.chars().count() <= LONG { line } else { line.chars().take(LONG - 1).chain(['…']).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(old: &str, new: &str) -> String {
+        let (old, new) = apart(old, new);
+        format!("{} → {}", cut(&old), cut(&new))
+    }
+
+    #[test]
+    fn values_are_shown_from_about_where_they_differ() {
+        assert_eq!(shown("a", "b"), "a → b");
+        assert_eq!(shown("a b c", "a b d"), "c → d");
+        assert_eq!(shown("a", "a b"), "a → a b");
+        assert_eq!(shown("", "ä"), " → ä");
+        let long = "abcdefghijklmnopqrstuvwxyzä";
+        assert_eq!(shown(&format!("{long}1"), &format!("{long}2")), "…pqrstuvwxyzä1 → …pqrstuvwxyzä2");
+        assert_eq!(shown(long, &format!("{long}2")), "…pqrstuvwxyzä → …pqrstuvwxyzä2");
+        assert_eq!(shown(&"x".repeat(50), "y").chars().count(), LONG + 4);
+    }
 }

@@ -82,8 +82,11 @@ fn is_shallow(git: &Git) -> Result<bool, GitError> {
     Ok(git.line(&["rev-parse", "--is-shallow-repository"])?.as_deref() == Some("true"))
 }
 
-/// A branch or tag with a name like that.
+/// A branch or tag with a name like that; of `main~3` it isn't the name that is wrong.
 fn meant(text: &str, git: &Git) -> Result<Option<String>, GitError> {
+    if text.contains(['~', '^', '@', ':']) {
+        return Ok(None);
+    }
     let names = git.bytes(&["for-each-ref", "--format=%(refname:short)"])?;
     let names = String::from_utf8_lossy(&names).into_owned();
     // A branch that only the remote has is the usual reason.

@@ -145,9 +145,17 @@ impl Git {
         }
         let failed = |error: io::Error| GitError::Missing(crate::reason::reason(&error));
         let mut questions = tempfile::tempfile().map_err(failed)?;
-        questions.write_all(&asked).and_then(|()| questions.rewind()).map_err(failed)?;
-        let mut git = self.command(&["check-ignore", "-z", "--stdin"]);
-        let output = git.stdin(questions).output().map_err(failed)?;
+        questions.write_all(&asked).map_err(failed)?;
+        let mut ask = |more: &[&str]| {
+            questions.rewind()?;
+            let mut git = self.command(&[&["check-ignore", "-z", "--stdin"], more].concat());
+            git.stdin(questions.try_clone()?).output()
+        };
+        let mut output = ask(&[]).map_err(failed)?;
+        if output.status.code() == Some(128) {
+            // A path within a submodule: by the index, git would say no more of any.
+            output = ask(&["--no-index"]).map_err(failed)?;
+        }
         let told = String::from_utf8_lossy(&output.stdout);
         match output.status.code() {
             // 1 says that none of them is.

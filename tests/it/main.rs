@@ -2,6 +2,8 @@
 
 #![expect(clippy::panic, reason = "a test ends with what it saw")]
 
+mod affected;
+mod affected_truth;
 mod audited;
 mod base_images;
 mod cases;

@@ -1,0 +1,374 @@
+//! `affected`: what it says of edits, of revisions that can't be read, and of what git doesn't hold; and the lists that it
+//! is made for.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::Value;
+
+use crate::space::{Ran, Space};
+use crate::support::has;
+
+const TARGETS: &str = r#"[vars]
+greeting = "hello"
+
+[profile.p.vars]
+greeting = "moin"
+
+[files.conf]
+content = { "/etc/greeting" = "${vars.greeting}\n" }
+
+[files.app]
+srcs = ["app/*"]
+dest = "/opt"
+
+[image.base]
+layers = [":conf"]
+user = "1000"
+
+[image.server]
+base = ":base"
+layers = [":app"]
+
+[image_test.server-test]
+image = ":server"
+user = "1000"
+
+[image.other]
+cmd = ["/other"]
+"#;
+
+fn git(space: &Space, line: &str) {
+    let identity = ["-c", "user.name=x", "-c", "user.email=x@example", "-c", "init.defaultBranch=main"];
+    let ran = space.output(space.command("git").args(identity).args(line.split(' ')));
+    assert_eq!(ran.code, 0, "git {line}: {ran:?}");
+}
+
+fn commit(space: &Space) {
+    git(space, "add -A");
+    git(space, "commit -q --allow-empty -m x");
+}
+
+/// A workspace that is committed; `None` where there is no git.
+fn committed(targets: &str, files: &[(&str, &str)]) -> Option<Space> {
+    if !has(&["git"]) {
+        return None;
+    }
+    let space = Space::with(targets);
+    files.iter().for_each(|(path, text)| space.write(path, text));
+    git(&space, "init -q");
+    commit(&space);
+    Some(space)
+}
+
+fn app(targets: &str) -> Option<Space> {
+    committed(targets, &[("app/run", "1\n"), ("app/lib", "1\n")])
+}
+
+/// `LABEL CAUSE` of each target, and what was said on stderr.
+fn asked(space: &Space, line: &str) -> (Vec<String>, String) {
+    let Ran { code, stdout, stderr } = space.layerbuild(&format!("affected --output jsonl {line}"));
+    assert_eq!(code, 0, "{stderr}");
+    let row = |line: &str| {
+        let row: Value = serde_json::from_str(line).expect("JSON");
+        let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+        let cause = &row["cause"];
+        match (text(&row["label"]), text(&row["status"]), text(&cause["target"]), text(&cause["text"])) {
+            (label, status, _, _) if status == "deleted" => format!("{label} deleted"),
+            (label, _, target, cause) if label == target => format!("{label} {cause}"),
+            (label, _, target, cause) => format!("{label} {target}: {cause}"),
+        }
+    };
+    (stdout.lines().map(row).collect(), stderr)
+}
+
+fn causes(space: &Space, line: &str) -> Vec<String> {
+    asked(space, line).0
+}
+
+#[test]
+fn each_target_is_told_with_the_cause_at_its_root() {
+    let Some(space) = app(TARGETS) else { return };
+    assert_eq!(causes(&space, "--since HEAD"), [""; 0]);
+    space.write("app/run", "2\n");
+    let of_app = ["//:server //:app: file app/run changed", "//:server-test //:app: file app/run changed"];
+    assert_eq!(causes(&space, "--since HEAD"), [&["//:app file app/run changed"], &of_app[..]].concat());
+    git(&space, "checkout -q .");
+    fs::remove_file(space.path("app/lib")).expect("gone");
+    assert_eq!(causes(&space, "--since HEAD --kind layer"), ["//:app file app/lib is gone"]);
+    git(&space, "checkout -q .");
+    space.write("app/new", "");
+    assert_eq!(causes(&space, "--since HEAD --kind layer"), ["//:app file app/new is new"]);
+    git(&space, "clean -q -f");
+    fs::set_permissions(space.path("app/run"), fs::Permissions::from_mode(0o755)).expect("a mode");
+    assert_eq!(
+        causes(&space, "--since HEAD --kind layer"),
+        ["//:app file app/run changed: 0644 owner 0:0 → 0755 owner 0:0"]
+    );
+    commit(&space);
+    assert_eq!(causes(&space, "--since HEAD --kind layer"), [""; 0]);
+    assert_eq!(causes(&space, "--since HEAD~1 --until HEAD --kind layer").len(), 1);
+    assert_eq!(causes(&space, "--since HEAD --until HEAD~1 --kind layer").len(), 1);
+}
+
+#[test]
+fn attributes_variables_profiles_and_targets_count_and_comments_do_not() {
+    let Some(space) = app(TARGETS) else { return };
+    let edit = |from: &str, to: &str| {
+        let text = fs::read_to_string(space.path("layers.toml")).expect("a text");
+        assert!(text.contains(from));
+        space.write("layers.toml", text.replace(from, to));
+    };
+    edit("[vars]", "# a comment\n\n[vars]");
+    assert_eq!(causes(&space, "--since HEAD"), [""; 0]);
+    edit("\"moin\"", "\"servus\"");
+    assert_eq!(causes(&space, "--since HEAD"), [""; 0]);
+    let of_profile = causes(&space, "--since HEAD --profile p --kind layer");
+    assert!(of_profile[0].starts_with("//:conf entry /etc/greeting changed: sha256:"), "{of_profile:?}");
+    edit("cmd = [\"/other\"]", "cmd = [\"/another\"]");
+    edit("[image.base]", "[image.fundament]");
+    edit("base = \":base\"", "base = \":fundament\"");
+    let said = causes(&space, "--since HEAD --kind image");
+    let expected = ["//:base deleted", "//:fundament it is new", "//:other cmd changed: [\"/other\"] → [\"/another\"]"];
+    assert_eq!(said, expected, "an image on one that has another name alone is the same");
+    assert_eq!(space.layerbuild("affected --since HEAD --deleted").stdout, "//:base\n");
+    edit("layers = [\":app\"]", "layers = [\":app\", \":conf\"]");
+    assert_eq!(causes(&space, "--since HEAD //:server"), ["//:server layer 2 is new: //:conf"]);
+    edit("layers = [\":app\", \":conf\"]", "layers = [\":conf\"]");
+    assert_eq!(causes(&space, "--since HEAD //:server"), ["//:server layer 1 changed: //:app → //:conf"]);
+    let labels = space.layerbuild("affected --since HEAD //:other //:conf");
+    assert_eq!(labels.stdout, "//:other\n");
+    assert!(labels.stderr.starts_with("1 of 2 targets affected since HEAD ("), "{}", labels.stderr);
+}
+
+#[test]
+fn a_lock_entry_a_new_place_to_publish_and_a_developers_own_file() {
+    let locked = |manifest: &str| {
+        let digest = manifest.repeat(64);
+        format!(
+            "version = 1\n\n[pull.\"//:debian\"]\nimage = \"registry.example/debian:12\"\ndigest = \"sha256:{digest}\"\n\n\
+             [pull.\"//:debian\".\"linux/amd64\"]\nmanifest = \"sha256:{digest}\"\nconfig = \"sha256:{digest}\"\n\
+             listing = \"sha256:{digest}\"\noutline = [\n  \"/bin -> usr/bin\",\n]\n"
+        )
+    };
+    let targets = "[pull.debian]\nimage = \"registry.example/debian:12\"\n\n[image.app]\nbase = \":debian\"\n\n[files.conf]\n\
+                   content = { \"/a\" = \"1\" }\n";
+    let Some(space) = committed(targets, &[("layers.lock", &locked("a"))]) else { return };
+    assert_eq!(causes(&space, "--since HEAD"), [""; 0]);
+    space.write("layers.lock", locked("b"));
+    let said = causes(&space, "--since HEAD");
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(said[0].starts_with("//:app //:debian: base digest changed: sha256:aaaa"), "{said:?}");
+    git(&space, "checkout -q .");
+    let text = fs::read_to_string(space.path("layers.toml")).expect("a text");
+    space.write("layers.toml", text.replace("name = \"test\"", "name = \"test\"\ntag = \"2\""));
+    assert_eq!(causes(&space, "--since HEAD"), ["//:app `tag` changed: latest → 2"]);
+    git(&space, "checkout -q .");
+    space.write("layers.local.toml", "[targets.\"//:app\"]\nuser = \"7\"\n");
+    assert_eq!(causes(&space, "--since HEAD"), [""; 0]);
+}
+
+#[test]
+fn what_git_says_is_another_with_every_commit() {
+    let targets = "[image.stamped]\nlabels = { revision = \"${git.short-revision}\" }\n[image.plain]\n";
+    let Some(space) = committed(targets, &[]) else { return };
+    assert_eq!(causes(&space, "--since HEAD"), [""; 0]);
+    git(&space, "commit -q --allow-empty -m two");
+    let said = causes(&space, "--since HEAD~1");
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(
+        said[0].starts_with("//:stamped labels changed: ") && said[0].contains("another with every commit"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn a_workspace_in_a_folder_of_its_repository_is_compared_as_well() {
+    if !has(&["git"]) {
+        return;
+    }
+    let space = Space::empty();
+    space.write(
+        "deep/ws/layers.toml",
+        "[workspace]\nname = \"x\"\n[files.a]\nsrcs = [\"via/*\"]\n[files.b]\nsrcs = [\"link/one\"]\n",
+    );
+    space.write("deep/ws/via/one", "1");
+    std::os::unix::fs::symlink("via", space.path("deep/ws/link")).expect("a link");
+    git(&space, "init -q");
+    commit(&space);
+    space.write("outside", "1");
+    space.write("deep/ws/via/one", "2");
+    let said = causes(&space, "-C deep/ws --since HEAD");
+    assert_eq!(said, ["//:a file via/one changed", "//:b file link/one changed"]);
+}
+
+#[test]
+fn what_git_does_not_hold_is_named_and_counts() {
+    let targets = "[files.ignored]\nsrcs = [\"out/tool\"]\n[files.plain]\nsrcs = [\"text\"]\n[files.sub]\nsrcs = [\"sub/*\", \"text\"]\n\
+                   [files.large]\nsrcs = [\"large\"]\n";
+    let content = "large content";
+    let digest = layerbuild::digest::Digest::of(content.as_bytes());
+    let pointer = format!("version https://git-lfs.github.com/spec/v1\noid {digest}\nsize {}\n", content.len());
+    let Some(space) = committed(targets, &[(".gitignore", "/out/\n"), ("text", "1"), ("large", &pointer)]) else {
+        return;
+    };
+    space.write("out/tool", "1");
+    space.write("large", content);
+    git(&space, "init -q sub");
+    space.write("sub/file", "1");
+    git(&space, "-C sub add file");
+    git(&space, "-C sub commit -q -m x");
+    git(&space, "-c advice.addEmbeddedRepo=false add sub");
+    git(&space, "commit -q -m submodule");
+    let (said, told) = asked(&space, "--since HEAD");
+    let expected =
+        ["//:ignored what it was made of is not known: `out/tool` does not exist", "//:sub file sub/file is new"];
+    assert_eq!(said[0], expected[0], "{said:?}");
+    assert!(said[1].starts_with("//:sub what it was made of is not known: ") && said.len() == 2, "{said:?}");
+    for part in [
+        "git ignores and so doesn't keep `out/tool`:",
+        "submodules hold files of other repositories: `sub`:",
+        "LFS keeps the content of `large`:",
+    ] {
+        assert!(told.contains(part), "{part}\n{told}");
+    }
+}
+
+#[test]
+fn files_that_git_converts_are_compared_as_it_would_write_them() {
+    let targets = "[files.crlf]\nsrcs = [\"*.bat\"]\n[files.other]\nsrcs = [\"p/*\"]\n";
+    let Some(space) =
+        committed(targets, &[(".gitattributes", "*.bat text eol=crlf\n"), ("a.bat", "1\n"), ("p/a", "1\n")])
+    else {
+        return;
+    };
+    // As a checkout writes it, and then something else, and then that again without git's knowing.
+    fs::remove_file(space.path("a.bat")).expect("gone");
+    git(&space, "checkout -q a.bat");
+    assert_eq!(fs::read(space.path("a.bat")).expect("a file"), b"1\r\n");
+    assert_eq!(causes(&space, "--since HEAD"), [""; 0]);
+    space.write("a.bat", "1\n");
+    assert_eq!(causes(&space, "--since HEAD"), ["//:crlf file a.bat changed"]);
+    space.write("a.bat", "1\r\n");
+    assert_eq!(causes(&space, "--since HEAD"), [""; 0]);
+    space.write("p/.gitattributes", "a text eol=crlf\n");
+    commit(&space);
+    space.write("p/.gitattributes", "a -text\n");
+    let (said, told) = asked(&space, "--since HEAD");
+    assert_eq!(said, ["//:other file p/.gitattributes changed"]);
+    assert!(told.contains(".gitattributes changed, here and below: `p`"), "{told}");
+}
+
+#[test]
+fn a_workspace_that_was_broken_counts_as_changed_in_all_its_targets() {
+    let Some(space) = app(TARGETS) else { return };
+    let text = fs::read_to_string(space.path("layers.toml")).expect("a text");
+    space.write("layers.toml", text.replace("cmd =", "cmb ="));
+    commit(&space);
+    space.write("layers.toml", &text);
+    let (said, told) = asked(&space, "--since HEAD");
+    assert_eq!(said.len(), 6, "{said:?}");
+    assert!(
+        said[0].contains("the workspace at the revision could not be read: ") && said[0].contains("cmb"),
+        "{said:?}"
+    );
+    assert!(told.contains("every target counts as affected"), "{told}");
+    fs::remove_file(space.path("layers.toml")).expect("gone");
+    commit(&space);
+    space.write("layers.toml", &text);
+    assert_eq!(causes(&space, "--since HEAD").len(), 6);
+}
+
+#[test]
+fn what_comes_out_the_same_is_pruned_where_both_sides_are_known() {
+    let targets = "[exec.made]\nbuild-base = \"host\"\ncommand = \"wc -l < src/in > out/made\"\ninputs = { \"/src\" = [\"in\"] }\n\
+                   outputs = { \"/made\" = \"/out/made\" }\n[image.app]\nlayers = [\":made\"]\n";
+    let Some(space) = committed(targets, &[("in", "1\n")]) else { return };
+    assert_eq!(space.layerbuild("build //...").code, 0);
+    space.write("in", "2\n");
+    let all = ["//:app //:made: file in changed", "//:made file in changed"];
+    assert_eq!(causes(&space, "--since HEAD --prune"), all, "what the new one gives is not known yet");
+    assert_eq!(space.layerbuild("build //...").code, 0);
+    assert_eq!(causes(&space, "--since HEAD"), all);
+    assert_eq!(causes(&space, "--since HEAD --prune"), [""; 0]);
+    space.write("in", "1\n2\n");
+    assert_eq!(space.layerbuild("build //...").code, 0);
+    assert_eq!(causes(&space, "--since HEAD --prune"), all, "they differ");
+}
+
+#[test]
+fn a_revision_that_is_not_there_is_told_with_what_to_do() {
+    let Some(space) = app(TARGETS) else { return };
+    git(&space, "branch feature");
+    let told = |line: &str| {
+        let ran = space.layerbuild(&format!("affected {line}"));
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{ran:?}");
+        ran.stderr
+    };
+    let unknown = told("--since featrue");
+    assert!(
+        unknown.contains("git knows no revision `featrue`") && unknown.contains("did you mean `feature`?"),
+        "{unknown}"
+    );
+    assert!(told("--since HEAD --until nowhere").contains("git knows no revision `nowhere`"));
+    git(&space, "checkout -q --orphan alone");
+    space.write("alone", "");
+    commit(&space);
+    let unrelated = told("--since main --merge-base");
+    assert!(unrelated.contains("git knows no common ancestor of `main` and `HEAD`"), "{unrelated}");
+    let mut without = space.command(crate::space::PROGRAM);
+    let ran = space.output(without.args(["affected", "--since", "HEAD"]).env("PATH", "/nowhere"));
+    assert_eq!(ran.code, 36, "{ran:?}");
+    assert!(ran.stderr.contains("install git"), "{ran:?}");
+}
+
+#[test]
+fn a_shallow_clone_says_how_to_get_what_is_missing() {
+    let Some(space) = app(TARGETS) else { return };
+    git(&space, "commit -q --allow-empty -m two");
+    let clone = format!("clone -q --depth 1 file://{} shallow", space.path("").display());
+    git(&space, &clone);
+    let ran = space.layerbuild("-C shallow affected --since HEAD~1");
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.stderr.contains("this clone is shallow: `git fetch --unshallow`"), "{ran:?}");
+    assert_eq!(space.layerbuild("-C shallow affected --since HEAD").code, 0);
+}
+
+#[test]
+fn what_the_other_branch_got_since_is_left_out_of_the_merge_base() {
+    let Some(space) = app(TARGETS) else { return };
+    git(&space, "checkout -q -b feature");
+    space.write("app/run", "2\n");
+    commit(&space);
+    git(&space, "checkout -q main");
+    space.write(
+        "layers.toml",
+        fs::read_to_string(space.path("layers.toml")).expect("a text").replace("/other", "/main"),
+    );
+    commit(&space);
+    git(&space, "checkout -q feature");
+    let labels = |line: &str| space.layerbuild(&format!("-q affected --kind image {line}")).stdout;
+    assert_eq!(labels("--since main"), "//:other\n//:server\n");
+    assert_eq!(labels("--since main --merge-base"), "//:server\n");
+}
+
+#[test]
+fn a_list_is_built_and_checked_and_an_empty_one_is_nothing_to_do() {
+    let Some(space) = app(TARGETS) else { return };
+    let piped = |line: &str| space.output(space.command("sh").args(["-c", line]));
+    space.write("app/run", "2\n");
+    let built = piped("layerbuild -q affected --since HEAD | layerbuild build --targets-from -");
+    let labels: Vec<&str> = built.stdout.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!((built.code, labels), (0, vec!["//:app", "//:server"]), "{built:?}");
+    let checked = piped("layerbuild -q affected --since HEAD | layerbuild check --targets-from -");
+    assert!(checked.code == 0 && checked.stdout.contains("//:server-test"), "{checked:?}");
+    git(&space, "checkout -q .");
+    for verb in ["build", "check", "push"] {
+        let ran = piped(&format!("layerbuild -q affected --since HEAD | layerbuild {verb} --targets-from -"));
+        assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (0, "", "nothing to do\n"), "{verb}");
+    }
+    space.write("list", "# only a layer\n\n//:app\n");
+    let pushed = space.layerbuild("push --targets-from list --dry-run");
+    assert_eq!((pushed.code, pushed.stderr.as_str()), (0, "nothing to do\n"), "{pushed:?}");
+    assert_eq!(space.layerbuild("push //:app --dry-run").code, 2);
+}
