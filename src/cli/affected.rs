@@ -108,9 +108,9 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
         Sides { now: &now, selected: &selected, lowered: &lowered, then: &then, revision: &revision, store: &store };
     let listener = cx.listener();
     let warn = |text: String| listener.event(Event::Warning(text));
-    let found = sides.compare(&since.commit, args.prune, &warn, cx)?;
+    let rows = sides.compare(&since.commit, args.prune, &warn, cx)?;
     drop(listener);
-    show(args, found.rows, (selected.targets.len(), &since), cx)?;
+    show(args, rows, (selected.targets.len(), &since), cx)?;
     Ok(store.finish()?)
 }
 

@@ -50,12 +50,6 @@ pub struct Sides<'a> {
     pub store: &'a Store,
 }
 
-/// What was found.
-pub struct Found {
-    /// The targets that are affected, and those that are deleted, by label.
-    pub rows: Vec<Row>,
-}
-
 /// The commit's targets as actions.
 struct Before<'a> {
     selected: &'a Selected<'a>,
@@ -65,8 +59,8 @@ struct Before<'a> {
 type Warn<'a> = &'a dyn Fn(String);
 
 impl Sides<'_> {
-    /// Compares all targets. `prune`: those that the caches know to be the same are left out.
-    pub fn compare(&self, commit: &str, prune: bool, warn: Warn<'_>, cx: &Context) -> Result<Found, CliError> {
+    /// The targets that are affected, and those that are deleted, by label. `prune`: those that the caches know to be the same are left out.
+    pub fn compare(&self, commit: &str, prune: bool, warn: Warn<'_>, cx: &Context) -> Result<Vec<Row>, CliError> {
         let graph = match self.then.graph_or_mistake() {
             Ok(graph) => graph,
             Err(mistake) => return Ok(self.all(&mistake, warn)),
@@ -94,16 +88,16 @@ impl Sides<'_> {
             rows.extend(cause.map(|cause| row(target, status, Some(cause))));
         }
         rows.sort_by(|a, b| a.label.cmp(&b.label));
-        self.tell_unheld(&comparison.files, warn)?;
-        Ok(Found { rows })
+        self.tell_unheld(&comparison.files, warn);
+        Ok(rows)
     }
 
     /// Everything, because nothing is known of the commit's workspace.
-    fn all(&self, mistake: &str, warn: Warn<'_>) -> Found {
+    fn all(&self, mistake: &str, warn: Warn<'_>) -> Vec<Row> {
         let text = format!("the workspace at the revision could not be read: {mistake}");
         warn(format!("{text}; every target counts as affected"));
         let targets = self.selected.targets.iter().map(|id| self.selected.graph.target(*id));
-        Found { rows: targets.map(|target| row(target, CHANGED, Some(said(target, text.clone())))).collect() }
+        targets.map(|target| row(target, CHANGED, Some(said(target, text.clone())))).collect()
     }
 
     /// The targets that the patterns name and that only the commit has.
@@ -150,7 +144,7 @@ impl Sides<'_> {
     }
 
     /// Names what git doesn't hold, and how it counts. `files`: the sources of what is affected.
-    fn tell_unheld(&self, files: &BTreeSet<String>, warn: Warn<'_>) -> Result<(), CliError> {
+    fn tell_unheld(&self, files: &BTreeSet<String>, warn: Warn<'_>) {
         let unheld = self.revision.unheld();
         let all = |path: fn(&Unheld) -> Option<&Utf8PathBuf>| -> Vec<String> {
             unheld.iter().filter_map(path).map(ToString::to_string).collect()
@@ -184,7 +178,6 @@ impl Sides<'_> {
         told.into_iter().filter(|(paths, ..)| !paths.is_empty()).for_each(|(paths, what, so)| {
             warn(format!("{what} {}: {so}", some(&paths)));
         });
-        Ok(())
     }
 }
 

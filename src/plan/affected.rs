@@ -46,6 +46,9 @@ pub struct Comparison {
 
 /// The origin of a component that is a source file: behind it stands the path.
 const FILE: &str = "file ";
+const DIGEST: &str = "sha256:";
+/// Characters of a digest that are enough.
+const SHORT: usize = DIGEST.len() + 12;
 /// Values longer than that are cut.
 const LONG: usize = 40;
 /// How much is shown before a difference within a long word.
@@ -149,7 +152,9 @@ impl Compared<'_> {
         let text = match (&change.old, &change.new) {
             (None, Some(_)) if file.is_some() => format!("{subject} is new"),
             (Some(_), None) if file.is_some() => format!("{subject} is gone"),
-            (Some(old), Some(new)) if file.is_some() && content(old) != content(new) => format!("{subject} changed"),
+            (Some(old), Some(new)) if content(old).is_some() && content(old) != content(new) => {
+                format!("{subject} changed")
+            }
             (None, Some(new)) => format!("{subject} is new: {}", cut(new)),
             (Some(old), None) => format!("{subject} is gone: was {}", cut(old)),
             (Some(old), Some(new)) => {
@@ -163,9 +168,9 @@ impl Compared<'_> {
     }
 }
 
-/// What stands before the mode.
-fn content(value: &str) -> &str {
-    value.split(" mode ").next().unwrap_or(value)
+/// The digest in a file's value, which says nothing to people; `None` for any other value.
+fn content(value: &str) -> Option<&str> {
+    value.strip_prefix(FILE)?.split(' ').next().filter(|digest| digest.starts_with(DIGEST))
 }
 
 /// Both values from about where they differ: from the word on, or within a long one a little before.
@@ -181,9 +186,11 @@ fn apart(old: &str, new: &str) -> (String, String) {
     (format!("{mark}{}", &old[from..]), format!("{mark}{}", &new[from..]))
 }
 
+/// On one line, and not too long: a digest is told by its first digits.
 fn cut(value: &str) -> String {
     let line: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if line.chars().count() <= LONG { line } else { line.chars().take(LONG - 1).chain(['…']).collect() }
+    let (long, mark) = if line.starts_with(DIGEST) { (SHORT, "") } else { (LONG - 1, "…") };
+    if line.chars().count() <= LONG { line } else { line.chars().take(long).collect::<String>() + mark }
 }
 
 #[cfg(test)]

@@ -110,8 +110,8 @@ mod tests {
 
     #[test]
     fn every_kind_of_item_is_read_and_listed_in_its_folder() {
-        let listed = "100644 blob aa\tx y\0040000 tree bb\td\0100755 blob cc\td/run\0120000 blob dd\td/link\0\
-                      160000 commit ee\tsub\0";
+        let lines = ["100644 blob aa\tx y", "040000 tree bb\td", "100755 blob cc\td/run", "120000 blob dd\td/link"];
+        let listed = [&lines[..], &["160000 commit ee\tsub"]].concat().join("\0");
         let tree = GitTree::parse(listed.as_bytes());
         assert_eq!(tree.item("x y"), Some(&Item::File { blob: "aa".into(), executable: false }));
         assert_eq!(tree.item("d/run"), Some(&Item::File { blob: "cc".into(), executable: true }));
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_name_that_is_no_text_is_listed_and_nothing_below_it_is() {
-        let tree = GitTree::parse(b"040000 tree aa\t\xff\0100644 blob bb\t\xff/x\0");
+        let tree = GitTree::parse(b"040000 tree aa\t\xff\x00100644 blob bb\t\xff/x\0");
         assert_eq!(tree.list("").map(<[Entry]>::len), Some(1));
     }
 }

@@ -8,6 +8,7 @@ use std::io;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use rustix::io::Errno;
 
 use super::git::{Git, GitError};
 use super::git_objects::Objects;
@@ -132,7 +133,7 @@ impl Revision {
         let at = self.prefix.join(path);
         match self.tree.item(at.as_str()) {
             Some(Item::File { blob, executable }) => self.file(&at, blob, *executable),
-            _ => Err(io::ErrorKind::NotFound.into()),
+            _ => Err(Errno::NOENT.into()),
         }
         .map_err(|error| format!("cannot read `{path}`: {error}"))
     }
@@ -237,7 +238,7 @@ impl Revision {
                 Some(Item::Link { blob }) if last || !open.is_empty() => {
                     links += 1;
                     if links > MOST_LINKS {
-                        return Err(io::Error::other("too many symbolic links"));
+                        return Err(Errno::LOOP.into());
                     }
                     let target = Utf8PathBuf::from(self.target(blob)?);
                     match self.inside(&target) {
@@ -247,7 +248,7 @@ impl Revision {
                     }
                 }
                 Some(Item::File { .. } | Item::Link { .. }) if !open.is_empty() => {
-                    return Err(io::ErrorKind::NotADirectory.into());
+                    return Err(Errno::NOTDIR.into());
                 }
                 Some(item) => {
                     if *item == Item::Submodule {
@@ -255,7 +256,7 @@ impl Revision {
                     }
                     at = next;
                 }
-                None => return Err(io::ErrorKind::NotFound.into()),
+                None => return Err(Errno::NOENT.into()),
             }
         }
         Ok(Place::Inside(at))
@@ -322,7 +323,7 @@ impl Checkout for Revision {
             Place::Outside(path) => return Disk.read(&path),
         };
         let Some(Item::File { blob, .. }) = self.tree.item(at.as_str()) else {
-            return Err(io::ErrorKind::IsADirectory.into());
+            return Err(Errno::ISDIR.into());
         };
         let on_disk = if self.is_same(&at) { Disk.read(&self.top.join(&at)).ok() } else { None };
         on_disk.map_or_else(|| self.content(&at, blob), Ok)
@@ -339,7 +340,7 @@ impl Checkout for Revision {
         match self.find(folder, true)? {
             Place::Inside(at) => match self.tree.list(at.as_str()) {
                 Some(entries) => Ok(entries.to_vec()),
-                None => Err(io::ErrorKind::NotADirectory.into()),
+                None => Err(Errno::NOTDIR.into()),
             },
             Place::Outside(path) => Disk.list(&path),
         }
@@ -368,5 +369,32 @@ impl Revision {
             Ok(Place::Outside(path)) => Disk.kind(&path).is_ok_and(|found| found == kind),
             Err(_) => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_stands_for_one_of_lfs_is_told_from_others() {
+        let digest = Digest::of(b"content");
+        let pointer = format!("{LFS}oid {digest}\nsize 7\n");
+        assert_eq!(kept_by_lfs(pointer.as_bytes()), Some((digest, 7)));
+        for other in ["", "version 2\n", LFS, &format!("{LFS}oid sha256:12\nsize 7\n"), &format!(" {pointer}")] {
+            assert_eq!(kept_by_lfs(other.as_bytes()), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_to_be_followed_stands_last_part_first() {
+        let open = chain(Utf8Path::new("./a//b"), vec!["z".to_owned(), "y".to_owned()]);
+        assert_eq!(open, ["z", "y", "b", "a"]);
+        assert_eq!(rest(&open), "a/b/y/z");
+    }
+
+    #[test]
+    fn marks_of_files_that_git_does_not_look_at_are_known() {
+        assert!([b'h', b'S', b's'].iter().all(is_unseen) && !is_unseen(&b'H'));
     }
 }

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::Value;
 
 use crate::space::{Ran, Space};
-use crate::support::has;
+use crate::support::{DockerRegistry, has};
 
 const TARGETS: &str = r#"[vars]
 greeting = "hello"
@@ -112,6 +112,20 @@ fn each_target_is_told_with_the_cause_at_its_root() {
 }
 
 #[test]
+fn a_file_that_git_was_told_not_to_look_at_is_looked_at() {
+    let Some(space) = app(TARGETS) else { return };
+    git(&space, "update-index --assume-unchanged app/run");
+    assert_eq!(causes(&space, "--since HEAD"), [""; 0]);
+    space.write("app/run", "2\n");
+    assert_eq!(causes(&space, "--since HEAD --kind layer"), ["//:app file app/run changed"]);
+    git(&space, "update-index --no-assume-unchanged app/run");
+    git(&space, "checkout -q .");
+    git(&space, "update-index --skip-worktree app/run");
+    fs::remove_file(space.path("app/run")).expect("gone");
+    assert_eq!(causes(&space, "--since HEAD --kind layer"), ["//:app file app/run is gone"]);
+}
+
+#[test]
 fn attributes_variables_profiles_and_targets_count_and_comments_do_not() {
     let Some(space) = app(TARGETS) else { return };
     let edit = |from: &str, to: &str| {
@@ -124,7 +138,7 @@ fn attributes_variables_profiles_and_targets_count_and_comments_do_not() {
     edit("\"moin\"", "\"servus\"");
     assert_eq!(causes(&space, "--since HEAD"), [""; 0]);
     let of_profile = causes(&space, "--since HEAD --profile p --kind layer");
-    assert!(of_profile[0].starts_with("//:conf entry /etc/greeting changed: sha256:"), "{of_profile:?}");
+    assert_eq!(of_profile, ["//:conf entry /etc/greeting changed"]);
     edit("cmd = [\"/other\"]", "cmd = [\"/another\"]");
     edit("[image.base]", "[image.fundament]");
     edit("base = \":base\"", "base = \":fundament\"");
@@ -157,8 +171,8 @@ fn a_lock_entry_a_new_place_to_publish_and_a_developers_own_file() {
     assert_eq!(causes(&space, "--since HEAD"), [""; 0]);
     space.write("layers.lock", locked("b"));
     let said = causes(&space, "--since HEAD");
-    assert_eq!(said.len(), 2, "{said:?}");
-    assert!(said[0].starts_with("//:app //:debian: base digest changed: sha256:aaaa"), "{said:?}");
+    let cause = "base digest changed: sha256:aaaaaaaaaaaa → sha256:bbbbbbbbbbbb";
+    assert_eq!(said, [format!("//:app //:debian: {cause}"), format!("//:debian {cause}")]);
     git(&space, "checkout -q .");
     let text = fs::read_to_string(space.path("layers.toml")).expect("a text");
     space.write("layers.toml", text.replace("name = \"test\"", "name = \"test\"\ntag = \"2\""));
@@ -371,4 +385,42 @@ fn a_list_is_built_and_checked_and_an_empty_one_is_nothing_to_do() {
     let pushed = space.layerbuild("push --targets-from list --dry-run");
     assert_eq!((pushed.code, pushed.stderr.as_str()), (0, "nothing to do\n"), "{pushed:?}");
     assert_eq!(space.layerbuild("push //:app --dry-run").code, 2);
+}
+
+/// The job of docs/ci.md, on runners that begin with an empty store.
+#[test]
+fn the_job_publishes_what_changed_and_takes_all_else_from_the_cache() {
+    let Some(registry) = DockerRegistry::start() else { return };
+    let Some(space) = app(TARGETS) else { return };
+    let address = &registry.address;
+    let job = |since: &str, more: &str| {
+        fs::remove_dir_all(space.cache()).unwrap_or_default();
+        let line = format!(
+            "layerbuild affected --since {since} --kind=buildable {more} | layerbuild push --targets-from - --registry {address}"
+        );
+        let mut job = space.command("sh");
+        for name in ["LAYERBUILD_CACHE_FROM", "LAYERBUILD_CACHE_TO"] {
+            job.env(name, format!("{address}/cache"));
+        }
+        let ran = space.output(job.args(["-c", &line]));
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let pushed = ran.stdout.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned);
+        (pushed.collect::<Vec<String>>(), ran.stderr)
+    };
+    git(&space, "checkout -q --orphan nothing");
+    git(&space, "rm -q -r --cached .");
+    git(&space, "commit -q --allow-empty -m nothing");
+    git(&space, "checkout -q -f main");
+    assert_eq!(job("nothing", "").0, ["//:base", "//:other", "//:server"]);
+    space.write("app/run", "2\n");
+    commit(&space);
+    let (pushed, said) = job("HEAD~1", "");
+    assert_eq!(pushed, ["//:server"], "{said}");
+    assert!(said.contains("built //:app") && !said.contains("built //:conf"), "{said}");
+    assert!(job("HEAD", "").1.ends_with("nothing to do\n"));
+    // Something else that comes out the same is known by the cache alone.
+    let text = fs::read_to_string(space.path("layers.toml")).expect("a text");
+    space.write("layers.toml", text.replace("\"app/*\"", "\"app/run\", \"app/lib\""));
+    assert!(job("HEAD", "").1.ends_with("nothing to do\n"));
+    assert_eq!(job("HEAD~1", "--prune").0, ["//:server"]);
 }

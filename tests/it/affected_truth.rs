@@ -205,11 +205,18 @@ impl Scene {
         self.commits.push(truth);
     }
 
-    /// Some file that is there.
+    /// Some file that is there; where too few are left, they come back.
     fn file(&mut self) -> PathBuf {
-        let there: Vec<PathBuf> =
-            FILES.iter().map(|path| self.space.path(path)).filter(|path| path.is_file()).collect();
-        self.dice.of(&there).clone()
+        let there = |path: &&&str| self.space.path(path).is_file();
+        if FILES.iter().filter(there).count() < FILES.len() / 2 {
+            FILES.iter().filter(|path| !there(path)).for_each(|path| {
+                let _ = fs::remove_file(self.space.path(path));
+                self.space.write(path, format!("{path} again\n"));
+            });
+        }
+        let there: Vec<&str> = FILES.iter().filter(there).copied().collect();
+        let chosen = *self.dice.of(&there);
+        self.space.path(chosen)
     }
 
     /// A place in one of the folders, where perhaps nothing is.
@@ -259,7 +266,11 @@ impl Scene {
             12 => self.archive(["one", "two", "three", "four"][number]),
             13 => {
                 let path = self.space.path("a/src/deep/layers.toml");
-                if path.exists() { fs::remove_file(path) } else { fs::write(path, "") }.expect("a package");
+                if path.exists() {
+                    fs::remove_file(path).expect("gone");
+                } else {
+                    self.space.write("a/src/deep/layers.toml", "");
+                }
             }
             14 => {
                 let via = self.space.path("a/via");
