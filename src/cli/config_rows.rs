@@ -43,7 +43,7 @@ pub struct Section {
 }
 
 /// The settings in the order in which they are shown; those without a default are left out where nobody says them.
-const SETTINGS: [&str; 17] = [
+const SETTINGS: [&str; 18] = [
     "name",
     "requires",
     "packages",
@@ -56,6 +56,7 @@ const SETTINGS: [&str; 17] = [
     "build-base",
     "deploy",
     "from-registry",
+    "local",
     "build",
     "cache-from",
     "cache-to",

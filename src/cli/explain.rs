@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use super::as_built;
 use super::config_rows::Rows;
 use super::context::Context;
 use super::error::CliError;
@@ -9,7 +10,7 @@ use super::explanation::{Explainer, Reason};
 use super::project::{self, Project, Selected};
 use super::provenance;
 use super::work::Work;
-use crate::action::ActionId;
+use crate::action::{ActionId, Operation};
 use crate::build::probe::State;
 use crate::exit::Exit;
 use crate::graph::TargetId;
@@ -42,7 +43,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let id = lowered.action(target).ok_or_else(|| CliError::new(Exit::Bug, "the target has no action"))?;
     let lines = Lines { explainer: &explainer, states: &states, work: &work };
     let mut told: Vec<String> = lines.of(id)?.into_iter().chain(lines.not_portable(id)).collect();
-    let made = provenance::lines(selected.graph.target(target), &project.workspace.sources).into_iter();
+    let made = provenance::lines(selected.graph.target(target), &project.workspace).into_iter();
     let made = made.skip(1).map(|line| format!("  {line}"));
     told.splice(1..1, made);
     for line in told.into_iter().chain(set(&selected, target, &project)) {
@@ -75,6 +76,11 @@ struct Lines<'a> {
 
 impl Lines<'_> {
     fn of(&self, id: ActionId) -> Result<Vec<String>, CliError> {
+        if let Operation::Local(local) = &self.work.lowered.graph.get(id).operation {
+            let mut lines = vec![format!("{} is taken as built here: {}", self.label(id), local.output.digest())];
+            lines.push(format!("  built at {}; its sources are not looked at", as_built::moment(local)));
+            return Ok(lines);
+        }
         match &self.states[id.index()] {
             State::Hit { key, output } => {
                 let mut lines = vec![format!("{} is up to date: {}", self.label(id), output.digest())];

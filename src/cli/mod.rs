@@ -2,6 +2,7 @@
 //!
 //! [`run`] takes arguments and a [`process::Process`], and gives an exit code. Nothing imports this module.
 
+pub mod as_built;
 pub mod build;
 pub mod check;
 pub mod checks;

@@ -17,6 +17,7 @@ use crate::label::{Label, PackagePath};
 use crate::observed::Observed;
 use crate::oci::compress::{Compression, Format};
 use crate::pattern::{PatternError, TargetPattern};
+use crate::plan::local::LastBuilt;
 use crate::plan::lower::{Lowered, World, lower, mistakes};
 use crate::reference::RegistryBase;
 use crate::rules::{self, Defaults};
@@ -29,6 +30,7 @@ use crate::workspace::marks;
 use crate::workspace::overlays::LOCAL_FILE;
 use crate::workspace::settings::{CompressionFormat, Settings, SourceDateEpoch};
 use crate::workspace::stamp::{self, Stamped};
+use crate::workspace::taken::Taken;
 use crate::workspace::vars::Given;
 use crate::workspace::{self, Target, Workspace};
 
@@ -168,12 +170,12 @@ impl Project {
         self.stamped = any;
     }
 
-    /// The targets that the patterns mean, and all that they need, but for what is taken as published.
+    /// The targets that the patterns mean, and all that they need, but for what is taken as it is.
     fn reached(&self) -> Vec<Label> {
         let (graph, _) = graph::build(&self.workspace);
         let Ok(selection) = graph.select(&self.patterns) else { return Vec::new() };
         let targets = graph.closure(selection.targets.iter().copied()).into_iter().map(|id| graph.target(id));
-        targets.filter(|target| !target.published).map(|target| target.label.clone()).collect()
+        targets.filter(|target| target.is_built()).map(|target| target.label.clone()).collect()
     }
 
     /// Whether what is built depends on what git says.
@@ -209,17 +211,21 @@ impl Project {
         if has_errors(&errors) { Err(self.diagnosed(Exit::Usage, &errors)) } else { Ok(graph) }
     }
 
-    /// The graph, and the targets that the patterns mean; wildcards pass over what the profile takes as published.
+    /// The graph, and the targets that the patterns mean; wildcards pass over what is taken as it is.
     pub fn select(&self, cx: &Context) -> Result<Selected<'_>, CliError> {
         self.select_where(cx, |target| !self.is_passed_over(&target.label))
     }
 
-    /// The same with the images that the profile takes as published and that are locked.
-    pub fn select_with_published(&self, cx: &Context) -> Result<Selected<'_>, CliError> {
+    /// The same with the images that are taken as they are, as far as they are locked or were built here.
+    pub fn select_with_taken(&self, store: &Store, cx: &Context) -> Result<Selected<'_>, CliError> {
         let Workspace { lock, settings, .. } = &self.workspace;
+        let built = LastBuilt::new(store, self.workspace.root.as_std_path());
         let is_locked = |label: &Label| lock.image(label, settings.lock_section(label)).is_some();
-        let stays =
-            |target: &Target| target.published && is_locked(&target.label) || !self.is_passed_over(&target.label);
+        let was_built = |label: &Label| built.image(label).is_ok_and(|image| image.is_some());
+        let stays = |target: &Target| {
+            let Target { label, published, local, .. } = target;
+            *published && is_locked(label) || *local && was_built(label) || !self.is_passed_over(label)
+        };
         self.select_where(cx, stays)
     }
 
@@ -241,7 +247,7 @@ impl Project {
                 let some = !targets.is_empty();
                 targets.retain(|target| stays(graph.target(*target)));
                 if some && targets.is_empty() {
-                    let message = "the profile takes all of these as published: nothing is built";
+                    let message = "profile or local file take all of these as they are: nothing is built";
                     errors
                         .push(Diagnostic::warning(message).help("name an image by its label, or take another profile"));
                 }
@@ -314,10 +320,10 @@ impl Project {
         chosen_registry(&self.workspace.settings, cx)
     }
 
-    /// What wildcards pass over: what the profile takes as published, unless a pattern names just that.
+    /// What wildcards pass over: what the profile takes as published or as it was built here, unless a pattern names just that.
     fn is_passed_over(&self, label: &Label) -> bool {
         let named = |pattern: &TargetPattern| !pattern.negative && !pattern.is_wildcard() && pattern.names(label);
-        self.workspace.settings.is_from_registry(label) && !self.patterns.iter().any(named)
+        self.workspace.settings.taken(label) != Taken::Built && !self.patterns.iter().any(named)
     }
 
     /// What the workspace says for all targets.
@@ -347,7 +353,9 @@ impl Project {
         let trust = if cx.globals.hash_content { Trust::Nothing } else { Trust::Stat };
         let files = store.file_hashes(self.workspace.root.as_std_path(), trust)?;
         let tree = SourceTree::new(&self.workspace.root, vec![cx.globals.cache_dir.clone()], &self.observed);
-        let done = work(&World { tree: &tree, files: &files, toolchains: &self.toolchains, observed: &self.observed });
+        let (built, toolchains) = (LastBuilt::new(store, self.workspace.root.as_std_path()), &self.toolchains);
+        let done =
+            work(&World { tree: &tree, files: &files, built: Some(&built), toolchains, observed: &self.observed });
         files.save()?;
         Ok(done)
     }

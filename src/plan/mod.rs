@@ -1,10 +1,11 @@
 //! TargetGraph → actions, and why they would run.
 //!
 //! `lower` calls the rules, `sources` hashes files for them, `source_key` hashes what a target is made of with
-//! nothing built, `why` compares with the last build, `snapshot` gives a build's
+//! nothing built, `local` knows images as they were built last, `why` compares with the last build, `snapshot` gives a build's
 //! answer again where nothing changed. Runs nothing, and asks no cache: `build::probe` does.
 
 pub mod extras;
+pub mod local;
 pub mod lower;
 mod requirements;
 pub mod snapshot;

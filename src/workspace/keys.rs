@@ -67,8 +67,16 @@ const FROM_REGISTRY: Attribute = optional(
     Type::List(&Type::String),
     "patterns of images that are taken as published: locked, not built",
 );
-const BUILD: Attribute =
-    optional("build", Type::List(&Type::String), "patterns of images that are built, whatever `from-registry` says");
+const TAKEN_LOCAL: Attribute = optional(
+    "local",
+    Type::List(&Type::String),
+    "patterns of images that are taken as this machine built them last: neither built nor pulled",
+);
+const BUILD: Attribute = optional(
+    "build",
+    Type::List(&Type::String),
+    "patterns of images that are built, whatever `from-registry` and `local` say",
+);
 const EXTERNAL: Attribute = optional(
     "external",
     Type::Map(&Type::Table(external::EXTERNAL)),
@@ -95,6 +103,7 @@ macro_rules! laid_over {
             CACHE_FROM,
             CACHE_TO,
             FROM_REGISTRY,
+            TAKEN_LOCAL,
             BUILD,
             EXTERNAL,
             DEPLOY,

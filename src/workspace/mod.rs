@@ -41,6 +41,7 @@ pub mod schema;
 pub mod settings;
 pub mod stamp;
 pub mod tables;
+pub mod taken;
 pub mod template;
 #[cfg(test)]
 pub mod testing;

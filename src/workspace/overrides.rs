@@ -7,6 +7,7 @@ use super::discover::Finder;
 use super::model::{Package, Target};
 use super::origin::{By, Origin};
 use super::settings::{Override, Settings};
+use super::taken::Taken;
 use super::value::{Entry, Node, Table};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::label::{Label, PackagePath};
@@ -113,7 +114,7 @@ pub fn missing(settings: &Settings, read: &[&Package], finder: &mut Finder<'_>) 
         let diagnostic = match package {
             Some(package) => package.target(&set.label.name).map_or_else(|| no_target(set, package), |_| None),
             _ if set.label.package.external().is_some() => Some(elsewhere(set)),
-            None if settings.is_from_registry(&set.label) => None,
+            None if settings.taken(&set.label) != Taken::Built => None,
             None => {
                 let all = packages.get_or_insert_with(|| finder.below(&PackagePath::default()).packages);
                 Some(no_package(set, all))

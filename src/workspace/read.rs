@@ -13,6 +13,7 @@ use super::overlays::{self, Overlay, Overlays};
 use super::places::{check_registry, check_tag};
 use super::schema::Attribute;
 use super::settings::{BuildBase, Compression, CompressionFormat, DeployKind, Said, Settings, SourceDateEpoch};
+use super::taken::{self, List, Taken};
 use super::value::{Entry, Node, Table, Value};
 use super::vars::{self, Given};
 use super::{apt, external, marks, overrides, registries, replace, version};
@@ -210,11 +211,7 @@ impl Reader<'_> {
         let attributes = Attributes::new(&overlay.settings, &root);
         self.say(&overlay.settings, &overlay.by);
         self.plain(&attributes);
-        if attributes.has("from-registry") {
-            self.settings.from_registry = self.patterns(&attributes.strings("from-registry"));
-        }
-        let built = self.built(attributes.strings("build"));
-        self.settings.from_registry.extend(built.into_iter().map(|pattern| pattern.reversed()));
+        self.taken(&attributes, &overlay.by);
         let of_profile = overlay.by != By::Local;
         let shown = self.settings.tables.iter_mut().filter(|table| table.key == "external");
         shown.for_each(|table| attributes.get("external").into_iter().for_each(|over| external::merge(table, over)));
@@ -231,11 +228,17 @@ impl Reader<'_> {
         }
     }
 
-    fn built(&mut self, mut written: Vec<Spanned<&str>>) -> Vec<TargetPattern> {
-        for text in written.extract_if(.., |text| text.value.starts_with('-')) {
-            self.refuse(text.span, Err("`build` takes patterns without a minus".to_owned()));
+    /// Which images are taken and not built, or built after all.
+    fn taken(&mut self, attributes: &Attributes<'_>, by: &By) {
+        for (key, taken) in taken::KEYS {
+            let Some(span) = attributes.key_span(key) else { continue };
+            let mut written = attributes.strings(key);
+            for text in written.extract_if(.., |text| taken == Taken::Built && text.value.starts_with('-')) {
+                self.refuse(text.span, Err("`build` takes patterns without a minus".to_owned()));
+            }
+            let patterns = self.patterns(&written);
+            taken::lay(&mut self.settings.taken, List { taken, patterns, by: by.clone(), span });
         }
-        self.patterns(&written)
     }
 
     /// Patterns are absolute, or relative to the root package.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::panic, reason = "a test ends with what it saw")]
 
+mod as_built;
 mod audited;
 mod base_images;
 mod cases;
