@@ -203,6 +203,13 @@ pub struct FileEntry {
     pub kind: FileKind,
 }
 
+impl FileEntry {
+    /// The file of the workspace whose content it has; `None` for what has another or none.
+    fn source(&self) -> Option<&SourceFile> {
+        if let FileKind::Source(source) = &self.kind { Some(source) } else { None }
+    }
+}
+
 /// A numeric owner and group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 pub struct Owner {
@@ -336,6 +343,18 @@ impl Operation {
             Operation::Pull(pull) => Some(&pull.platform),
             Operation::Local(local) => Some(&local.platform),
             _ => None,
+        }
+    }
+
+    /// The sources that it is made of itself.
+    pub fn sources(&self) -> Vec<&SourceFile> {
+        match self {
+            Operation::Files(layer) => layer.entries.values().filter_map(FileEntry::source).collect(),
+            Operation::Tar(TarLayer { archive: Archive::Source(source), .. }) => vec![source],
+            Operation::Run(step) => step.sources(),
+            Operation::Exec(exec) => exec.step.sources(),
+            Operation::Cargo(cargo) => cargo.step.sources(),
+            _ => Vec::new(),
         }
     }
 

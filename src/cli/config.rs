@@ -44,7 +44,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let project = project::open_unstamped(&args.patterns, cx)?;
     let graph = project.graph()?;
     let rows = Rows::new(&project);
-    let mut sections = vec![rows.settings(&flags(cx)), rows.vars()];
+    let mut sections = vec![rows.settings(&flags(cx)), rows.vars(), rows.paths()];
     sections.extend(rows.tables());
     sections.extend(targets(&graph, &project, &rows, cx)?);
     let settings = &project.workspace.settings;

@@ -351,8 +351,9 @@ impl Project {
     /// Does something that looks at sources; what was hashed for it is kept.
     fn in_world<T>(&self, store: &Store, cx: &Context, work: impl FnOnce(&World<'_>) -> T) -> Result<T, CliError> {
         let trust = if cx.globals.hash_content { Trust::Nothing } else { Trust::Stat };
-        let files = store.file_hashes(self.workspace.root.as_std_path(), trust)?;
-        let tree = SourceTree::new(&self.workspace.root, vec![cx.globals.cache_dir.clone()], &self.observed);
+        let sources = self.workspace.source_root();
+        let files = store.file_hashes(self.workspace.root.as_std_path(), trust)?.with_elsewhere(&sources)?;
+        let tree = SourceTree::new(sources, vec![cx.globals.cache_dir.clone()], &self.observed);
         let (built, toolchains) = (LastBuilt::new(store, self.workspace.root.as_std_path()), &self.toolchains);
         let done =
             work(&World { tree: &tree, files: &files, built: Some(&built), toolchains, observed: &self.observed });

@@ -210,8 +210,10 @@ impl Work<'_> {
         let (root, store, offline) = (self.project.root(), self.store, cx.globals.offline);
         let (sandbox, variable) = (Sandbox::default(), |name: &str| cx.environment.get(name).map(OsStr::to_owned));
         let (shared, machine) = (&self.shared, machine::of(self.project, cx));
+        let sources = self.project.workspace.source_root();
         work(&Workshop {
             root,
+            sources: &sources,
             store,
             workers: &workers,
             listings: &listings,

@@ -287,13 +287,12 @@ impl Context for Scene<'_> {
     }
 
     fn identify(&self, paths: &[Utf8PathBuf]) -> Vec<Result<rules::Source, String>> {
-        let root = &self.graph.workspace().root;
-        paths.iter().for_each(|path| self.world.observed.note(root.join(path)));
+        paths.iter().for_each(|path| self.world.observed.note(self.world.tree.at(path)));
         self.world.files.identify(paths)
     }
 
     fn text(&self, path: &Utf8Path) -> Result<Option<String>, String> {
-        let full = self.graph.workspace().root.join(path);
+        let full = self.world.tree.at(path);
         self.world.observed.note(full.clone());
         match std::fs::read_to_string(&full) {
             Ok(_) if !self.world.tree.contains(path) => {
@@ -306,7 +305,7 @@ impl Context for Scene<'_> {
     }
 
     fn compiler(&self, folder: &Utf8Path) -> Result<String, ToolchainError> {
-        let toolchain = self.world.toolchains.of(&self.graph.workspace().root.join(folder))?;
+        let toolchain = self.world.toolchains.of(&self.world.tree.at(folder))?;
         toolchain.observed.iter().for_each(|path| self.world.observed.note(path.clone()));
         Ok(toolchain.version.clone())
     }

@@ -28,6 +28,7 @@ mod model;
 pub mod origin;
 pub mod overlays;
 pub mod overrides;
+pub mod own_paths;
 mod parse;
 mod places;
 pub mod print;

@@ -15,6 +15,7 @@ use super::template::{Origin, Rules};
 use super::value::Table;
 use crate::diagnostic::Diagnostic;
 use crate::label::{Label, PackagePath};
+use crate::source_root::SourceRoot;
 use crate::span::{Sources, Span};
 
 /// A workspace, as far as it was wanted.
@@ -48,6 +49,11 @@ impl Workspace {
     /// Where in [`Workspace::packages`] a package stands.
     pub fn position(&self, path: &PackagePath) -> Option<usize> {
         self.packages.binary_search_by(|package| package.path.cmp(path)).ok()
+    }
+
+    /// Where the sources stand.
+    pub fn source_root(&self) -> SourceRoot {
+        SourceRoot::new(&self.root, self.settings.paths.iter().map(|path| path.place.clone()).collect())
     }
 
     /// A target of a package that was read.

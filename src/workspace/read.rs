@@ -16,7 +16,7 @@ use super::settings::{BuildBase, Compression, CompressionFormat, DeployKind, Sai
 use super::taken::{self, List, Taken};
 use super::value::{Entry, Node, Table, Value};
 use super::vars::{self, Given};
-use super::{apt, external, marks, overrides, registries, replace, version};
+use super::{apt, external, marks, overrides, own_paths, registries, replace, version};
 use crate::compression_level::Levels;
 use crate::diagnostic::Diagnostic;
 use crate::label::{Label, PackagePath};
@@ -68,6 +68,9 @@ pub fn read(root: &mut Table, folder: &Utf8Path, call: Call<'_>, top: Span) -> R
     match take(root, "workspace") {
         Some(entry) => reader.workspace(&entry),
         None => reader.diagnostics.push(Diagnostic::error("the root's layers.toml has no `[workspace]`").at(top, "")),
+    }
+    if let Some(entry) = take(root, own_paths::PATHS.name) {
+        reader.diagnostics.push(own_paths::misplaced(entry.key_span));
     }
     if let Some(entry) = take(root, "external") {
         let (externals, mistakes) = external::read(&entry, folder);
@@ -157,14 +160,34 @@ impl Reader<'_> {
                 &PackagePath::default(),
             );
             self.diagnostics.extend(found.diagnostics);
+            self.paths(overlay);
             self.overlay(overlay);
         }
-        self.settings = plain;
+        self.settings = Settings { paths: std::mem::take(&mut self.settings.paths), ..plain };
         let told = self.diagnostics.len();
         overlays.used.iter().for_each(|at| self.overlay(&overlays.all[*at]));
         self.diagnostics.truncate(told);
         self.settings.profiles = overlays.all.iter().filter_map(|overlay| profile_of(&overlay.by)).collect();
         (self.settings.profile, self.settings.chain) = (overlays.chosen, overlays.chain);
+    }
+
+    /// Folders of this machine, which only the developer's own file may name.
+    fn paths(&mut self, overlay: &Overlay) {
+        if overlay.by != By::Local {
+            return self.refuse_paths(&overlay.settings);
+        }
+        let Some(value) = overlay.settings.get("paths") else { return };
+        let (paths, mistakes) = own_paths::read(value, self.folder);
+        self.settings.paths = paths;
+        self.diagnostics.extend(mistakes);
+    }
+
+    /// Says why they can't stand here, instead of that the key is unknown.
+    fn refuse_paths(&mut self, table: &Table) {
+        let Some(entry) = table.entry("paths") else { return };
+        let is_here = |told: &Diagnostic| told.primary.as_ref().is_some_and(|place| place.span == entry.key_span);
+        self.diagnostics.retain(|told| !is_here(told));
+        self.diagnostics.push(own_paths::misplaced(entry.key_span));
     }
 
     fn say(&mut self, table: &Table, by: &By) {
@@ -176,6 +199,7 @@ impl Reader<'_> {
 
     fn workspace(&mut self, entry: &Entry) {
         let Some(table) = self.checked(&entry.value, WORKSPACE, "[workspace]", entry.key_span) else { return };
+        self.refuse_paths(table);
         let root = PackagePath::default();
         let attributes = Attributes::new(table, &root);
         self.say(table, &By::Workspace);

@@ -10,6 +10,7 @@ use super::apt::AptSource;
 use super::attributes::Spanned;
 use super::external::{External, lock_section};
 use super::origin::{By, Origin};
+use super::own_paths::OwnPath;
 use super::places::{DEFAULT_REGISTRY, DEFAULT_TAG};
 use super::registries::Registries;
 use super::taken::{self, List, Taken};
@@ -65,6 +66,8 @@ pub struct Settings {
     pub vars: Vars,
     /// What profile and local file set of targets, in the order in which it is laid over them.
     pub overrides: Vec<Override>,
+    /// `[paths]` of the developer's own file.
+    pub paths: Vec<OwnPath>,
     /// The settings that are written, by their keys, as the last who says so has them.
     pub said: BTreeMap<String, Said>,
     /// `[registry]`, `[apt]` and `[external]` as they are written.
@@ -211,6 +214,7 @@ impl Default for Settings {
             apt: BTreeMap::new(),
             vars: Vars::new(),
             overrides: Vec::new(),
+            paths: Vec::new(),
             said: BTreeMap::new(),
             tables: Vec::new(),
             local: false,

@@ -29,6 +29,7 @@ mod killed;
 mod loader_cache;
 mod loading;
 mod main_job;
+mod own_paths;
 mod pages;
 mod platform;
 mod platform_reproducible;

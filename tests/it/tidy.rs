@@ -10,7 +10,7 @@ use petgraph::algo::tarjan_scc;
 use petgraph::graphmap::DiGraphMap;
 
 /// The ground: small types that import nothing above them.
-const GROUND: [&str; 16] = [
+const GROUND: [&str; 17] = [
     "compression_level",
     "diagnostic",
     "digest",
@@ -25,6 +25,7 @@ const GROUND: [&str; 16] = [
     "platform",
     "reason",
     "reference",
+    "source_root",
     "span",
     "tls",
 ];
