@@ -85,13 +85,6 @@ impl TargetPattern {
         if errors.is_empty() { Ok(patterns) } else { Err(errors) }
     }
 
-    /// The pattern that takes away what this one names, and the reverse.
-    #[must_use]
-    pub fn reversed(self) -> TargetPattern {
-        let text = self.text.strip_prefix('-').map_or_else(|| format!("-{}", self.text), str::to_owned);
-        TargetPattern { text, negative: !self.negative, scope: self.scope }
-    }
-
     /// The packages that it can reach.
     pub fn packages(&self) -> PackageSelection {
         match &self.scope {

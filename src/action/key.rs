@@ -37,7 +37,11 @@ pub trait Inputs {
 
 /// The key of an action; `None` while one of its inputs isn't built.
 pub fn key(action: &Action, inputs: &dyn Inputs) -> Option<Digest> {
-    keyed(VERSION, action, inputs)
+    match &action.operation {
+        // The action that made it is another by now, or isn't known: its result stands under its own key.
+        Operation::Local(local) => Some(local.key),
+        _ => keyed(VERSION, action, inputs),
+    }
 }
 
 /// The source key of an action, by the source keys of its inputs: nothing built enters it. `None` while one of those
@@ -119,6 +123,10 @@ fn walk(operation: &Operation, inputs: &dyn Inputs, sink: &mut dyn Sink) -> Opti
                 Some(image) => sink.plain("base digest", format_args!("{}", image.manifest)),
                 None => sink.plain("base digest", format_args!("not locked for {}", pull.platform)),
             }
+        }
+        Operation::Local(local) => {
+            sink.plain("operation", format_args!("local"));
+            sink.plain("digest", format_args!("{}", local.output.digest()));
         }
         Operation::Index(action) => index(action, inputs, sink)?,
         Operation::Debs(layer) => debs(layer, sink),

@@ -8,6 +8,7 @@ mod debs;
 mod exec;
 mod image_test;
 pub mod key;
+mod local;
 pub mod record;
 mod run;
 
@@ -20,6 +21,7 @@ pub use cargo::CargoAction;
 pub use debs::{Deb, DebUser, DebsLayer, DebsPart};
 pub use exec::ExecAction;
 pub use image_test::{Expected, ExpectedPath, ImageTestAction, PathKind};
+pub use local::LocalAction;
 pub use run::{RunAction, RunBase, RunInput, RunSecret, SecretSource};
 
 use crate::digest::Digest;
@@ -71,13 +73,13 @@ impl ActionGraph {
         if let Operation::Index(_) = &self.get(image).operation {
             return self.images_of(image).into_iter().flat_map(|image| self.layers_of(image)).collect();
         }
-        let mut chain: Vec<&ImageAction> = Vec::new();
+        let mut chain: Vec<&[ActionId]> = Vec::new();
         let mut next = Some(image);
-        while let Some(Operation::Image(action)) = next.map(|id| &self.get(id).operation) {
-            chain.push(action);
-            next = action.base;
+        while let Some((base, layers)) = next.and_then(|id| self.get(id).operation.stack()) {
+            chain.push(layers);
+            next = base;
         }
-        chain.into_iter().rev().flat_map(|action| action.layers.iter().copied()).collect()
+        chain.into_iter().rev().flatten().copied().collect()
     }
 
     /// The images of an index; an image is its own.
@@ -93,9 +95,8 @@ impl ActionGraph {
         let mut at = image;
         loop {
             match &self.get(at).operation {
-                Operation::Image(action) => at = action.base?,
                 Operation::Pull(pull) => return Some((at, pull)),
-                _ => return None,
+                other => at = other.stack()?.0?,
             }
         }
     }
@@ -164,6 +165,8 @@ pub enum Operation {
     Image(Box<ImageAction>),
     /// Takes somebody else's image, of one platform, as it was locked.
     Pull(Box<PullAction>),
+    /// Takes an image, or a layer of one, as it was built last.
+    Local(Box<LocalAction>),
     /// Makes an index of images.
     Index(IndexAction),
     /// Makes a layer of Debian packages.
@@ -198,6 +201,13 @@ pub struct FileEntry {
     pub owner: Owner,
     /// What it is.
     pub kind: FileKind,
+}
+
+impl FileEntry {
+    /// The file of the workspace whose content it has; `None` for what has another or none.
+    fn source(&self) -> Option<&SourceFile> {
+        if let FileKind::Source(source) = &self.kind { Some(source) } else { None }
+    }
 }
 
 /// A numeric owner and group.
@@ -317,7 +327,38 @@ pub struct PulledImage {
 }
 
 impl Operation {
-    /// What people call it: the rule's name, or `fetch`.
+    /// Of an image of ours what it stands on and the layers over that, lowest first; `None` for anything else.
+    pub fn stack(&self) -> Option<(Option<ActionId>, &[ActionId])> {
+        match self {
+            Operation::Image(image) => Some((image.base, &image.layers)),
+            Operation::Local(local) => Some((local.base, &local.layers)),
+            _ => None,
+        }
+    }
+
+    /// The platform of an image, whoever made it; `None` for anything else.
+    pub fn image_platform(&self) -> Option<&Platform> {
+        match self {
+            Operation::Image(image) => Some(&image.spec.platform),
+            Operation::Pull(pull) => Some(&pull.platform),
+            Operation::Local(local) => Some(&local.platform),
+            _ => None,
+        }
+    }
+
+    /// The sources that it is made of itself.
+    pub fn sources(&self) -> Vec<&SourceFile> {
+        match self {
+            Operation::Files(layer) => layer.entries.values().filter_map(FileEntry::source).collect(),
+            Operation::Tar(TarLayer { archive: Archive::Source(source), .. }) => vec![source],
+            Operation::Run(step) => step.sources(),
+            Operation::Exec(exec) => exec.step.sources(),
+            Operation::Cargo(cargo) => cargo.step.sources(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// What people call it: the rule's name, `fetch` or `local`.
     pub fn name(&self) -> &'static str {
         match self {
             Operation::Files(_) => "files",
@@ -325,6 +366,7 @@ impl Operation {
             Operation::Fetch(_) => "fetch",
             Operation::Image(_) => "image",
             Operation::Pull(_) => "pull",
+            Operation::Local(_) => "local",
             Operation::Index(_) => "index",
             Operation::Debs(_) => "debs",
             Operation::Run(_) => "run",
@@ -347,7 +389,10 @@ impl Operation {
                 Archive::Fetched(id) => vec![id],
                 Archive::Source(_) => Vec::new(),
             },
-            Operation::Image(image) => image.base.into_iter().chain(image.layers.iter().copied()).collect(),
+            Operation::Image(_) | Operation::Local(_) => {
+                let (base, layers) = self.stack().unwrap_or_default();
+                base.into_iter().chain(layers.iter().copied()).collect()
+            }
             Operation::Index(index) => index.images.clone(),
             Operation::Run(run) => run.upstream(),
             Operation::Exec(exec) => exec.step.upstream(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{ActionId, FileEntry};
+use super::{ActionId, FileEntry, SourceFile};
 use crate::layer_path::LayerPath;
 use crate::oci::compress::Compression;
 
@@ -77,6 +77,16 @@ pub enum SecretSource {
 }
 
 impl RunAction {
+    /// The files of the workspace that the commands see.
+    pub fn sources(&self) -> Vec<&SourceFile> {
+        let mut sources = Vec::new();
+        for input in self.inputs.values() {
+            let RunInput::Files(entries) = input else { continue };
+            sources.extend(entries.values().filter_map(FileEntry::source));
+        }
+        sources
+    }
+
     /// The actions whose outputs it reads, in the order in which the key names them.
     pub fn upstream(&self) -> Vec<ActionId> {
         let base = match &self.base {

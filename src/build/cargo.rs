@@ -38,7 +38,7 @@ pub fn run(
     told: &(dyn Fn(&str) + Sync),
 ) -> Result<Output, BuildError> {
     roots::clear(shop)?;
-    let toolchain = shop.toolchains.of(&shop.root.join(&action.folder))?;
+    let toolchain = shop.toolchains.of(&shop.sources.at(&action.folder))?;
     if toolchain.version != action.compiler {
         return Err(BuildError::Changed { path: action.folder.join("rust-toolchain.toml") });
     }

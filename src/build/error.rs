@@ -80,6 +80,12 @@ pub enum BuildError {
         /// What there is.
         locked: Vec<String>,
     },
+    /// The result of an earlier build that is taken as it is has left the store.
+    #[error("it is taken as it was built here, but the store has {output} no more, or not all of it")]
+    LocalGone {
+        /// What was built.
+        output: Digest,
+    },
     /// A package can't be had under any address.
     #[error("cannot fetch {name}: {}", tried.join("; "))]
     NoDeb {
@@ -256,6 +262,9 @@ impl BuildError {
             BuildError::StaleLock { help, .. } => help,
             BuildError::Toolchain(error) => return Some(error.help.clone()),
             BuildError::NotLocked { .. } => "add it to `platforms` of the pull, then run `layerbuild lock`",
+            BuildError::LocalGone { .. } => {
+                "build it again: `layerbuild build --no-local` with its label, where `layers.local.toml` takes it so"
+            }
             BuildError::NoDeb { dropped: true, .. } => {
                 "the archive has dropped it: run `layerbuild lock --update` on the target"
             }

@@ -16,7 +16,7 @@ pub fn run(label: &Label, action: &FilesLayer, shop: &Workshop<'_>) -> Result<Ou
 fn lay(entry: &FileEntry, mtime: u64, shop: &Workshop<'_>) -> Entry {
     let kind = match &entry.kind {
         FileKind::Source(source) => EntryKind::File(Content::File {
-            path: shop.root.join(&source.path).into(),
+            path: shop.sources.at(&source.path).into(),
             size: source.size,
             digest: source.digest,
             stamp: source.stamp,

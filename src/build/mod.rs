@@ -42,6 +42,7 @@ use crate::cargo::toolchain::Toolchains;
 use crate::packages::debian::machine::Machine;
 use crate::sandbox::host::Sandbox;
 use crate::shared::cache::SharedCache;
+use crate::source_root::SourceRoot;
 use crate::store::Store;
 
 /// What running actions takes.
@@ -49,6 +50,8 @@ use crate::store::Store;
 pub struct Workshop<'a> {
     /// The workspace's root, absolute.
     pub root: &'a Utf8Path,
+    /// Where its sources stand.
+    pub sources: &'a SourceRoot,
     /// Where outputs go.
     pub store: &'a Store,
     /// Does the reading and compressing.

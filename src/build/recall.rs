@@ -79,6 +79,7 @@ fn fits(operation: &Operation, output: &Output) -> bool {
             pull.image().is_some_and(|locked| locked.manifest == image.manifest.digest)
         }
         (Operation::Image(_), Output::Image(_)) => true,
+        (Operation::Local(local), output) => local.output == *output,
         (Operation::Index(index), Output::Index(output)) => index.images.len() == output.images.len(),
         (Operation::ImageTest(_), Output::Passed(_)) => true,
         _ => false,

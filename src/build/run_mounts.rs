@@ -93,7 +93,7 @@ pub(super) fn copied(
 
 fn copy(source: &SourceFile, at: &Path, shop: &Workshop<'_>) -> Result<(), BuildError> {
     let changed = || BuildError::Changed { path: source.path.clone() };
-    let mut from = File::open(shop.root.join(&source.path)).map_err(|_| changed())?;
+    let mut from = File::open(shop.sources.at(&source.path)).map_err(|_| changed())?;
     let mut to = File::create_new(at).map_err(|error| StoreError::io("create", at, error))?;
     let mut hasher = Hasher::new();
     let mut buffer = vec![0; 1 << 17];

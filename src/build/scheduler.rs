@@ -229,7 +229,11 @@ fn weight(operation: &Operation) -> u64 {
         Operation::Fetch(_) | Operation::Debs(_) | Operation::Run(_) | Operation::Exec(_) | Operation::Cargo(_) => {
             u64::MAX
         }
-        Operation::Image(_) | Operation::Index(_) | Operation::Pull(_) | Operation::ImageTest(_) => 0,
+        Operation::Image(_)
+        | Operation::Index(_)
+        | Operation::Pull(_)
+        | Operation::Local(_)
+        | Operation::ImageTest(_) => 0,
     }
 }
 
@@ -366,6 +370,7 @@ fn execute(
         Operation::Fetch(fetch) => fetch::run(fetch, shop),
         Operation::Image(image) => image::run(image, &inputs.parts(image), shop),
         Operation::Pull(pull) => pull::run(pull, shop),
+        Operation::Local(local) => Err(BuildError::LocalGone { output: local.output.digest() }),
         Operation::Index(index) => index::run(index, &inputs.images(), shop),
         Operation::Debs(layer) => debs::run(&action.label, layer, shop, listener),
         Operation::Run(run) => run_commands::run(&action.label, run, inputs, shop, told),

@@ -25,7 +25,7 @@ pub fn run(
     shop: &Workshop<'_>,
 ) -> Result<Output, BuildError> {
     let (path, expected, stamp): (PathBuf, Digest, _) = match (&action.archive, fetched) {
-        (Archive::Source(source), _) => (shop.root.join(&source.path).into(), source.digest, source.stamp),
+        (Archive::Source(source), _) => (shop.sources.at(&source.path).into(), source.digest, source.stamp),
         (Archive::Fetched(_), Some(output)) => (shop.store.blobs().path(&output.digest()), output.digest(), None),
         (Archive::Fetched(_), None) => unreachable!("an action runs when its inputs are built"),
     };

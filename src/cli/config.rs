@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use super::as_built;
 use super::config_rows::{Row, Rows, Section};
 use super::config_text::{as_json, as_toml};
 use super::context::Context;
@@ -13,6 +14,7 @@ use super::patterns;
 use super::project::{self, Project};
 use crate::exit::Exit;
 use crate::graph::{SelectError, TargetGraph};
+use crate::workspace::Target;
 use crate::workspace::origin::line;
 use crate::workspace::overlays::LOCAL_FILE;
 use crate::workspace::settings::Settings;
@@ -42,9 +44,9 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let project = project::open_unstamped(&args.patterns, cx)?;
     let graph = project.graph()?;
     let rows = Rows::new(&project);
-    let mut sections = vec![rows.settings(&flags(cx)), rows.vars()];
+    let mut sections = vec![rows.settings(&flags(cx)), rows.vars(), rows.paths()];
     sections.extend(rows.tables());
-    sections.extend(targets(&graph, &project, &rows)?);
+    sections.extend(targets(&graph, &project, &rows, cx)?);
     let settings = &project.workspace.settings;
     match args.output {
         Output::Toml if !cx.globals.json => as_toml(&head(&project, cx), &sections, &mut cx.out),
@@ -67,13 +69,30 @@ fn flags(cx: &Context) -> BTreeMap<&'static str, Row> {
     said.into_iter().filter_map(row).collect()
 }
 
-fn targets(graph: &TargetGraph<'_>, project: &Project, rows: &Rows<'_>) -> Result<Vec<Section>, CliError> {
+fn targets(
+    graph: &TargetGraph<'_>,
+    project: &Project,
+    rows: &Rows<'_>,
+    cx: &Context,
+) -> Result<Vec<Section>, CliError> {
     let selection = graph.select(&project.patterns).map_err(|errors| {
         let diagnostics: Vec<_> = errors.iter().map(SelectError::diagnostic).collect();
         let empty = errors.iter().all(|error| matches!(error, SelectError::NothingBeneath { .. }));
         project.diagnosed(if empty { Exit::NothingMatched } else { Exit::Usage }, &diagnostics)
     })?;
-    Ok(selection.targets.iter().map(|id| rows.target(graph.target(*id))).collect())
+    let targets = selection.targets.iter().map(|id| graph.target(*id));
+    targets.map(|target| described(target, project, rows, cx)).collect()
+}
+
+/// A target's attributes; of one that is taken as it was built here, what that is.
+fn described(target: &Target, project: &Project, rows: &Rows<'_>, cx: &Context) -> Result<Section, CliError> {
+    let mut section = rows.target(target);
+    if target.local
+        && let Some(note) = as_built::note(target, project, &project::open_store(cx)?)?
+    {
+        section.note = format!("{}; {note}", section.note);
+    }
+    Ok(section)
 }
 
 /// Which profile and files were read, as sentences.

@@ -5,10 +5,12 @@
 use std::collections::BTreeMap;
 
 use super::project::Project;
+use crate::source_root::Elsewhere;
 use crate::workspace::Target;
 use crate::workspace::marks;
 use crate::workspace::origin::{By, Origin, line};
 use crate::workspace::overrides;
+use crate::workspace::own_paths::OwnPath;
 use crate::workspace::settings::Settings;
 use crate::workspace::value::{Node, Table, Value};
 use crate::workspace::vars::Var;
@@ -43,7 +45,7 @@ pub struct Section {
 }
 
 /// The settings in the order in which they are shown; those without a default are left out where nobody says them.
-const SETTINGS: [&str; 17] = [
+const SETTINGS: [&str; 18] = [
     "name",
     "requires",
     "packages",
@@ -56,6 +58,7 @@ const SETTINGS: [&str; 17] = [
     "build-base",
     "deploy",
     "from-registry",
+    "local",
     "build",
     "cache-from",
     "cache-to",
@@ -105,6 +108,18 @@ impl<'p> Rows<'p> {
     fn var(&self, name: &str, var: &Var) -> Row {
         let from = var.origin.describe(&self.project.workspace.sources);
         Row { key: name.to_owned(), value: self.text(&var.text).into(), from }
+    }
+
+    /// `[paths]`.
+    pub fn paths(&self) -> Section {
+        let workspace = &self.project.workspace;
+        let row = |path: &OwnPath| {
+            let Elsewhere { folder, from } = &path.place;
+            let said = line(&workspace.sources, path.span);
+            Row { key: part(folder.as_str()), value: from.as_str().into(), from: said }
+        };
+        let rows = workspace.settings.paths.iter().map(row).collect();
+        Section { name: vec!["paths".into()], note: String::new(), rows }
     }
 
     /// `[registry."HOST"]`, `[apt.NAME]` and `[external.NAME]`.
@@ -223,7 +238,7 @@ mod tests {
     fn every_setting_that_can_be_written_is_shown() {
         use crate::workspace::keys::{LOCAL, PROFILE, WORKSPACE};
         let written = [LOCAL, PROFILE, WORKSPACE].into_iter().flatten().map(|attribute| attribute.name);
-        let elsewhere = ["inherits", "vars", "targets", "external"];
+        let elsewhere = ["inherits", "vars", "targets", "external", "paths"];
         let missing: Vec<&str> = written.filter(|name| !SETTINGS.contains(name) && !elsewhere.contains(name)).collect();
         assert_eq!(missing, [""; 0]);
     }

@@ -2,10 +2,12 @@
 
 use std::io::Write;
 
+use super::as_built;
 use super::context::Context;
 use super::error::CliError;
 use super::explanation::Explainer;
 use super::work::Work;
+use crate::action::Operation;
 use crate::build::probe::State;
 use crate::digest::Digest;
 
@@ -17,11 +19,12 @@ pub fn run(work: &Work<'_>, cx: &mut Context) -> Result<(), CliError> {
     let explainer = Explainer::new(work, &states)?;
     let graph = &work.lowered.graph;
     let mut ids: Vec<_> = graph.ids().collect();
+    ids.retain(|id| !as_built::is_part(&graph.get(*id).operation));
     ids.sort_by_key(|id| (&graph.get(*id).label, *id));
     for id in ids {
         let action = graph.get(id);
         let (verdict, reason) = match &states[id.index()] {
-            State::Hit { output, key } => ("HIT", hit(&output.digest(), key, work)),
+            State::Hit { output, key } => ("HIT", hit(&action.operation, &output.digest(), key, work)),
             State::Run { .. } => ("RUN", explainer.reason(id)?.headline()),
             State::Waits => ("WAIT", explainer.reason(id)?.headline()),
         };
@@ -30,7 +33,10 @@ pub fn run(work: &Work<'_>, cx: &mut Context) -> Result<(), CliError> {
     Ok(())
 }
 
-fn hit(output: &Digest, key: &Digest, work: &Work<'_>) -> String {
+fn hit(operation: &Operation, output: &Digest, key: &Digest, work: &Work<'_>) -> String {
+    if let Operation::Local(local) = operation {
+        return format!("{output} (built here at {})", as_built::moment(local));
+    }
     match work.shared.origin(key) {
         Some(cache) => format!("{output} (cache {cache})"),
         None => output.to_string(),

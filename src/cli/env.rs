@@ -9,6 +9,7 @@ use super::error::CliError;
 use super::project::{self, Project};
 use super::remote::Remotes;
 use super::{images, patterns, registries};
+use crate::action::record::Output;
 use crate::action::{ActionGraph, ActionId, Operation};
 use crate::base::fetch::Reader;
 use crate::build::pull::origin;
@@ -96,7 +97,7 @@ fn project_of(args: &Args, cx: &Context) -> Result<Option<Project>, CliError> {
 }
 
 fn of_targets(project: &Project, store: &Store, cx: &Context) -> Result<Vec<Vec<Link>>, CliError> {
-    let mut selected = project.select_with_published(cx)?;
+    let mut selected = project.select_with_taken(store, cx)?;
     images::only_images(project, &mut selected, "asked what they require")?;
     let lowered = project.lower(&selected, store, cx)?;
     let remote = Remotes::new(project, cx)?;
@@ -122,6 +123,10 @@ fn chain(image: ActionId, graph: &ActionGraph, reader: &Reader<'_>) -> Result<Ve
                 let lost = || CliError::new(Exit::Bug, "a pulled base that is not locked was taken");
                 let image = reader.image(&origin(pull).ok_or_else(lost)?, &pull.platform)?;
                 links.push(link(name, &image.config)?);
+            }
+            Operation::Local(local) => {
+                let Output::Image(image) = &local.output else { break };
+                links.push(link(name, &reader.store.blobs().read_verified(&image.config.digest, image.config.size)?)?);
             }
             _ => {}
         }

@@ -2,6 +2,9 @@
 
 use std::io::Write;
 
+use camino::Utf8Path;
+
+use super::as_built;
 use super::config_rows::Rows;
 use super::context::Context;
 use super::error::CliError;
@@ -9,12 +12,17 @@ use super::explanation::{Explainer, Reason};
 use super::project::{self, Project, Selected};
 use super::provenance;
 use super::work::Work;
-use crate::action::ActionId;
+use crate::action::{ActionId, Operation};
 use crate::build::probe::State;
 use crate::exit::Exit;
 use crate::graph::TargetId;
+use crate::plan::lower::Lowered;
 use crate::plan::source_key::source_keys;
 use crate::plan::why::Change;
+use crate::source_root::Elsewhere;
+use crate::workspace::Workspace;
+use crate::workspace::origin::line;
+use crate::workspace::own_paths::OwnPath;
 
 /// Say why a target is built again: what changed since the last build, old and new, and the target to blame
 #[derive(Debug, Clone, clap::Args)]
@@ -42,10 +50,11 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let id = lowered.action(target).ok_or_else(|| CliError::new(Exit::Bug, "the target has no action"))?;
     let lines = Lines { explainer: &explainer, states: &states, work: &work };
     let mut told: Vec<String> = lines.of(id)?.into_iter().chain(lines.not_portable(id)).collect();
-    let made = provenance::lines(selected.graph.target(target), &project.workspace.sources).into_iter();
+    let made = provenance::lines(selected.graph.target(target), &project.workspace).into_iter();
     let made = made.skip(1).map(|line| format!("  {line}"));
     told.splice(1..1, made);
-    for line in told.into_iter().chain(set(&selected, target, &project)) {
+    told.extend(set(&selected, target, &project));
+    for line in told.into_iter().chain(elsewhere(&selected, target, &lowered, &project)) {
         writeln!(cx.out, "{line}")?;
     }
     Ok(())
@@ -67,6 +76,20 @@ fn set(selected: &Selected<'_>, target: TargetId, project: &Project) -> Vec<Stri
     lines
 }
 
+/// From where sources of the target and of all that it needs are taken, other than from the workspace's folder.
+fn elsewhere(selected: &Selected<'_>, target: TargetId, lowered: &Lowered, project: &Project) -> Vec<String> {
+    let Workspace { settings, sources, .. } = &project.workspace;
+    let actions = selected.graph.closure([target]).into_iter().filter_map(|id| lowered.action(id));
+    let read: Vec<&Utf8Path> =
+        actions.flat_map(|id| lowered.graph.get(id).operation.sources()).map(|it| &*it.path).collect();
+    let used = settings.paths.iter().filter(|path| read.iter().any(|read| read.starts_with(&path.place.folder)));
+    let say = |path: &OwnPath| {
+        let Elsewhere { folder, from } = &path.place;
+        format!("{folder} is read from {from}: {}", line(sources, path.span))
+    };
+    used.map(say).collect()
+}
+
 struct Lines<'a> {
     explainer: &'a Explainer<'a>,
     states: &'a [State],
@@ -75,6 +98,11 @@ struct Lines<'a> {
 
 impl Lines<'_> {
     fn of(&self, id: ActionId) -> Result<Vec<String>, CliError> {
+        if let Operation::Local(local) = &self.work.lowered.graph.get(id).operation {
+            let mut lines = vec![format!("{} is taken as built here: {}", self.label(id), local.output.digest())];
+            lines.push(format!("  built at {}; its sources are not looked at", as_built::moment(local)));
+            return Ok(lines);
+        }
         match &self.states[id.index()] {
             State::Hit { key, output } => {
                 let mut lines = vec![format!("{} is up to date: {}", self.label(id), output.digest())];

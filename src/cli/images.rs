@@ -81,7 +81,8 @@ pub fn only_ours(project: &Project, selected: &mut Selected<'_>) -> Result<(), C
 pub fn only_built(project: &Project, selected: &mut Selected<'_>) -> Result<(), CliError> {
     only_ours(project, selected)?;
     only_here(project, selected)?;
-    only(|target| !target.published, "is taken as published by the profile, and not built", project, selected)
+    only(|target| !target.published, "is taken as published by the profile, and not built", project, selected)?;
+    only(|target| !target.local, "is taken as it was built here last, and not built", project, selected)
 }
 
 /// Narrows a selection to what is of this workspace, in the same way.
@@ -247,10 +248,7 @@ pub fn repository(label: &Label, registry: &RegistryBase) -> Result<Repository, 
 /// Where the images that an image stands on are published.
 pub fn below(image: ActionId, work: &Work<'_>, registry: &RegistryBase) -> Vec<RepositoryPath> {
     let graph = &work.lowered.graph;
-    let base = |id: &ActionId| match &graph.get(*id).operation {
-        Operation::Image(action) => action.base,
-        _ => None,
-    };
+    let base = |id: &ActionId| graph.get(*id).operation.stack().and_then(|(base, _)| base);
     let published = |id: ActionId| match &graph.get(id).operation {
         // Somebody else's image is only where it is pulled from.
         Operation::Pull(pull) => (pull.repository.registry == registry.registry).then(|| pull.repository.path.clone()),

@@ -69,7 +69,7 @@ fn images_of(images: &[ActionId], work: &Work<'_>, results: &Results) -> Result<
 fn table(id: ActionId, work: &Work<'_>, results: &Results, remote: &dyn Remote) -> Result<Table<5>, CliError> {
     let graph = &work.lowered.graph;
     let layers = match graph.get(id).operation {
-        Operation::Image(_) => {
+        Operation::Image(_) | Operation::Local(_) => {
             graph.pulled_below(id).map(|(id, _)| id).into_iter().chain(graph.layers_of(id)).collect()
         }
         _ => vec![id],

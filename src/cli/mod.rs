@@ -4,6 +4,7 @@
 
 pub mod affected;
 mod affected_sides;
+pub mod as_built;
 pub mod build;
 pub mod check;
 pub mod checks;

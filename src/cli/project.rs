@@ -19,6 +19,7 @@ use crate::label::{Label, PackagePath};
 use crate::observed::Observed;
 use crate::oci::compress::{Compression, Format};
 use crate::pattern::{PatternError, TargetPattern};
+use crate::plan::local::LastBuilt;
 use crate::plan::lower::{Lowered, World, lower, mistakes, survey};
 use crate::plan::then::Then;
 use crate::reference::RegistryBase;
@@ -33,6 +34,7 @@ use crate::workspace::overlays::LOCAL_FILE;
 use crate::workspace::revision::Revision;
 use crate::workspace::settings::{CompressionFormat, Settings, SourceDateEpoch};
 use crate::workspace::stamp::{self, Stamped};
+use crate::workspace::taken::Taken;
 use crate::workspace::vars::Given;
 use crate::workspace::{self, Target, Workspace};
 
@@ -224,12 +226,12 @@ impl Project {
         self.stamped = any;
     }
 
-    /// The targets that the patterns mean, and all that they need, but for what is taken as published.
+    /// The targets that the patterns mean, and all that they need, but for what is taken as it is.
     fn reached(&self) -> Vec<Label> {
         let (graph, _) = graph::build(&self.workspace);
         let Ok(selection) = graph.select(&self.patterns) else { return Vec::new() };
         let targets = graph.closure(selection.targets.iter().copied()).into_iter().map(|id| graph.target(id));
-        targets.filter(|target| !target.published).map(|target| target.label.clone()).collect()
+        targets.filter(|target| target.is_built()).map(|target| target.label.clone()).collect()
     }
 
     /// Whether what is built depends on what git says.
@@ -273,17 +275,21 @@ impl Project {
         mistake.map_or(Ok(graph), |mistake| Err(mistake.message.clone()))
     }
 
-    /// The graph, and the targets that the patterns mean; wildcards pass over what the profile takes as published.
+    /// The graph, and the targets that the patterns mean; wildcards pass over what is taken as it is.
     pub fn select(&self, cx: &Context) -> Result<Selected<'_>, CliError> {
         self.select_where(cx, |target| !self.is_passed_over(&target.label))
     }
 
-    /// The same with the images that the profile takes as published and that are locked.
-    pub fn select_with_published(&self, cx: &Context) -> Result<Selected<'_>, CliError> {
+    /// The same with the images that are taken as they are, as far as they are locked or were built here.
+    pub fn select_with_taken(&self, store: &Store, cx: &Context) -> Result<Selected<'_>, CliError> {
         let Workspace { lock, settings, .. } = &self.workspace;
+        let built = LastBuilt::new(store, self.workspace.root.as_std_path());
         let is_locked = |label: &Label| lock.image(label, settings.lock_section(label)).is_some();
-        let stays =
-            |target: &Target| target.published && is_locked(&target.label) || !self.is_passed_over(&target.label);
+        let was_built = |label: &Label| built.image(label).is_ok_and(|image| image.is_some());
+        let stays = |target: &Target| {
+            let Target { label, published, local, .. } = target;
+            *published && is_locked(label) || *local && was_built(label) || !self.is_passed_over(label)
+        };
         self.select_where(cx, stays)
     }
 
@@ -305,7 +311,7 @@ impl Project {
                 let some = !targets.is_empty();
                 targets.retain(|target| stays(graph.target(*target)));
                 if some && targets.is_empty() {
-                    let message = "the profile takes all of these as published: nothing is built";
+                    let message = "profile or local file take all of these as they are: nothing is built";
                     errors
                         .push(Diagnostic::warning(message).help("name an image by its label, or take another profile"));
                 }
@@ -378,10 +384,10 @@ impl Project {
         chosen_registry(&self.workspace.settings, cx)
     }
 
-    /// What wildcards pass over: what the profile takes as published, unless a pattern names just that.
+    /// What wildcards pass over: what the profile takes as published or as it was built here, unless a pattern names just that.
     fn is_passed_over(&self, label: &Label) -> bool {
         let named = |pattern: &TargetPattern| !pattern.negative && !pattern.is_wildcard() && pattern.names(label);
-        self.workspace.settings.is_from_registry(label) && !self.patterns.iter().any(named)
+        self.workspace.settings.taken(label) != Taken::Built && !self.patterns.iter().any(named)
     }
 
     /// What the workspace says for all targets.
@@ -427,14 +433,16 @@ impl Project {
     /// Does something that looks at sources; what was hashed for it is kept.
     fn in_world<T>(&self, store: &Store, cx: &Context, work: impl FnOnce(&World<'_>) -> T) -> Result<T, CliError> {
         let trust = if cx.globals.hash_content { Trust::Nothing } else { Trust::Stat };
-        let files = store.file_hashes(self.workspace.root.as_std_path(), trust)?;
-        let tree = SourceTree::new(&self.workspace.root, vec![cx.globals.cache_dir.clone()], &self.observed);
-        let (toolchains, observed) = (&self.toolchains, &self.observed);
+        let sources = self.workspace.source_root();
+        let files = store.file_hashes(self.workspace.root.as_std_path(), trust)?.with_elsewhere(&sources)?;
+        let tree = SourceTree::new(sources, vec![cx.globals.cache_dir.clone()], &self.observed);
+        let last = LastBuilt::new(store, self.workspace.root.as_std_path());
+        let (built, toolchains, observed) = (Some(&last), &self.toolchains, &self.observed);
         let done = match self.revision.as_deref() {
-            None => work(&World { tree: &tree, files: &files, toolchains, observed }),
+            None => work(&World { tree: &tree, files: &files, built, toolchains, observed }),
             Some(revision) => {
                 let (tree, then) = (tree.of(revision), Then { revision, files: &files, toolchains });
-                work(&World { tree: &tree, files: &then, toolchains: &then, observed })
+                work(&World { tree: &tree, files: &then, built, toolchains: &then, observed })
             }
         };
         files.save()?;

@@ -8,7 +8,7 @@ use super::images::{self, BuiltImage};
 use super::patterns::{self, ListedPatterns};
 use super::published::Published;
 use super::work::Work;
-use super::{checks, dry_run, project, registries};
+use super::{as_built, checks, dry_run, project, registries};
 use crate::effect::push::{PushError, Pushable, push};
 use crate::event::{Event, Listener};
 use crate::reference::{RegistryBase, RepositoryPath, Tag};
@@ -54,6 +54,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
         return to.announce(&work, cx);
     }
     let listener = cx.listener();
+    as_built::warn(&lowered.graph, &*listener);
     let outcome = publish(&work, &to, cx, &*listener);
     drop(listener);
     let (lines, error) = outcome?;

@@ -62,7 +62,7 @@ impl QueryGraph for Targets<'_> {
 
     fn written(&self, id: Id) -> String {
         let target = self.graph.target(self.ids[id as usize]);
-        let lines = provenance::lines(target, &self.graph.workspace().sources);
+        let lines = provenance::lines(target, self.graph.workspace());
         format!("# {}\n# {}\n{}", target.label, lines.join("\n# "), print::target(target))
     }
 }

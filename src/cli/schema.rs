@@ -47,7 +47,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let known = Known { schemas: &schemas, rules: &own.rules };
     let schema = match args.files {
         Files::Layers => json_schema::layers(known),
-        Files::Local => json_schema::local(),
+        Files::Local => json_schema::local(known),
         Files::Rules => json_schema::rules(known),
     };
     let text = format!("{schema:#}\n");

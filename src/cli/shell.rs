@@ -79,7 +79,7 @@ fn opened(id: ActionId, action: &Action, args: &Args) -> Result<Opened, CliError
     let mut opened = match &action.operation {
         Operation::Run(run) => Opened::Run((**run).clone()),
         Operation::Exec(exec) if exec.is_portable() => Opened::Exec((**exec).clone()),
-        Operation::Image(_) | Operation::Pull(_) => Opened::Run(over(id)?),
+        Operation::Image(_) | Operation::Pull(_) | Operation::Local(_) => Opened::Run(over(id)?),
         other => {
             let message = format!(
                 "{} is of rule `{}`: a shell opens in an image, a `run` or an `exec` in its sandbox",

@@ -26,7 +26,7 @@ use crate::workspace::Target;
 /// Say for each image what is built, what is published, whether they are in step, and how its base stands
 ///
 /// Builds nothing: `not built` is what a build would have to make first. What the profile takes as published is held by
-/// what is locked. The tag is the workspace's, or the profile's.
+/// what is locked; what it takes as built here, by that build. The tag is the workspace's, or the profile's.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// Which images: labels and patterns. Default: //...
@@ -45,12 +45,12 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let all = ["//...".to_owned()];
     let texts = if args.patterns.is_empty() { &all[..] } else { &args.patterns };
     let project = project::open(texts, cx)?;
-    let mut selected = project.select_with_published(cx)?;
+    let store = project::open_store(cx)?;
+    let mut selected = project.select_with_taken(&store, cx)?;
     images::only_images(&project, &mut selected, "published")?;
     images::only_ours(&project, &mut selected)?;
     let client = registries::client(cx, &project.workspace.settings.registries)?;
     let client = registries::without_mirrors(client, &project.registry(cx)?.registry);
-    let store = project::open_store(cx)?;
     let lowered = project.lower(&selected, &store, cx)?;
     let work = Work::looking(&project, &selected, &lowered, &store, cx)?;
     let listener = cx.listener();
@@ -80,6 +80,7 @@ fn locals(work: &Work<'_>, states: &[State], cx: &Context) -> Result<Vec<Local>,
             label: target.label.to_string(),
             built: if target.published { locked(target, work, &defaults).map(|base| base.locked) } else { built() },
             taken: target.published,
+            as_built: target.local,
             published: match target.label.package.external().and_then(|_| locked(target, work, &defaults)) {
                 Some(base) => base.reference,
                 None => published(&target.label, &registry, &tag)?,
@@ -124,10 +125,11 @@ fn table(found: &Status) -> Table<5> {
         table.row(["LABEL", "BUILT", "PUBLISHED", "STATUS", "BASE"].map(str::to_owned));
     }
     for row in &found.rows {
-        let built = match (row.local.built, row.local.taken) {
-            (None, _) => "not built".to_owned(),
-            (Some(digest), false) => short(&digest),
-            (Some(digest), true) => format!("{} (locked)", short(&digest)),
+        let built = match (row.local.built, row.local.taken, row.local.as_built) {
+            (None, ..) => "not built".to_owned(),
+            (Some(digest), true, _) => format!("{} (locked)", short(&digest)),
+            (Some(digest), _, true) => format!("{} (local)", short(&digest)),
+            (Some(digest), ..) => short(&digest),
         };
         let published = format!("{} → {}", row.local.published, tagged(row.published));
         let label = row.local.label.clone();
@@ -189,11 +191,11 @@ fn json(row: &Row) -> Value {
 }
 
 fn json_row(row: &Row, published: Option<Digest>, base: Value) -> Value {
-    let Local { label, published: reference, taken, .. } = &row.local;
+    let Local { label, published: reference, taken, as_built, .. } = &row.local;
     let (built, locked) = if *taken { (None, row.local.built) } else { (row.local.built, None) };
     let status = step(row.step);
     json!({
-        "label": label, "built": built, "locked": locked, "reference": reference.to_string(), "published": published, "status": status,
+        "label": label, "built": built, "local": as_built, "locked": locked, "reference": reference.to_string(), "published": published, "status": status,
         "base": base,
     })
 }

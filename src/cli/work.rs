@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::sync::Mutex;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use super::context::Context;
 use super::error::CliError;
@@ -12,8 +12,8 @@ use super::machine;
 use super::project::{Project, Selected};
 use super::remote::Remotes;
 use super::shared::{self, Finished};
-use crate::action::ActionId;
 use crate::action::record::{Blob, Output};
+use crate::action::{ActionId, Operation};
 use crate::build::error::BuildError;
 use crate::build::listings::Listings;
 use crate::build::probe::{self, State};
@@ -25,6 +25,7 @@ use crate::event::{Event, Listener, Step, Summary};
 use crate::exit::Exit;
 use crate::graph::TargetId;
 use crate::image_test::Finding;
+use crate::plan::local;
 use crate::plan::lower::Lowered;
 use crate::reason::reason;
 use crate::reference::Repository;
@@ -209,8 +210,10 @@ impl Work<'_> {
         let (root, store, offline) = (self.project.root(), self.store, cx.globals.offline);
         let (sandbox, variable) = (Sandbox::default(), |name: &str| cx.environment.get(name).map(OsStr::to_owned));
         let (shared, machine) = (&self.shared, machine::of(self.project, cx));
+        let sources = self.project.workspace.source_root();
         work(&Workshop {
             root,
+            sources: &sources,
             store,
             workers: &workers,
             listings: &listings,
@@ -237,13 +240,19 @@ impl Work<'_> {
         Ok(Results { outputs: built.outputs, failures: built.failures, summary, began: start })
     }
 
-    /// Notes which action each target's last build was, for `explain`.
+    /// Notes which action each target's last build was, for `explain` and for whoever takes images as they are.
     fn note(&self, built: &Built) -> Result<(), CliError> {
         let last = self.store.last_builds(self.project.root().as_std_path());
         let known = last.load()?;
         let mut names = BTreeMap::new();
+        let result = |id: ActionId| Some((built.keys[id.index()]?, built.outputs[id.index()].as_ref()?));
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs());
         for id in self.lowered.graph.ids() {
             let (Some(key), Some(_)) = (built.keys[id.index()], &built.outputs[id.index()]) else { continue };
+            if matches!(self.lowered.graph.get(id).operation, Operation::Local(_)) {
+                continue;
+            }
+            names.extend(local::note(id, &self.lowered.graph, &result, (self.store, &known, now))?);
             let name = self.lowered.graph.note_name(id);
             match known.get(&name) {
                 Some(before) if *before == key => {}

@@ -41,7 +41,11 @@ impl Extras {
 
     /// A fetch for a target.
     pub fn fetch(&self, label: &Label, fetch: Fetch) -> ActionId {
-        let action = Action { label: label.clone(), variant: None, operation: Operation::Fetch(fetch) };
+        self.add(Action { label: label.clone(), variant: None, operation: Operation::Fetch(fetch) })
+    }
+
+    /// Any other action beside a target's.
+    pub fn add(&self, action: Action) -> ActionId {
         self.asked().push(self.first, Extra::Ready(action))
     }
 
@@ -98,10 +102,8 @@ impl Asked {
         match &mut action.operation {
             Operation::Image(image) => {
                 let own = image.base.map(|base| self.own(first, base));
-                let other = |base: &ActionId| match &actions[base.index()].operation {
-                    Operation::Image(below) => below.spec.platform != *platform,
-                    Operation::Pull(below) => below.platform != *platform,
-                    _ => false,
+                let other = |base: &ActionId| {
+                    actions[base.index()].operation.image_platform().is_some_and(|below| below != platform)
                 };
                 image.base = own.map(|base| if other(&base) { self.variant(first, base, platform) } else { base });
                 for layer in &mut image.layers {

@@ -9,6 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use rayon::prelude::*;
 
 use super::extras::Extras;
+use super::local::LastBuilt;
 use super::requirements::contradictions;
 use crate::action::{Action, ActionGraph, ActionId, Fetch, IndexAction, Operation, RunBase};
 use crate::cargo::toolchain::{Toolchain, ToolchainError, Toolchains};
@@ -25,7 +26,9 @@ use crate::workspace::attributes::Attributes;
 use crate::workspace::globs::{Glob, GlobError, SourceTree};
 use crate::workspace::lock_debs::LockedDebs;
 use crate::workspace::lock_file::LockedImage;
+use crate::workspace::origin::By;
 use crate::workspace::schema::{Purpose, RuleSchema};
+use crate::workspace::taken::{self, List};
 
 /// What stands at paths of the workspace, as git would see it.
 pub trait Identify: Sync {
@@ -51,6 +54,8 @@ pub struct World<'a> {
     pub tree: &'a SourceTree<'a>,
     /// Hashes files.
     pub files: &'a dyn Identify,
+    /// What was built last; `None`: nothing is known of it.
+    pub built: Option<&'a LastBuilt<'a>>,
     /// What compiles Rust programs.
     pub toolchains: &'a dyn Compilers,
     /// Is told which files are read.
@@ -99,7 +104,8 @@ pub fn lower(
     }
     let actions = scene.extras.complete(actions);
     let unlocked = actions.iter().filter_map(|action| scene.unlocked(action));
-    let wrong: Vec<Diagnostic> = unlocked.chain(scene.foreign_layers(&actions)).collect();
+    let wrong = unlocked.chain(scene.foreign_layers(&actions)).chain(scene.foreign_locals(&actions));
+    let wrong: Vec<Diagnostic> = wrong.collect();
     if wrong.is_empty() { Ok(Lowered { graph: ActionGraph { actions }, of }) } else { Err(wrong) }
 }
 
@@ -194,9 +200,9 @@ pub fn debs(
     is_debs.then(source).transpose().map_err(|errors| traced(target, errors))
 }
 
-/// What is written of a target that is built here.
+/// What is written of a target that is built.
 fn declared<'g>(graph: &'g TargetGraph<'_>, label: &Label) -> Option<(&'static RuleSchema, Attributes<'g>)> {
-    let target = graph.id(label).map(|id| graph.target(id)).filter(|target| !target.published)?;
+    let target = graph.id(label).map(|id| graph.target(id)).filter(|target| target.is_built())?;
     Some((target.rule, target.attributes()))
 }
 
@@ -214,12 +220,62 @@ struct Scene<'a> {
 impl Scene<'_> {
     fn lower(&self, id: TargetId) -> Result<Action, Vec<Diagnostic>> {
         let target = self.graph.target(id);
+        if target.local {
+            let operation = self.local(target).map_err(|mistake| vec![target.traced(mistake)])?;
+            return Ok(Action { label: target.label.clone(), variant: None, operation });
+        }
         let directory = self.graph.workspace().settings.folder(&target.label.package);
         let rule = rules::rule(target.rule.name).expect("the loader took the target's schema from the table of rules");
         let lower = if target.published { rules::pull::lower_published } else { rule.lower };
         let lowered = lower(&seen(target, &directory, self.defaults), self);
         let operation = lowered.map_err(|mistakes| traced(target, mistakes))?;
         Ok(Action { label: target.label.clone(), variant: None, operation })
+    }
+}
+
+impl Scene<'_> {
+    /// An image as it was built last.
+    fn local(&self, target: &workspace::Target) -> Result<Operation, Diagnostic> {
+        let Some(last) = self.world.built else { return Err(self.never_built(target)) };
+        let path = Utf8Path::from_path(last.path()).map(Utf8Path::to_owned);
+        path.into_iter().for_each(|path| self.world.observed.note(path));
+        let built = last.image(&target.label);
+        let built = built.map_err(|error| Diagnostic::error(error.to_string()).at(target.span, ""))?;
+        let operation = built.and_then(|built| built.operation(&|action| self.extras.add(action)));
+        operation.ok_or_else(|| self.never_built(target))
+    }
+
+    fn never_built(&self, target: &workspace::Target) -> Diagnostic {
+        let settings = &self.graph.workspace().settings;
+        let message = format!("{} is taken as this machine built it last, and it never was built here", target.label);
+        let by = taken::deciding(&settings.taken, &target.label);
+        let build = match by.map(|list| &list.by) {
+            Some(By::Profile(_)) => format!("run `layerbuild build {}` under a profile that builds it", target.label),
+            _ => format!("run `layerbuild build --no-local {}`", target.label),
+        };
+        let place = |it: Diagnostic, list: &List| it.also(list.span, "this says so");
+        by.into_iter()
+            .fold(Diagnostic::error(message).at(target.span, "this image"), place)
+            .help(build)
+            .help("or take it as published: `from-registry` in place of `local`")
+    }
+
+    /// Images that are taken as they were built, asked for on another platform than they were built for.
+    fn foreign_locals(&self, actions: &[Action]) -> Vec<Diagnostic> {
+        let mut found = Vec::new();
+        for action in actions {
+            let (Operation::Local(local), Some(platform)) = (&action.operation, &action.variant) else { continue };
+            if local.platform == *platform {
+                continue;
+            }
+            let Some(target) = self.graph.id(&action.label).map(|id| self.graph.target(id)) else { continue };
+            let message = format!("{} is taken as it was built here, for {}", action.label, local.platform);
+            let label = format!("it is asked for on {platform}");
+            found.push(
+                Diagnostic::error(message).at(target.span, label).help("take it out of `local`, or put it in `build`"),
+            );
+        }
+        found
     }
 }
 
@@ -272,11 +328,7 @@ fn platform_of_commands<'a>(action: &Action, actions: &'a [Action]) -> Option<&'
         _ => return None,
     };
     let RunBase::Image(base) = run.base else { return None };
-    match &actions[base.index()].operation {
-        Operation::Image(image) => Some(&image.spec.platform),
-        Operation::Pull(pull) => Some(&pull.platform),
-        _ => None,
-    }
+    actions[base.index()].operation.image_platform()
 }
 
 impl Context for Scene<'_> {
@@ -285,13 +337,12 @@ impl Context for Scene<'_> {
     }
 
     fn identify(&self, paths: &[Utf8PathBuf]) -> Vec<Result<rules::Source, String>> {
-        let root = &self.graph.workspace().root;
-        paths.iter().for_each(|path| self.world.observed.note(root.join(path)));
+        paths.iter().for_each(|path| self.world.observed.note(self.world.tree.at(path)));
         self.world.files.identify(paths)
     }
 
     fn text(&self, path: &Utf8Path) -> Result<Option<String>, String> {
-        self.world.observed.note(self.graph.workspace().root.join(path));
+        self.world.observed.note(self.world.tree.at(path));
         match self.world.tree.read(path).map(String::from_utf8) {
             Ok(_) if !self.world.tree.contains(path) => {
                 Err(format!("`{path}` leads out of the workspace through a symbolic link"))
@@ -304,7 +355,7 @@ impl Context for Scene<'_> {
     }
 
     fn compiler(&self, folder: &Utf8Path) -> Result<String, ToolchainError> {
-        let toolchain = self.world.toolchains.of(&self.graph.workspace().root.join(folder))?;
+        let toolchain = self.world.toolchains.of(&self.world.tree.at(folder))?;
         toolchain.observed.iter().for_each(|path| self.world.observed.note(path.clone()));
         Ok(toolchain.version.clone())
     }

@@ -21,7 +21,7 @@ pub fn contradictions(graph: &TargetGraph<'_>, targets: &[TargetId]) -> Vec<Diag
     let mut found = Vec::new();
     for id in targets {
         let target = graph.target(*id);
-        if target.rule.name != image::RULE.schema.name || target.published || !target.valid {
+        if target.rule.name != image::RULE.schema.name || !target.is_built() || !target.valid {
             continue;
         }
         let base = target.attributes().label("base").and_then(|base| known.get(&graph.id(&base.value)?));

@@ -33,6 +33,8 @@ pub struct Local {
     pub built: Option<Digest>,
     /// Whether it is taken as published, and not built here.
     pub taken: bool,
+    /// Whether it is taken as it was built here last, whatever its sources are by now.
+    pub as_built: bool,
     /// Where it is published.
     pub published: Reference,
     /// The pulled base that it stands on; `None`: it stands on none.
@@ -211,7 +213,7 @@ mod tests {
         let base =
             base.map(|(reference, locked)| Base { reference: reference.parse().unwrap(), locked: digest(locked) });
         let (label, published) = (published.into(), published.parse().unwrap());
-        Local { label, built: built.map(digest), taken: false, published, base }
+        Local { label, built: built.map(digest), taken: false, as_built: false, published, base }
     }
 
     #[test]

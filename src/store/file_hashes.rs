@@ -1,6 +1,6 @@
 //! The digests of a workspace's files, hashed only where `stat` doesn't vouch for what was hashed before.
 //!
-//! Takes paths relative to the workspace's root; gives content digest, size, executable bit, link target (git's view).
+//! Takes paths relative to the workspace's root, folders of which may be taken from elsewhere; gives content digest, size, executable bit, link target (git's view).
 //! A stat vouches only if it was safely older than the hashing: a file written to within the same tick looks unchanged.
 //! A folder on the way that is a link out of the root is refused. Knows nothing of packages and globs.
 
@@ -9,7 +9,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::ops::Range;
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -20,6 +20,7 @@ use rustix::io::Errno;
 
 use crate::digest::{Digest, Hasher};
 use crate::file_stat::{FileStat, Stamp};
+use crate::source_root::{Elsewhere, SourceRoot};
 
 use super::beneath::Root;
 use super::error::StoreError;
@@ -42,6 +43,8 @@ pub struct FileHashes {
     folder: Arc<Folder>,
     path: PathBuf,
     root: Root,
+    /// Folders that are taken from elsewhere, each with what stands in its place.
+    elsewhere: Vec<(PathBuf, Root)>,
     trust: Trust,
     known: StatTable,
     /// Hashed in this run, by stats that vouch for it.
@@ -68,13 +71,45 @@ impl FileHashes {
         let path = folder.of_workspace("files", workspace);
         let root = Root::open(workspace).map_err(|error| StoreError::io("open", workspace, error))?;
         let known = StatTable::new(folder.read_sealed(&path)?);
-        Ok(FileHashes { folder, path, root, trust, known, fresh: Mutex::default(), began: OnceLock::new() })
+        Ok(FileHashes {
+            folder,
+            path,
+            root,
+            elsewhere: Vec::new(),
+            trust,
+            known,
+            fresh: Mutex::default(),
+            began: OnceLock::new(),
+        })
+    }
+
+    /// With the folders that are taken from elsewhere.
+    pub fn with_elsewhere(mut self, sources: &SourceRoot) -> Result<FileHashes, StoreError> {
+        for Elsewhere { folder, from } in sources.elsewhere() {
+            let root =
+                Root::open(from.as_std_path()).map_err(|error| StoreError::io("open", from.as_std_path(), error))?;
+            self.elsewhere.push((folder.into(), root));
+        }
+        // The longest path first: of folders within each other the inner one counts.
+        self.elsewhere.sort_by_key(|(folder, _)| std::cmp::Reverse(folder.as_os_str().len()));
+        Ok(self)
+    }
+
+    /// The folder that a path is opened below, and the path from there on.
+    fn top_of<'p>(&self, path: &'p Path) -> (&Root, &'p Path) {
+        let found = self.elsewhere.iter().find_map(|(folder, root)| Some((root, path.strip_prefix(folder).ok()?)));
+        found.unwrap_or((&self.root, path))
+    }
+
+    fn folder(&self, path: &Path) -> Result<OwnedFd, Errno> {
+        let (root, below) = self.top_of(path);
+        root.folder(below)
     }
 
     /// What one file is; `path` is relative to the workspace's root.
     pub fn digest(&self, path: &Path) -> Result<FileIdentity, FileError> {
         let (dir, name) = split(path);
-        let look = self.root.folder(dir).and_then(|dir| self.look(dir.as_fd(), name));
+        let look = self.folder(dir).and_then(|dir| self.look(dir.as_fd(), name));
         self.resolve(path, look)
     }
 
@@ -100,7 +135,7 @@ impl FileHashes {
 
     /// Looks at files of one folder, which is opened once.
     fn look_at_row<P: AsRef<Path>>(&self, paths: &[P]) -> Vec<Result<Look, Errno>> {
-        let dir = self.root.folder(paths.first().map_or(Path::new(""), |path| split(path.as_ref()).0));
+        let dir = self.folder(paths.first().map_or(Path::new(""), |path| split(path.as_ref()).0));
         let look = |path: &P| self.look(dir.as_ref().map_err(|error| *error)?.as_fd(), split(path.as_ref()).1);
         paths.iter().map(look).collect()
     }
@@ -137,7 +172,8 @@ impl FileHashes {
         // Taken before anything is read.
         let began = self.began();
         for _ in 0..ATTEMPTS {
-            let file = self.root.file(path).map_err(|error| FileError::new(path, error))?;
+            let (root, below) = self.top_of(path);
+            let file = root.file(below).map_err(|error| FileError::new(path, error))?;
             let unreadable = |source| FileError::Unreadable { path: path.to_owned(), source };
             let Some((digest, stat)) = hash_unchanging(&file).map_err(unreadable)? else { continue };
             let vouches = stat.is_settled(&file, began);

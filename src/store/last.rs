@@ -25,6 +25,11 @@ impl LastBuilds {
         LastBuilds { folder, path }
     }
 
+    /// The file that they stand in, which is there once anything was built.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Every target that was ever built, with the action key of its last finished build.
     pub fn load(&self) -> Result<HashMap<String, Digest>, StoreError> {
         let bytes = self.folder.read_sealed(&self.path)?;

@@ -140,7 +140,8 @@ impl<'a> Declarer<'a> {
         diagnostics.extend(mistakes.into_iter().filter(|_| sound).map(traced));
         let label = Label { package: self.path.clone(), name: name.into() };
         let valid = sound && diagnostics.is_empty();
-        let target = Target { label, rule, span, origin, table, labels: found.labels, published: false, valid };
+        let target =
+            Target { label, rule, span, origin, table, labels: found.labels, published: false, local: false, valid };
         self.targets.push(Declared { target, diagnostics });
     }
 

@@ -4,15 +4,18 @@
 //! workspace's own `.gitignore` files name, and follows no symbolic link. Reads directories, never files: what a file
 //! holds is not known here.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io;
 use std::sync::{Mutex, PoisonError};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use globset::{GlobBuilder, GlobMatcher};
 
 use super::ignored::{self, Ignored};
+use super::root::FILE_NAME;
 use crate::checkout::{Checkout, Disk, Kind};
 use crate::observed::Observed;
+use crate::source_root::SourceRoot;
 
 /// One pattern of a `srcs` list, compiled.
 #[derive(Debug, Clone)]
@@ -95,7 +98,7 @@ pub fn compile(text: &str) -> Result<GlobMatcher, GlobError> {
 /// The source tree that globs are expanded in.
 #[derive(Debug)]
 pub struct SourceTree<'a> {
-    root: Utf8PathBuf,
+    sources: SourceRoot,
     observed: &'a Observed,
     checkout: &'a dyn Checkout,
     canonical_root: Utf8PathBuf,
@@ -104,19 +107,26 @@ pub struct SourceTree<'a> {
 }
 
 impl<'a> SourceTree<'a> {
-    /// The tree below `root`; globs never enter the `excluded` folders (absolute paths). `observed` is told which
+    /// The tree below a root; globs never enter the `excluded` folders (absolute paths). `observed` is told which
     /// folders are looked at; of files, whoever reads them tells.
-    pub fn new(root: &Utf8Path, excluded: Vec<Utf8PathBuf>, observed: &'a Observed) -> SourceTree<'a> {
-        let canonical_root = root.canonicalize_utf8().unwrap_or_else(|_| root.to_owned());
-        let (root, checkout, ignores) = (root.to_owned(), &Disk, Mutex::default());
-        SourceTree { root, observed, checkout, canonical_root, excluded, ignores }
+    pub fn new(sources: impl Into<SourceRoot>, excluded: Vec<Utf8PathBuf>, observed: &'a Observed) -> SourceTree<'a> {
+        let sources = sources.into();
+        let root = sources.at(Utf8Path::new(""));
+        let canonical_root = root.canonicalize_utf8().unwrap_or(root);
+        SourceTree { sources, observed, checkout: &Disk, canonical_root, excluded, ignores: Mutex::default() }
     }
 
     /// The same in another checkout than what is on disk.
     #[must_use]
     pub fn of(self, checkout: &'a dyn Checkout) -> SourceTree<'a> {
-        let canonical_root = checkout.resolve(&self.root).unwrap_or_else(|_| self.root.clone());
+        let root = self.sources.at(Utf8Path::new(""));
+        let canonical_root = checkout.resolve(&root).unwrap_or(root);
         SourceTree { checkout, canonical_root, ..self }
+    }
+
+    /// Where a path stands.
+    pub fn at(&self, path: &Utf8Path) -> Utf8PathBuf {
+        self.sources.at(path)
     }
 
     /// The files that a list of globs names in a package, relative to the workspace's root and sorted.
@@ -138,15 +148,17 @@ impl<'a> SourceTree<'a> {
         if errors.is_empty() { Ok(found.into_iter().map(|path| directory.join(path)).collect()) } else { Err(errors) }
     }
 
-    /// Whether the folder that holds a path lies, links resolved, within the workspace.
+    /// Whether the folder that holds a path lies, links resolved, within the workspace, or within the folder that is taken
+    /// from elsewhere.
     pub fn contains(&self, path: &Utf8Path) -> bool {
-        let folder = self.root.join(path.parent().unwrap_or(Utf8Path::new("")));
-        self.checkout.resolve(&folder).is_ok_and(|real| real.starts_with(&self.canonical_root))
+        let folder = path.parent().unwrap_or(Utf8Path::new(""));
+        let top = if self.sources.is_here(folder) { &self.canonical_root } else { self.sources.split(folder).0 };
+        self.checkout.resolve(&self.at(folder)).is_ok_and(|real| real.starts_with(top))
     }
 
     /// The bytes of a file at a path relative to the root; links are followed.
-    pub fn read(&self, path: &Utf8Path) -> std::io::Result<Vec<u8>> {
-        self.checkout.read(&self.root.join(path))
+    pub fn read(&self, path: &Utf8Path) -> io::Result<Vec<u8>> {
+        self.checkout.read(&self.at(path))
     }
 
     fn one(&self, directory: &Utf8Path, glob: &Glob) -> Result<Vec<Utf8PathBuf>, GlobError> {
@@ -154,9 +166,10 @@ impl<'a> SourceTree<'a> {
             return self.literal(directory, &glob.text).map(|path| vec![path]);
         }
         let start = Utf8Path::new(glob.fixed_prefix());
-        self.observed.note_folder(&self.root.join(directory).join(start));
+        let full = self.at(&directory.join(start));
+        self.observed.note_folder(&full);
         let mut files = Vec::new();
-        if self.checkout.is_folder(&self.root.join(directory).join(start)) && !self.is_cut_off(directory, start) {
+        if self.checkout.is_folder(&full) && !self.is_cut_off(directory, start) {
             self.walk(directory, start, &mut |path| {
                 if glob.matches(path.as_str()) {
                     files.push(path);
@@ -168,8 +181,9 @@ impl<'a> SourceTree<'a> {
 
     fn literal(&self, directory: &Utf8Path, text: &str) -> Result<Utf8PathBuf, GlobError> {
         let path = directory.join(text);
-        let found = self.checkout.kind(&self.root.join(&path)).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => GlobError::Missing(text.to_owned()),
+        let found = self.checkout.kind(&self.at(&path));
+        let found = found.map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => GlobError::Missing(text.to_owned()),
             _ => GlobError::Unreadable { path: path.clone(), why: error.to_string() },
         })?;
         if found == Kind::Folder {
@@ -187,11 +201,11 @@ impl<'a> SourceTree<'a> {
         let mut path = Utf8PathBuf::new();
         below.components().any(|part| {
             path.push(part.as_str());
-            let full = self.root.join(directory).join(&path);
+            let folder = directory.join(&path);
+            let full = self.at(&folder);
             self.observed.note_folder(&full);
-            let ignored = self.is_ignored(&directory.join(&path), true);
             let is_link = || self.checkout.kind(&full).is_ok_and(|kind| kind == Kind::Link);
-            ignored || is_link() || self.checkout.is_file(&full.join("layers.toml"))
+            self.is_ignored(&folder, true) || is_link() || self.is_package(&folder)
         })
     }
 
@@ -202,18 +216,15 @@ impl<'a> SourceTree<'a> {
         visit: &mut dyn FnMut(Utf8PathBuf),
     ) -> Result<(), GlobError> {
         let folder = directory.join(below);
-        self.observed.note_folder(&self.root.join(&folder));
-        let unreadable = |why: String| GlobError::Unreadable { path: folder.clone(), why };
-        let full = self.root.join(&folder);
-        let entries = self.checkout.list(&full).map_err(|error| unreadable(error.to_string()))?;
-        if !below.as_str().is_empty() && entries.iter().any(|entry| entry.name == "layers.toml") {
+        self.observed.note_folder(&self.at(&folder));
+        let entries = self.entries(&folder)?;
+        let has = |name: &str| entries.contains_key(name);
+        if !below.as_str().is_empty() && (has(FILE_NAME) || self.is_package_here(&folder)) {
             return Ok(());
         }
-        for entry in entries {
-            let name = entry.name.to_str();
-            let name = name.ok_or_else(|| unreadable(format!("the name {:?} is not UTF-8", entry.name)))?;
-            let (path, is_directory) = (below.join(name), entry.kind == Kind::Folder);
-            if self.is_passed_over(&full.join(name), &directory.join(&path), is_directory) {
+        for (name, is_directory) in entries {
+            let path = below.join(name);
+            if self.is_passed_over(&directory.join(&path), is_directory) {
                 continue;
             }
             if is_directory { self.walk(directory, &path, visit)? } else { visit(path) }
@@ -221,23 +232,47 @@ impl<'a> SourceTree<'a> {
         Ok(())
     }
 
-    fn is_passed_over(&self, full: &Utf8Path, path: &Utf8Path, is_directory: bool) -> bool {
-        let excluded = || self.excluded.iter().any(|folder| folder == full);
+    /// What stands in a folder, and what is a folder itself: those that are taken from elsewhere too.
+    fn entries(&self, folder: &Utf8Path) -> Result<BTreeMap<String, bool>, GlobError> {
+        let unreadable = |why: String| GlobError::Unreadable { path: folder.to_owned(), why };
+        let mut entries = BTreeMap::new();
+        for entry in self.checkout.list(&self.at(folder)).map_err(|error| unreadable(error.to_string()))? {
+            let name = entry.name.into_string().map_err(|name| unreadable(format!("the name {name:?} is not UTF-8")))?;
+            entries.insert(name, entry.kind == Kind::Folder);
+        }
+        entries.extend(self.sources.begin_in(folder).map(|name| (name.to_owned(), true)));
+        Ok(entries)
+    }
+
+    /// Whether a folder is a package, by what stands in it or in the workspace in its place.
+    fn is_package(&self, folder: &Utf8Path) -> bool {
+        self.checkout.is_file(&self.at(folder).join(FILE_NAME)) || self.is_package_here(folder)
+    }
+
+    /// Of a folder that is taken from elsewhere: whether it is a package in the workspace all the same.
+    fn is_package_here(&self, folder: &Utf8Path) -> bool {
+        !self.sources.is_here(folder) && self.checkout.is_file(&self.sources.root().join(folder).join(FILE_NAME))
+    }
+
+    fn is_passed_over(&self, path: &Utf8Path, is_directory: bool) -> bool {
+        let excluded = || self.excluded.contains(&self.at(path));
         path.file_name() == Some(".git") || (is_directory && excluded()) || self.is_ignored(path, is_directory)
     }
 
     fn is_ignored(&self, path: &Utf8Path, is_directory: bool) -> bool {
         let folder = path.parent().unwrap_or(Utf8Path::new(""));
-        self.ignored_in(folder).leaves_out(&self.root.join(path), is_directory)
+        !self.sources.begins_at(path) && self.ignored_in(folder).leaves_out(&self.at(path), is_directory)
     }
 
-    /// The `.gitignore` files from the root down to a folder, each read once.
+    /// The `.gitignore` files from the root, or from where a folder is taken from elsewhere, down to a folder, each read
+    /// once.
     fn ignored_in(&self, folder: &Utf8Path) -> Ignored {
         if let Some(known) = self.known(folder) {
             return known;
         }
-        let outer = folder.parent().map_or_else(Ignored::default, |parent| self.ignored_in(parent));
-        let full = self.root.join(folder);
+        let parent = folder.parent().filter(|_| !self.sources.begins_at(folder));
+        let outer = parent.map_or_else(Ignored::default, |parent| self.ignored_in(parent));
+        let full = self.at(folder);
         self.observed.note_folder(&full);
         let has_file = self.checkout.is_file(&full.join(ignored::FILE_NAME));
         let here = if has_file { outer.with_file_in(&full, self.checkout) } else { outer };

@@ -3,7 +3,7 @@
 //! Plain data. What a key does is not known here.
 
 use super::schema::{Attribute, Type, optional, required};
-use super::{external, registries};
+use super::{external, own_paths, registries};
 
 const REGISTRY: Attribute =
     optional("registry", Type::String, "HOST[:PORT][/PREFIX] that images are pushed to; default: registry.localhost");
@@ -67,8 +67,16 @@ const FROM_REGISTRY: Attribute = optional(
     Type::List(&Type::String),
     "patterns of images that are taken as published: locked, not built",
 );
-const BUILD: Attribute =
-    optional("build", Type::List(&Type::String), "patterns of images that are built, whatever `from-registry` says");
+const TAKEN_LOCAL: Attribute = optional(
+    "local",
+    Type::List(&Type::String),
+    "patterns of images that are taken as this machine built them last: neither built nor pulled",
+);
+const BUILD: Attribute = optional(
+    "build",
+    Type::List(&Type::String),
+    "patterns of images that are built, whatever `from-registry` and `local` say",
+);
 const EXTERNAL: Attribute = optional(
     "external",
     Type::Map(&Type::Table(external::EXTERNAL)),
@@ -82,9 +90,9 @@ const TARGETS: Attribute = optional("targets", Type::Map(&Type::Table(&[])), "ot
 
 /// What a profile and the developer's own file may both say, behind what only one of them may.
 macro_rules! laid_over {
-    ($own:expr) => {
+    ($($own:expr),+) => {
         &[
-            $own,
+            $($own),+,
             REGISTRY,
             TAG,
             TAGS,
@@ -95,6 +103,7 @@ macro_rules! laid_over {
             CACHE_FROM,
             CACHE_TO,
             FROM_REGISTRY,
+            TAKEN_LOCAL,
             BUILD,
             EXTERNAL,
             DEPLOY,
@@ -108,6 +117,8 @@ macro_rules! laid_over {
 pub const PROFILE: &[Attribute] =
     laid_over!(optional("inherits", Type::String, "the profile whose settings hold where this one is silent"));
 
-/// What may stand in the developer's own file: what a profile may say, and which one is used.
-pub const LOCAL: &[Attribute] =
-    laid_over!(optional("profile", Type::String, "the profile that is used where the call names none"));
+/// What may stand in the developer's own file: what a profile may say, which one is used, and folders of this machine.
+pub const LOCAL: &[Attribute] = laid_over!(
+    optional("profile", Type::String, "the profile that is used where the call names none"),
+    own_paths::PATHS
+);

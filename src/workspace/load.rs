@@ -90,6 +90,10 @@ pub fn open<'a>(root: &Utf8Path, options: Options<'a>) -> Opened<'a> {
     let beside = settings.externals.values().filter_map(|external| external.path.as_ref());
     let beside: Vec<Utf8PathBuf> = beside.map(|path| root.join(path).join(FILE_NAME)).collect();
     options.observed.iter().for_each(|observed| beside.iter().for_each(|path| observed.note(path.clone())));
+    for path in &settings.paths {
+        let places = [&path.written, &path.place.from];
+        options.observed.iter().for_each(|observed| places.iter().for_each(|place| observed.note((*place).clone())));
+    }
     let (lock, of_lock) = read_lock(root, &options, &mut sources);
     let looking = (options.checkout, options.observed);
     let (rules, of_rules) = template::read(root, &settings.vars, options.schemas, looking, &mut sources);

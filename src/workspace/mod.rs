@@ -32,6 +32,7 @@ mod model;
 pub mod origin;
 pub mod overlays;
 pub mod overrides;
+pub mod own_paths;
 mod parse;
 mod places;
 pub mod print;
@@ -46,6 +47,7 @@ pub mod schema;
 pub mod settings;
 pub mod stamp;
 pub mod tables;
+pub mod taken;
 pub mod template;
 #[cfg(test)]
 pub mod testing;

@@ -15,6 +15,7 @@ use super::template::{Origin, Rules};
 use super::value::Table;
 use crate::diagnostic::Diagnostic;
 use crate::label::{Label, PackagePath};
+use crate::source_root::SourceRoot;
 use crate::span::{Sources, Span};
 
 /// A workspace, as far as it was wanted.
@@ -48,6 +49,11 @@ impl Workspace {
     /// Where in [`Workspace::packages`] a package stands.
     pub fn position(&self, path: &PackagePath) -> Option<usize> {
         self.packages.binary_search_by(|package| package.path.cmp(path)).ok()
+    }
+
+    /// Where the sources stand.
+    pub fn source_root(&self) -> SourceRoot {
+        SourceRoot::new(&self.root, self.settings.paths.iter().map(|path| path.place.clone()).collect())
     }
 
     /// A target of a package that was read.
@@ -96,6 +102,9 @@ pub struct Target {
     pub labels: Vec<LabelUse>,
     /// Whether the profile takes it as published: an image that is not built, so that it needs nothing.
     pub published: bool,
+    /// Whether it is taken as this machine built it last, and needs nothing either. Never together with
+    /// [`Target::published`].
+    pub local: bool,
     /// Whether it fits its rule's schema. Of a workspace that was loaded without an error, every target does.
     pub valid: bool,
 }
@@ -104,6 +113,11 @@ impl Target {
     /// The attributes, to be read by name.
     pub fn attributes(&self) -> Attributes<'_> {
         Attributes::new(&self.table, &self.label.package)
+    }
+
+    /// Whether it is made of what is written, and not taken as it is.
+    pub fn is_built(&self) -> bool {
+        !self.published && !self.local
     }
 
     /// A mistake in it: where a rule made it, with the caller's place first and the rule's line second.

@@ -7,6 +7,7 @@ use super::discover::Finder;
 use super::model::{Package, Target};
 use super::origin::{By, Origin};
 use super::settings::{Override, Settings};
+use super::taken::Taken;
 use super::value::{Entry, Node, Table};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::label::{Label, PackagePath};
@@ -113,7 +114,7 @@ pub fn missing(settings: &Settings, read: &[&Package], finder: &mut Finder<'_>) 
         let diagnostic = match package {
             Some(package) => package.target(&set.label.name).map_or_else(|| no_target(set, package), |_| None),
             _ if set.label.package.external().is_some() => Some(elsewhere(set)),
-            None if settings.is_from_registry(&set.label) => None,
+            None if settings.taken(&set.label) != Taken::Built => None,
             None => {
                 let all = packages.get_or_insert_with(|| finder.below(&PackagePath::default()).packages);
                 Some(no_package(set, all))
@@ -134,14 +135,18 @@ fn elsewhere(set: &Override) -> Diagnostic {
 pub fn unreachable(package: &Package, overrides: &[Override], applied: &[Applied<'_>]) -> Vec<Diagnostic> {
     let here = overrides.iter().filter(|set| set.label.package == package.path);
     let lost = here.filter(|set| applied.iter().all(|applied| applied.what.label != set.label));
-    lost.filter_map(|set| Some(made_by_a_rule(set, package.target(&set.label.name)?))).collect()
+    lost.filter_map(|set| Some(made_by_a_rule(set, package.target(&set.label.name)?, package))).collect()
 }
 
-fn made_by_a_rule(set: &Override, target: &Target) -> Diagnostic {
+fn made_by_a_rule(set: &Override, part: &Target, package: &Package) -> Diagnostic {
+    // The target that has the name of the call stands in the same place, and its name is the beginning of all others.
+    let of_call = package.targets.iter().filter(|target| target.span == part.span);
+    let call = of_call.min_by_key(|target| target.label.name.len()).map_or(&part.label, |target| &target.label);
+    let rule = part.origin.as_ref().and_then(|origin| origin.chain().last()).map_or("", |origin| &*origin.rule);
     Diagnostic::error(format!("`{}` has no table of its own whose attributes could be set", set.label))
         .at(set.span, "")
-        .also(target.span, "it is made here")
-        .help("set the attributes of the target that it is a part of")
+        .also(part.span, format!("the rule `{rule}` makes it of this"))
+        .help(format!("set attributes of `{call}`, or give the rule one for what is to differ"))
 }
 
 /// Nothing is said of a package whose syntax is wrong: what it declares is not known.

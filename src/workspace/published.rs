@@ -1,5 +1,5 @@
-//! Images that are taken as published need nothing, and their packages need not be there: under a profile those of
-//! `from-registry`, and always those of another workspace.
+//! Images that are taken as published, or as this machine has them, need nothing, and their packages need not be there:
+//! under a profile those of `from-registry` and `local`, and always those of another workspace.
 //!
 //! Works on what was read. Where such an image comes from is not known here.
 
@@ -9,38 +9,36 @@ use super::check::LabelUse;
 use super::model::{Package, Target};
 use super::schema::{Purpose, RuleSchema};
 use super::settings::Settings;
+use super::taken::{Taken, may_hold_taken};
 use super::value::Table;
 use crate::label::{Label, PackagePath};
-use crate::pattern::{PackageSelection, Scope, TargetPattern};
+use crate::pattern::{Scope, TargetPattern};
 use crate::span::Span;
 
-/// Marks the images of a package that are taken as published, and takes their labels away: what they are made of is
+/// Marks the images of a package that are taken as they are, and takes their labels away: what they are made of is
 /// neither read nor built.
 pub fn mark(package: &mut Package, settings: &Settings) {
-    if settings.from_registry.is_empty() {
+    if settings.taken.is_empty() {
         return;
     }
     for target in package.targets.iter_mut().filter(|target| target.rule.purpose == Purpose::Image) {
-        if settings.is_from_registry(&target.label) {
-            target.published = true;
+        let taken = settings.taken(&target.label);
+        (target.published, target.local) = (taken == Taken::Published, taken == Taken::Local);
+        if !target.is_built() {
             target.labels.clear();
         }
     }
 }
 
-/// Whether a package may hold something that is taken as published.
+/// Whether a package may hold something that is taken as it is.
 pub fn may_be_absent(package: &PackagePath, settings: &Settings) -> bool {
     if let Some(name) = package.external() {
         return settings.externals.contains_key(name);
     }
-    settings.from_registry.iter().any(|pattern| match pattern.packages() {
-        PackageSelection::One(one) => one == *package,
-        PackageSelection::FirstOf(some) => some.contains(package),
-        PackageSelection::Below(top) => package.is_below(&top),
-    })
+    may_hold_taken(&settings.taken, package)
 }
 
-/// Adds the packages that aren't there, with what labels and patterns name in them and is taken as published: images
+/// Adds the packages that aren't there, with what labels and patterns name in them and is taken as it is: images
 /// under the profile, and all that is of another workspace. They stand where they are first named; what only a pattern
 /// names, where its workspace is declared.
 pub fn add_absent(
@@ -50,7 +48,7 @@ pub fn add_absent(
     schemas: &[&'static RuleSchema],
 ) {
     let image = schemas.iter().find(|schema| schema.purpose == Purpose::Image);
-    let Some(rule) = image.filter(|_| !settings.from_registry.is_empty() || !settings.externals.is_empty()) else {
+    let Some(rule) = image.filter(|_| !settings.taken.is_empty() || !settings.externals.is_empty()) else {
         return;
     };
     let mut absent: BTreeMap<Label, Span> = BTreeMap::new();
@@ -64,7 +62,8 @@ pub fn add_absent(
     let mut added: BTreeMap<PackagePath, Vec<Target>> = BTreeMap::new();
     for (label, span) in absent {
         let (table, labels, origin) = (Table::default(), Vec::new(), None);
-        let target = Target { label, rule, span, origin, table, labels, published: true, valid: true };
+        let local = label.package.external().is_none() && settings.taken(&label) == Taken::Local;
+        let target = Target { label, rule, span, origin, table, labels, published: !local, local, valid: true };
         added.entry(target.label.package.clone()).or_default().push(target);
     }
     packages.extend(added.into_iter().map(|(path, targets)| Package { path, targets, complete: true }));
@@ -75,7 +74,7 @@ fn is_taken(used: &LabelUse, packages: &[Package], settings: &Settings) -> bool 
         return settings.externals.contains_key(name);
     }
     let absent = || packages.iter().all(|package| package.path != used.label.package);
-    used.purposes.contains(&Purpose::Image) && settings.is_from_registry(&used.label) && absent()
+    used.purposes.contains(&Purpose::Image) && settings.taken(&used.label) != Taken::Built && absent()
 }
 
 /// What a pattern names in another workspace, and where that is declared.

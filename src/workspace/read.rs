@@ -13,9 +13,10 @@ use super::overlays::{self, Overlay, Overlays};
 use super::places::{check_registry, check_tag};
 use super::schema::Attribute;
 use super::settings::{BuildBase, Compression, CompressionFormat, DeployKind, Said, Settings, SourceDateEpoch};
+use super::taken::{self, List, Taken};
 use super::value::{Entry, Node, Table, Value};
 use super::vars::{self, Given};
-use super::{apt, external, marks, overrides, registries, replace, version};
+use super::{apt, external, marks, overrides, own_paths, registries, replace, version};
 use crate::checkout::Checkout;
 use crate::compression_level::Levels;
 use crate::diagnostic::Diagnostic;
@@ -71,6 +72,9 @@ pub fn read(root: &mut Table, folder: &Utf8Path, call: Call<'_>, top: Span) -> R
     match take(root, "workspace") {
         Some(entry) => reader.workspace(&entry),
         None => reader.diagnostics.push(Diagnostic::error("the root's layers.toml has no `[workspace]`").at(top, "")),
+    }
+    if let Some(entry) = take(root, own_paths::PATHS.name) {
+        reader.diagnostics.push(own_paths::misplaced(entry.key_span));
     }
     if let Some(entry) = take(root, "external") {
         let (externals, mistakes) = external::read(&entry, (folder, checkout));
@@ -161,14 +165,34 @@ impl Reader<'_> {
                 &PackagePath::default(),
             );
             self.diagnostics.extend(found.diagnostics);
+            self.paths(overlay);
             self.overlay(overlay);
         }
-        self.settings = plain;
+        self.settings = Settings { paths: std::mem::take(&mut self.settings.paths), ..plain };
         let told = self.diagnostics.len();
         overlays.used.iter().for_each(|at| self.overlay(&overlays.all[*at]));
         self.diagnostics.truncate(told);
         self.settings.profiles = overlays.all.iter().filter_map(|overlay| profile_of(&overlay.by)).collect();
         (self.settings.profile, self.settings.chain) = (overlays.chosen, overlays.chain);
+    }
+
+    /// Folders of this machine, which only the developer's own file may name.
+    fn paths(&mut self, overlay: &Overlay) {
+        if overlay.by != By::Local {
+            return self.refuse_paths(&overlay.settings);
+        }
+        let Some(value) = overlay.settings.get("paths") else { return };
+        let (paths, mistakes) = own_paths::read(value, self.folder);
+        self.settings.paths = paths;
+        self.diagnostics.extend(mistakes);
+    }
+
+    /// Says why they can't stand here, instead of that the key is unknown.
+    fn refuse_paths(&mut self, table: &Table) {
+        let Some(entry) = table.entry("paths") else { return };
+        let is_here = |told: &Diagnostic| told.primary.as_ref().is_some_and(|place| place.span == entry.key_span);
+        self.diagnostics.retain(|told| !is_here(told));
+        self.diagnostics.push(own_paths::misplaced(entry.key_span));
     }
 
     fn say(&mut self, table: &Table, by: &By) {
@@ -180,6 +204,7 @@ impl Reader<'_> {
 
     fn workspace(&mut self, entry: &Entry) {
         let Some(table) = self.checked(&entry.value, WORKSPACE, "[workspace]", entry.key_span) else { return };
+        self.refuse_paths(table);
         let root = PackagePath::default();
         let attributes = Attributes::new(table, &root);
         self.say(table, &By::Workspace);
@@ -215,11 +240,7 @@ impl Reader<'_> {
         let attributes = Attributes::new(&overlay.settings, &root);
         self.say(&overlay.settings, &overlay.by);
         self.plain(&attributes);
-        if attributes.has("from-registry") {
-            self.settings.from_registry = self.patterns(&attributes.strings("from-registry"));
-        }
-        let built = self.built(attributes.strings("build"));
-        self.settings.from_registry.extend(built.into_iter().map(|pattern| pattern.reversed()));
+        self.taken(&attributes, &overlay.by);
         let of_profile = overlay.by != By::Local;
         let shown = self.settings.tables.iter_mut().filter(|table| table.key == "external");
         shown.for_each(|table| attributes.get("external").into_iter().for_each(|over| external::merge(table, over)));
@@ -237,11 +258,17 @@ impl Reader<'_> {
         }
     }
 
-    fn built(&mut self, mut written: Vec<Spanned<&str>>) -> Vec<TargetPattern> {
-        for text in written.extract_if(.., |text| text.value.starts_with('-')) {
-            self.refuse(text.span, Err("`build` takes patterns without a minus".to_owned()));
+    /// Which images are taken and not built, or built after all.
+    fn taken(&mut self, attributes: &Attributes<'_>, by: &By) {
+        for (key, taken) in taken::KEYS {
+            let Some(span) = attributes.key_span(key) else { continue };
+            let mut written = attributes.strings(key);
+            for text in written.extract_if(.., |text| taken == Taken::Built && text.value.starts_with('-')) {
+                self.refuse(text.span, Err("`build` takes patterns without a minus".to_owned()));
+            }
+            let patterns = self.patterns(&written);
+            taken::lay(&mut self.settings.taken, List { taken, patterns, by: by.clone(), span });
         }
-        self.patterns(&written)
     }
 
     /// Patterns are absolute, or relative to the root package.

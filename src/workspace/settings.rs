@@ -10,12 +10,13 @@ use super::apt::AptSource;
 use super::attributes::Spanned;
 use super::external::{External, lock_section};
 use super::origin::{By, Origin};
+use super::own_paths::OwnPath;
 use super::places::{DEFAULT_REGISTRY, DEFAULT_TAG};
 use super::registries::Registries;
+use super::taken::{self, List, Taken};
 use super::value::{Entry, Table, Value};
 use super::vars::Vars;
 use crate::label::{Label, PackagePath};
-use crate::pattern::TargetPattern;
 use crate::platform::Platform;
 use crate::reference::Repository;
 use crate::span::Span;
@@ -49,8 +50,8 @@ pub struct Settings {
     pub chain: Vec<String>,
     /// The profiles that there are.
     pub profiles: Vec<String>,
-    /// Targets that the profile takes as published; empty without a profile.
-    pub from_registry: Vec<TargetPattern>,
+    /// Which images are not simply built, as profile and local file say, each over those before it.
+    pub taken: Vec<List>,
     /// `[external.NAME]`: other workspaces whose images are taken as published.
     pub externals: BTreeMap<String, External>,
     /// Repositories that are asked, in this order, for results of other machines.
@@ -65,6 +66,8 @@ pub struct Settings {
     pub vars: Vars,
     /// What profile and local file set of targets, in the order in which it is laid over them.
     pub overrides: Vec<Override>,
+    /// `[paths]` of the developer's own file.
+    pub paths: Vec<OwnPath>,
     /// The settings that are written, by their keys, as the last who says so has them.
     pub said: BTreeMap<String, Said>,
     /// `[registry]`, `[apt]` and `[external]` as they are written.
@@ -158,9 +161,19 @@ impl Settings {
         path.unwrap_or_default()
     }
 
+    /// How a target comes to be, if it is an image of this workspace.
+    pub fn taken(&self, label: &Label) -> Taken {
+        taken::deciding(&self.taken, label).map_or(Taken::Built, |list| list.taken)
+    }
+
     /// Whether the profile takes a target as published, if it is an image.
     pub fn is_from_registry(&self, label: &Label) -> bool {
-        TargetPattern::pick(&self.from_registry, label)
+        self.taken(label) == Taken::Published
+    }
+
+    /// Who says how an image comes to be, and where; `None` where nobody does.
+    pub fn taken_by(&self, label: &Label) -> Option<Origin> {
+        taken::deciding(&self.taken, label).map(|list| list.by.at(list.span))
     }
 
     /// The profile in whose section of the lock file a target that is taken as published stands; `None`: with the pulls.
@@ -193,7 +206,7 @@ impl Default for Settings {
             profile: None,
             chain: Vec::new(),
             profiles: Vec::new(),
-            from_registry: Vec::new(),
+            taken: Vec::new(),
             externals: BTreeMap::new(),
             cache_from: Vec::new(),
             cache_to: None,
@@ -201,6 +214,7 @@ impl Default for Settings {
             apt: BTreeMap::new(),
             vars: Vars::new(),
             overrides: Vec::new(),
+            paths: Vec::new(),
             said: BTreeMap::new(),
             tables: Vec::new(),
             local: false,

@@ -142,7 +142,7 @@ fn pairs() -> Vec<(PathBuf, Value)> {
     pairs
 }
 
-const WRONG: [(&str, &str); 9] = [
+const WRONG: [(&str, &str); 13] = [
     ("[iamge.a]\n", "additionalProperties"),
     ("[image.App]\n", "propertyNames"),
     ("[image.python3.11]\n", "additionalProperties"),
@@ -152,6 +152,10 @@ const WRONG: [(&str, &str); 9] = [
     ("[image.a]\nhealthcheck = { interval = \"1s\" }\n", "required"),
     ("[workspace]\nname = \"x\"\ncompression = \"gizp\"\n", "anyOf"),
     ("[profile.x]\ntga = \"1\"\n", "additionalProperties"),
+    ("[profile.x.targets.\":a\"]\nbase = \":b\"\n", "propertyNames"),
+    ("[profile.x.targets.\"//:a\"]\nbsae = \":b\"\n", "additionalProperties"),
+    ("[profile.x.targets.\"//:a\"]\nentrypoint = 1\n", "anyOf"),
+    ("[profile.x]\nlocal = \"//a/...\"\n", "type"),
 ];
 
 #[test]

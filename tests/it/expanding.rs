@@ -188,7 +188,7 @@ fn meaning(workspace: &Workspace) -> BTreeMap<String, String> {
     let observed = Observed::default();
     let tree = SourceTree::new(&workspace.root, Vec::new(), &observed);
     let toolchains = Toolchains::new(Vec::new());
-    let world = World { tree: &tree, files: &Files, toolchains: &toolchains, observed: &observed };
+    let world = World { tree: &tree, files: &Files, built: None, toolchains: &toolchains, observed: &observed };
     let ids: Vec<_> = graph.ids().collect();
     let lowered = lower(&graph, &ids, &defaults, &world).map_err(|mistakes| {
         mistakes.iter().map(|mistake| mistake.render(&workspace.sources, false)).collect::<String>()

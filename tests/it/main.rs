@@ -4,6 +4,7 @@
 
 mod affected;
 mod affected_truth;
+mod as_built;
 mod audited;
 mod base_images;
 mod cases;
@@ -30,6 +31,7 @@ mod killed;
 mod loader_cache;
 mod loading;
 mod main_job;
+mod own_paths;
 mod pages;
 mod platform;
 mod platform_reproducible;

@@ -285,6 +285,37 @@ fn offline_names_what_is_missing_and_does_without_what_is_there() {
 }
 
 #[test]
+fn an_image_on_one_that_was_built_here_is_pushed_with_the_layers_of_the_base_below_and_a_warning() {
+    let Some(registry) = registry() else { return };
+    let space = Space::empty();
+    let address = &registry.address;
+    space.write("layers.toml", format!("[workspace]\nname = \"w\"\nregistry = \"{address}/mine\"\n"));
+    let low = format!(
+        "[pull.base]\nimage = \"{address}/library/base:1\"\n[image.platform]\nbase = \":base\"\nlayers = [\":f\"]\n[files.f]\ncontent = {{ \"/etc/f\" = \"f\" }}\n"
+    );
+    space.write("low/layers.toml", low);
+    let high =
+        "[image.app]\nbase = \"//low:platform\"\nlayers = [\":g\"]\n[files.g]\ncontent = { \"/opt/g\" = \"g\" }\n";
+    space.write("high/layers.toml", high);
+    succeeds(&space.layerbuild("lock"));
+    let built = digest(succeeds(&space.layerbuild("build //high:app")));
+    fs::remove_dir_all(space.path("low")).expect("a package");
+    space.write("layers.local.toml", "local = [\"//low/...\"]\n");
+    let pushed = space.layerbuild("push //high:app");
+    assert!(succeeds(&pushed).stdout.contains(&built), "{pushed:?}");
+    assert!(pushed.stderr.contains("warning: //low:platform is taken as built here at 2"), "{}", pushed.stderr);
+    let listed = space.layerbuild("ls //high:app");
+    assert!(succeeds(&listed).stdout.contains("//low:base") && listed.stdout.contains("//low:f"), "{}", listed.stdout);
+    // The base's layers were not here: a second machine pulls the image whole.
+    forget(&space);
+    fs::remove_file(space.path("layers.local.toml")).expect("a file");
+    let other = format!("[pull.app]\nimage = \"{address}/mine/high/app:latest\"\n");
+    space.write("high/layers.toml", other);
+    succeeds(&space.layerbuild("lock"));
+    assert!(succeeds(&space.layerbuild("ls //high:app")).stdout.contains("/etc/f"));
+}
+
+#[test]
 fn a_profile_takes_targets_as_published_without_their_sources_or_their_packages() {
     let Some(registry) = registry() else { return };
     let space = Space::empty();

@@ -67,7 +67,7 @@ fn for_programs_the_rows_are_json_with_whole_digests() {
     let told: serde_json::Value =
         serde_json::from_str(&run(&space, &registry, &["--json", "status", "//:app"]).stdout).expect("JSON");
     let expected = serde_json::json!([{
-        "label": "//:app", "built": built, "locked": null, "published": built, "status": "in step", "base": null,
+        "label": "//:app", "built": built, "local": false, "locked": null, "published": built, "status": "in step", "base": null,
         "reference": format!("{}/app:latest", registry.address),
     }]);
     assert_eq!(told, expected);

@@ -20,6 +20,7 @@ use super::template::{FOLDER, Known, PARAMETER_KEYS, RULE_KEYS, TABLE};
 pub fn layers(known: Known<'_>) -> Value {
     let mut properties: Map<String, Value> =
         tables::ROOT.iter().map(|table| (table.name.to_owned(), types::attribute(table))).collect();
+    set_targets(&mut properties["profile"]["additionalProperties"], known);
     properties.insert(tables::PACKAGE.to_owned(), types::closed(Map::new(), &[]));
     let rules = known.names().into_iter().filter_map(|name| known.rule(name));
     properties.extend(rules.map(|rule| (rule.name().to_owned(), rules::targets(rule))));
@@ -27,8 +28,17 @@ pub fn layers(known: Known<'_>) -> Value {
 }
 
 /// Of the developer's own file.
-pub fn local() -> Value {
-    whole(LOCAL_FILE, types::table(LOCAL))
+pub fn local(known: Known<'_>) -> Value {
+    let mut file = types::table(LOCAL);
+    set_targets(&mut file, known);
+    whole(LOCAL_FILE, file)
+}
+
+/// Says what `targets` of a profile or the developer's own file takes.
+fn set_targets(settings: &mut Value, known: Known<'_>) {
+    let targets = &mut settings["properties"]["targets"];
+    let doc = targets["description"].as_str().unwrap_or_default().to_owned();
+    *targets = types::described(rules::overrides(known), &doc);
 }
 
 /// Of the files that define the workspace's own rules.
@@ -108,9 +118,11 @@ mod tests {
         for table in tables::names() {
             assert!(properties[table].is_object(), "{table}");
         }
-        // Attributes of a target by its label: which ones, its rule says.
+        // Attributes of a target by its label, which does not tell the rule: any rule's.
         let targets = &properties["profile"]["additionalProperties"]["properties"]["targets"];
-        assert_eq!(targets["additionalProperties"], json!({ "type": "object" }));
+        let set = &targets["additionalProperties"];
+        assert_eq!((&set["additionalProperties"], &set["required"]), (&json!(false), &Value::Null));
+        assert!(set["properties"]["base"]["pattern"].is_string() && targets["description"].is_string());
     }
 
     #[test]
@@ -132,12 +144,13 @@ mod tests {
 
     #[test]
     fn files_of_rules_know_what_an_attribute_and_a_template_may_say() {
-        let schema = rules(Known { schemas: &SCHEMAS, rules: &Rules::default() });
+        let known = Known { schemas: &SCHEMAS, rules: &Rules::default() };
+        let schema = rules(known);
         let rule = &schema["properties"]["rule"]["additionalProperties"]["properties"];
         let attribute = &rule["attributes"]["additionalProperties"];
         assert!(attribute["properties"]["pattern"].is_object() && attribute["additionalProperties"] == json!(false));
         assert_eq!(rule["target"]["properties"]["files"]["properties"]["dest"]["description"], json!("where to"));
         assert!(rule["parts"]["properties"]["image"]["additionalProperties"]["properties"]["when"].is_object());
-        assert_eq!(local()["additionalProperties"], json!(false));
+        assert_eq!(local(known)["additionalProperties"], json!(false));
     }
 }

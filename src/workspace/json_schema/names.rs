@@ -30,12 +30,20 @@ const LABEL: &str = concat!(
     name!(),
     r")$|\$\{"
 );
+/// The same without what is relative to a package.
+const WHOLE_LABEL: &str =
+    concat!("^((@", name!(), ")?//(", name!(), "(/", name!(), ")*(:", name!(), ")?|:", name!(), ")|@", name!(), ")$");
 const TARGET: &str = concat!("^", name!(), "$");
 const REPOSITORY_PART: &str = r"^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*$";
 
 /// A label, or a text with something in it that is filled in later.
 pub fn label() -> Value {
     json!({ "type": "string", "pattern": LABEL })
+}
+
+/// What names a table by a label, wherever it stands.
+pub fn whole_label() -> Value {
+    json!({ "pattern": WHOLE_LABEL })
 }
 
 /// The name of a target. `published`: whether it becomes part of a repository's.
@@ -90,6 +98,8 @@ mod tests {
         for text in TEXTS {
             let label = Label::parse(text, &PackagePath::default()).is_ok();
             assert_eq!(regex(LABEL).is_match(text), label, "label {text}");
+            let whole = label && text.starts_with(['/', '@']);
+            assert_eq!(regex(WHOLE_LABEL).is_match(text), whole, "whole label {text}");
             assert_eq!(regex(TARGET).is_match(text), is_name(text), "name {text}");
             assert_eq!(regex(REPOSITORY_PART).is_match(text), is_repository_part(text), "part {text}");
         }

@@ -1,5 +1,7 @@
 //! Rules → JSON schemas of their targets, and of the templates of such. Knows no rule by name.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use super::super::print;
@@ -20,6 +22,28 @@ pub fn targets(rule: Which<'_>) -> Value {
     };
     let mut table = types::described(types::map(target), &doc);
     table["propertyNames"] = names::target(published);
+    table
+}
+
+/// What may be set of targets by their labels: a label does not tell the rule, so each attribute is as any rule takes it.
+pub fn overrides(known: Known<'_>) -> Value {
+    let mut all: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for rule in known.names().into_iter().filter_map(|name| known.rule(name)) {
+        let properties = match rule {
+            Which::BuiltIn(schema) => types::properties(schema.attributes),
+            Which::Own(rule) => rule.attributes.iter().map(|it| (it.name.clone(), parameter(it))).collect(),
+        };
+        for (name, what) in properties {
+            let known = all.entry(name).or_default();
+            if !known.contains(&what) {
+                known.push(what);
+            }
+        }
+    }
+    let either = |mut these: Vec<Value>| if these.len() > 1 { json!({ "anyOf": these }) } else { these.remove(0) };
+    let properties = all.into_iter().map(|(name, these)| (name, either(these))).collect();
+    let mut table = types::map(types::closed(properties, &[]));
+    table["propertyNames"] = names::whole_label();
     table
 }
 
