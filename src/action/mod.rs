@@ -8,6 +8,7 @@ mod debs;
 mod exec;
 mod image_test;
 pub mod key;
+mod moved;
 pub mod record;
 mod run;
 

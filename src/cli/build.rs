@@ -44,7 +44,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
 
 fn build(project: Project, call: Option<Call>, bare: bool, store: &Store, cx: &mut Context) -> Result<(), CliError> {
     let mut selected = project.select(cx)?;
-    images::only_here(&project, &mut selected)?;
+    images::only_with_sources(&project, &mut selected)?;
     checks::leave_out(&project, &mut selected);
     let (some_check, all_checks) = checks::any_and_all(&selected);
     if bare && all_checks {

@@ -17,20 +17,21 @@ use crate::label::{Label, PackagePath};
 use crate::observed::Observed;
 use crate::oci::compress::{Compression, Format};
 use crate::pattern::{PatternError, TargetPattern};
-use crate::plan::lower::{Lowered, World, lower, mistakes};
+use crate::plan::lower::{Lowered, World, Worlds, lower, mistakes};
 use crate::reference::RegistryBase;
+use crate::rules::place::Place as Whose;
 use crate::rules::{self, Defaults};
 use crate::span::{Sources, Span};
-use crate::store::{OpenMode, Store, StoreError, Trust};
+use crate::store::{FileHashes, OpenMode, Store, StoreError, Trust};
 use crate::ui::stream::Stream;
 use crate::workspace::git::Git;
 use crate::workspace::globs::SourceTree;
 use crate::workspace::marks;
 use crate::workspace::overlays::LOCAL_FILE;
-use crate::workspace::settings::{CompressionFormat, Settings, SourceDateEpoch};
-use crate::workspace::stamp::{self, Stamped};
+use crate::workspace::settings::{BuildBase, CompressionFormat, Settings, SourceDateEpoch};
+use crate::workspace::stamp;
 use crate::workspace::vars::Given;
-use crate::workspace::{self, Target, Workspace};
+use crate::workspace::{self, Home, Spanned, Target, Workspace};
 
 /// A workspace as far as some patterns reach.
 pub struct Project {
@@ -46,6 +47,8 @@ pub struct Project {
     pub toolchains: Toolchains,
     /// What git says, where it is asked.
     pub git: Git,
+    /// The same for the workspaces beside this one, in the order of [`Workspace::beside`].
+    gits: Vec<Git>,
     /// Whether any target that the patterns reach holds something of git's.
     stamped: bool,
     diagnostics: Vec<Diagnostic>,
@@ -125,7 +128,7 @@ fn open_under(
     let options = workspace::Options { schemas: &schemas, profile, given, local, skip: &skip, observed: observed_by };
     let opened = workspace::open(&root, options);
     let here = opened.settings().package_at(cx.directory().strip_prefix(&root).unwrap_or(Utf8Path::new("")));
-    let patterns = patterns(&here)?;
+    let patterns = opened.named(patterns(&here)?);
     let (workspace, mut diagnostics) = opened.load(&patterns);
     let git = Git::new(&root, cx.environment.iter().collect());
     if workspace.settings.local && git.tracks(LOCAL_FILE) {
@@ -135,8 +138,9 @@ fn open_under(
         );
     }
     let toolchains = Toolchains::new(cx.environment.iter().collect());
+    let gits = workspace.beside.iter().map(|it| Git::new(&it.root, cx.environment.iter().collect())).collect();
     let (color, err) = (cx.err_style().color, cx.err.clone());
-    Ok(Project { workspace, patterns, here, observed, toolchains, git, stamped: false, diagnostics, color, err })
+    Ok(Project { workspace, patterns, here, observed, toolchains, git, gits, stamped: false, diagnostics, color, err })
 }
 
 /// Opens the store; says so when it has to wait for another process.
@@ -159,13 +163,21 @@ impl Project {
             return;
         }
         let labels = self.reached();
-        let Stamped { diagnostics, any } = stamp::stamp(&mut self.workspace, &labels, &self.git);
+        let mut diagnostics = Vec::new();
+        let gits =
+            std::iter::once((None, &self.git)).chain(self.gits.iter().enumerate().map(|(at, git)| (Some(at), git)));
+        for (beside, git) in gits {
+            let is_of = |label: &&Label| self.workspace.home(&label.package).beside == beside;
+            let labels: Vec<Label> = labels.iter().filter(is_of).cloned().collect();
+            let stamped = stamp::stamp(&mut self.workspace, &labels, git);
+            diagnostics.extend(stamped.diagnostics);
+            self.stamped |= stamped.any;
+        }
         let told: Vec<Span> = self.diagnostics.iter().filter_map(primary).collect();
         let is_told = |span: Span| {
             told.iter().any(|told| told.file == span.file && told.start <= span.start && span.end <= told.end)
         };
         self.diagnostics.extend(diagnostics.into_iter().filter(|mistake| !primary(mistake).is_some_and(is_told)));
-        self.stamped = any;
     }
 
     /// The targets that the patterns mean, and all that they need, but for what is taken as published.
@@ -178,28 +190,41 @@ impl Project {
 
     /// Whether what is built depends on what git says.
     pub fn asked_git(&self) -> bool {
-        self.stamped || (marks::is_marked(&self.workspace.settings.tag) && self.takes_published())
+        let beside = self.workspace.beside.iter().enumerate().map(|(at, it)| (Some(at), &it.settings));
+        let mut all = std::iter::once((None, &self.workspace.settings)).chain(beside);
+        self.stamped || all.any(|(at, settings)| marks::is_marked(&settings.tag) && self.takes_published(at))
     }
 
-    fn takes_published(&self) -> bool {
-        self.workspace.packages.iter().flat_map(|package| &package.targets).any(is_own_published)
+    /// Whether a workspace takes any of its own images as published.
+    fn takes_published(&self, beside: Option<usize>) -> bool {
+        let targets = self.workspace.packages.iter().flat_map(|package| &package.targets);
+        targets.filter(|target| target.published).any(|target| {
+            let home = self.workspace.home(&target.label.package);
+            home.beside == beside && home.local(&target.label).package.external().is_none()
+        })
     }
 
     /// The tags that images are published under, `tag` first, with what git says in them.
     pub fn tags(&self) -> Result<Vec<String>, CliError> {
-        let Workspace { settings, sources, .. } = &self.workspace;
+        self.tags_of(self.workspace.home_at(None))
+    }
+
+    /// The same of any workspace.
+    pub fn tags_of(&self, home: Home<'_>) -> Result<Vec<String>, CliError> {
+        let (settings, sources) = (home.settings, &self.workspace.sources);
+        let git = home.beside.map_or(&self.git, |at| &self.gits[at]);
         let tags = settings.tags.iter().map(|tag| ("tags", tag));
         let fill = |(key, text): (&str, &String)| {
             let span = settings.said.get(key).map(|said| said.value.span);
-            stamp::text(text, span, sources, &self.git).map_err(|mistakes| self.diagnosed(Exit::Usage, &mistakes))
+            stamp::text(text, span, sources, git).map_err(|mistakes| self.diagnosed(Exit::Usage, &mistakes))
         };
         std::iter::once(("tag", &settings.tag)).chain(tags).map(fill).collect()
     }
 
     /// The tag that published images are taken by: where there are none, git need not be asked.
-    fn tag(&self) -> Result<String, CliError> {
-        let tags = if self.takes_published() { self.tags()? } else { Vec::new() };
-        Ok(tags.into_iter().next().unwrap_or_else(|| self.workspace.settings.tag.clone()))
+    fn tag(&self, home: Home<'_>) -> Result<String, CliError> {
+        let tags = if self.takes_published(home.beside) { self.tags_of(home)? } else { Vec::new() };
+        Ok(tags.into_iter().next().unwrap_or_else(|| home.settings.tag.clone()))
     }
 
     /// The graph alone, for queries.
@@ -216,8 +241,7 @@ impl Project {
 
     /// The same with the images that the profile takes as published and that are locked.
     pub fn select_with_published(&self, cx: &Context) -> Result<Selected<'_>, CliError> {
-        let Workspace { lock, settings, .. } = &self.workspace;
-        let is_locked = |label: &Label| lock.image(label, settings.lock_section(label)).is_some();
+        let is_locked = |label: &Label| self.workspace.locked(label, true).is_some();
         let stays =
             |target: &Target| target.published && is_locked(&target.label) || !self.is_passed_over(&target.label);
         self.select_where(cx, stays)
@@ -265,10 +289,8 @@ impl Project {
     /// store to hash sources for, or settings are wrong, the rules have to wait.
     fn add_mistakes(&self, errors: &mut Vec<Diagnostic>, graph: &TargetGraph<'_>, targets: &[TargetId], cx: &Context) {
         let told: HashSet<Places> = errors.iter().map(places_of).collect();
-        let found = self.defaults(cx).and_then(|defaults| {
-            let store = open_store(cx)?;
-            self.in_world(&store, cx, |world| mistakes(graph, targets, &defaults, world))
-        });
+        let found =
+            open_store(cx).and_then(|store| self.in_worlds(&store, cx, |worlds| mistakes(graph, targets, worlds)));
         let is_news = |mistake: &Diagnostic| mistake.primary.is_none() || !told.contains(&places_of(mistake));
         errors.extend(found.unwrap_or_default().into_iter().filter(is_news));
     }
@@ -314,6 +336,16 @@ impl Project {
         chosen_registry(&self.workspace.settings, cx)
     }
 
+    /// Where a workspace publishes its images.
+    pub fn registry_of(&self, home: Home<'_>, cx: &Context) -> Result<RegistryBase, CliError> {
+        if home.name.is_some() { parsed_registry(&home.settings.registry) } else { self.registry(cx) }
+    }
+
+    /// Whether a target's own workspace is this one, or it is taken as another published it for this one.
+    pub fn is_own(&self, target: &Target) -> bool {
+        self.workspace.home(&target.label.package).name.is_none()
+    }
+
     /// What wildcards pass over: what the profile takes as published, unless a pattern names just that.
     fn is_passed_over(&self, label: &Label) -> bool {
         let named = |pattern: &TargetPattern| !pattern.negative && !pattern.is_wildcard() && pattern.names(label);
@@ -322,34 +354,56 @@ impl Project {
 
     /// What the workspace says for all targets.
     pub fn defaults(&self, cx: &Context) -> Result<Defaults, CliError> {
-        let settings = &self.workspace.settings;
+        self.defaults_of(self.workspace.home_at(None), cx)
+    }
+
+    /// What a workspace says for all its targets.
+    pub fn defaults_of(&self, home: Home<'_>, cx: &Context) -> Result<Defaults, CliError> {
+        let settings = home.settings;
+        let registry = cx.globals.registry.as_ref().filter(|_| home.name.is_none());
         Ok(Defaults {
+            place: home.name.map_or_else(Whose::default, |name| Whose::beside(name, home.folder)),
             compression: compression(settings)?,
             platform: settings.platform.clone(),
-            registry: cx.globals.registry.as_ref().unwrap_or(&settings.registry).clone(),
-            tag: self.tag()?,
+            registry: registry.unwrap_or(&settings.registry).clone(),
+            tag: self.tag(home)?,
             profile: settings.profile.clone(),
             externals: settings.externals.clone(),
-            build_base: settings.build_base.clone(),
+            build_base: settings.build_base.clone().map(|base| build_base(base, home)),
             epoch: epoch(settings, cx)?,
         })
     }
 
     /// The actions of the selected targets and all that they need.
     pub fn lower(&self, selected: &Selected<'_>, store: &Store, cx: &Context) -> Result<Lowered, CliError> {
-        let defaults = self.defaults(cx)?;
-        let lower = |world: &World<'_>| lower(&selected.graph, &selected.targets, &defaults, world);
-        self.in_world(store, cx, lower)?.map_err(|errors| self.diagnosed(Exit::Usage, &errors))
+        let lower = |worlds: &Worlds<'_>| lower(&selected.graph, &selected.targets, worlds);
+        self.in_worlds(store, cx, lower)?.map_err(|errors| self.diagnosed(Exit::Usage, &errors))
     }
 
     /// Does something that looks at sources; what was hashed for it is kept.
-    fn in_world<T>(&self, store: &Store, cx: &Context, work: impl FnOnce(&World<'_>) -> T) -> Result<T, CliError> {
-        let trust = if cx.globals.hash_content { Trust::Nothing } else { Trust::Stat };
-        let files = store.file_hashes(self.workspace.root.as_std_path(), trust)?;
-        let tree = SourceTree::new(&self.workspace.root, vec![cx.globals.cache_dir.clone()], &self.observed);
-        let done = work(&World { tree: &tree, files: &files, toolchains: &self.toolchains, observed: &self.observed });
-        files.save()?;
+    fn in_worlds<T>(&self, store: &Store, cx: &Context, work: impl FnOnce(&Worlds<'_>) -> T) -> Result<T, CliError> {
+        let at = |beside| self.scene(self.workspace.home_at(beside), store, cx);
+        let (own, beside) = (at(None)?, (0..self.workspace.beside.len()).map(|place| at(Some(place))));
+        let beside: Vec<Scene<'_>> = beside.collect::<Result<_, _>>()?;
+        let world = |scene| self.world(scene);
+        let done = work(&Worlds { own: world(&own), beside: beside.iter().map(world).collect() });
+        beside.into_iter().chain([own]).try_for_each(|scene| scene.files.save())?;
         Ok(done)
+    }
+
+    fn scene(&self, home: Home<'_>, store: &Store, cx: &Context) -> Result<Scene<'_>, CliError> {
+        let trust = if cx.globals.hash_content { Trust::Nothing } else { Trust::Stat };
+        let tree = SourceTree::new(home.root, vec![cx.globals.cache_dir.clone()], &self.observed);
+        Ok(Scene {
+            defaults: self.defaults_of(home, cx)?,
+            tree,
+            files: store.file_hashes(home.root.as_std_path(), trust)?,
+        })
+    }
+
+    fn world<'s>(&'s self, scene: &'s Scene<'s>) -> World<'s> {
+        let Scene { defaults, tree, files } = scene;
+        World { defaults, tree, files, toolchains: &self.toolchains, observed: &self.observed }
     }
 
     /// The workspace's root.
@@ -358,9 +412,20 @@ impl Project {
     }
 }
 
-/// Whether it is taken as published under the workspace's own tag.
-fn is_own_published(target: &Target) -> bool {
-    target.published && target.label.package.external().is_none()
+/// What rules see of one workspace.
+struct Scene<'p> {
+    defaults: Defaults,
+    tree: SourceTree<'p>,
+    files: FileHashes,
+}
+
+/// What actions run over in a workspace, by the name that it has here.
+fn build_base(base: Spanned<BuildBase>, home: Home<'_>) -> Spanned<BuildBase> {
+    let value = match (base.value, home.name) {
+        (BuildBase::Target(label), Some(outer)) => BuildBase::Target(label.within(outer)),
+        (value, _) => value,
+    };
+    Spanned { value, span: base.span }
 }
 
 /// The registry of a call, else the settings'.
