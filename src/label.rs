@@ -1,6 +1,8 @@
 //! Labels: the names of targets, `//package/path:name`, and `@workspace//package/path:name` of another workspace.
 //!
-//! Parsed once; knows nothing of which packages, targets and workspaces exist. Target patterns stand in `pattern`.
+//! Names are relative to the workspace in which they are written: in one that is called `@a` here, `//p:x` is `@a//p:x`
+//! and `@b//p:x` is `@a/b//p:x`, the workspace that `a` calls `b`. Parsed once; knows nothing of which packages, targets
+//! and workspaces exist. Target patterns stand in `pattern`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -45,9 +47,29 @@ impl PackagePath {
         is_path.then(|| PackagePath { external: None, path: path.into() })
     }
 
-    /// The workspace that it is a package of, by the name that this one gives it; `None`: this workspace.
+    /// The workspace that it is a package of, by the name that this one gives it, or the names on the way to it, with
+    /// `/` between; `None`: this workspace.
     pub fn external(&self) -> Option<&str> {
         self.external.as_deref()
+    }
+
+    /// The package with the same path of another workspace; `None`: of this one.
+    #[must_use]
+    pub fn of(&self, external: Option<&str>) -> PackagePath {
+        PackagePath { external: external.map(Into::into), path: self.path.clone() }
+    }
+
+    /// What a package of the workspace `outer` is called here.
+    #[must_use]
+    pub fn within(&self, outer: &str) -> PackagePath {
+        self.of(Some(&joined(Some(outer), self.external()).expect("it is within a workspace")))
+    }
+
+    /// What the workspace `outer` calls it; `None` where that has no name for it.
+    pub fn seen_from(&self, outer: &str) -> Option<PackagePath> {
+        let rest = self.external()?.strip_prefix(outer)?;
+        let inner = rest.strip_prefix('/');
+        (rest.is_empty() || inner.is_some()).then(|| self.of(inner))
     }
 
     /// The path within its workspace, without the leading `//`; empty for the root package.
@@ -95,16 +117,16 @@ impl Label {
     pub fn parse(text: &str, here: &PackagePath) -> Result<Label, LabelError> {
         let fail = |why: &str| LabelError { text: text.to_owned(), why: why.to_owned() };
         let (external, rest) = split_external(text).map_err(fail)?;
+        let workspace = joined(here.external(), external);
         let (package, name) = match rest.strip_prefix("//") {
             Some(rest) => {
                 let (path, name) = rest.split_once(':').map_or((rest, None), |(path, name)| (path, Some(name)));
                 let package = PackagePath::new(path).ok_or_else(|| fail(BAD_PACKAGE))?;
                 let name = name.map_or_else(|| package.last().to_owned(), str::to_owned);
-                (PackagePath { external: external.map(Into::into), ..package }, name)
+                (package.of(workspace.as_deref()), name)
             }
             None if external.is_some() => {
-                let package = PackagePath { external: external.map(Into::into), ..PackagePath::default() };
-                (package, external.unwrap_or_default().to_owned())
+                (PackagePath::default().of(workspace.as_deref()), external.unwrap_or_default().to_owned())
             }
             None => (here.clone(), rest.strip_prefix(':').unwrap_or(rest).to_owned()),
         };
@@ -115,11 +137,20 @@ impl Label {
     }
 }
 
-/// What stands behind `@`, and the rest: nothing, or what begins with `//`.
-fn split_external(text: &str) -> Result<(Option<&str>, &str), &'static str> {
+/// What stands behind `@`, and the rest: nothing, or what begins with `//`. The error is why it is neither.
+pub fn split_external(text: &str) -> Result<(Option<&str>, &str), &'static str> {
     let Some(behind) = text.strip_prefix('@') else { return Ok((None, text)) };
     let (name, rest) = behind.split_at(behind.find("//").unwrap_or(behind.len()));
-    if is_name(name) { Ok((Some(name), rest)) } else { Err(BAD_EXTERNAL) }
+    let names = |name: &str| if rest.is_empty() { is_name(name) } else { name.split('/').all(is_name) };
+    if names(name) { Ok((Some(name), rest)) } else { Err(BAD_EXTERNAL) }
+}
+
+/// The name of a workspace that is called `inner` in one that is called `outer` here.
+fn joined(outer: Option<&str>, inner: Option<&str>) -> Option<String> {
+    match (outer, inner) {
+        (Some(outer), Some(inner)) => Some(format!("{outer}/{inner}")),
+        (one, other) => one.or(other).map(str::to_owned),
+    }
 }
 
 const BAD_EXTERNAL: &str = "behind `@` stands the name of a workspace: letters, digits, `.`, `_` or `-`, and then `//`";
@@ -127,6 +158,19 @@ const BAD_PACKAGE: &str =
     "each part of a package's path is letters, digits, `.`, `_` or `-`, beginning with a letter or digit";
 const BAD_NAME: &str = "a name is letters, digits, `.`, `_` or `-`, beginning with a letter or digit";
 const NO_NAME: &str = "the target's name is missing";
+
+impl Label {
+    /// What a target of the workspace `outer` is called here.
+    #[must_use]
+    pub fn within(&self, outer: &str) -> Label {
+        Label { package: self.package.within(outer), name: self.name.clone() }
+    }
+
+    /// What the workspace `outer` calls it; `None` where that has no name for it.
+    pub fn seen_from(&self, outer: &str) -> Option<Label> {
+        Some(Label { package: self.package.seen_from(outer)?, name: self.name.clone() })
+    }
+}
 
 impl fmt::Display for Label {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -161,6 +205,25 @@ mod tests {
         assert!(!package("//a/b").is_below(&package("@x//a")));
         assert!(package("@x//a/b").is_below(&package("@x//a")));
         assert_eq!(Label::parse("@x", &package("//a")).unwrap().to_string(), "@x//:x");
+    }
+
+    #[test]
+    fn names_are_relative_to_the_workspace_that_they_are_written_in() {
+        let here = Label::parse("@a//p:x", &PackagePath::default()).unwrap().package;
+        for (text, meant) in [
+            (":y", "@a//p:y"),
+            ("//q:y", "@a//q:y"),
+            ("@b//q:y", "@a/b//q:y"),
+            ("@b", "@a/b//:b"),
+            ("@b/c//q", "@a/b/c//q:q"),
+        ] {
+            let label = Label::parse(text, &here).unwrap();
+            assert_eq!(label.to_string(), meant);
+            let seen = label.package.seen_from("a").unwrap();
+            assert_eq!(seen.within("a"), label.package, "{text}");
+        }
+        assert_eq!(here.seen_from("b"), None);
+        assert_eq!(Label::parse("@ab//q", &PackagePath::default()).unwrap().package.seen_from("a"), None);
     }
 
     #[test]

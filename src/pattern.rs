@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::label::{Label, PackagePath, is_name};
+use crate::label::{Label, PackagePath, is_name, split_external};
 
 /// One pattern, perhaps taking away from what the ones before it named.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,6 +85,21 @@ impl TargetPattern {
         if errors.is_empty() { Ok(patterns) } else { Err(errors) }
     }
 
+    /// The pattern with its packages by other names.
+    #[must_use]
+    pub fn renamed(self, name: &dyn Fn(&PackagePath) -> PackagePath) -> TargetPattern {
+        TargetPattern { scope: self.scope.renamed(name), ..self }
+    }
+
+    /// The workspace that it names something of, as [`PackagePath::external`] has it.
+    pub fn external(&self) -> Option<&str> {
+        match &self.scope {
+            Scope::Target(label) => label.package.external(),
+            Scope::FirstOf(labels) => labels.first().and_then(|label| label.package.external()),
+            Scope::Package(package, _) | Scope::Below(package) => package.external(),
+        }
+    }
+
     /// The packages that it can reach.
     pub fn packages(&self) -> PackageSelection {
         match &self.scope {
@@ -124,6 +139,18 @@ impl TargetPattern {
     }
 }
 
+impl Scope {
+    fn renamed(self, name: &dyn Fn(&PackagePath) -> PackagePath) -> Scope {
+        let label = |label: Label| Label { package: name(&label.package), ..label };
+        match self {
+            Scope::Target(target) => Scope::Target(label(target)),
+            Scope::FirstOf(labels) => Scope::FirstOf(labels.into_iter().map(label).collect()),
+            Scope::Package(package, wildcard) => Scope::Package(name(&package), wildcard),
+            Scope::Below(package) => Scope::Below(name(&package)),
+        }
+    }
+}
+
 impl fmt::Display for TargetPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
@@ -156,13 +183,15 @@ fn scope(body: &str, here: &PackagePath) -> Result<Scope, String> {
     }
 }
 
-/// Of another workspace, whose packages are not read: just one target.
+/// Of another workspace: behind its name as of this one, from the top; or the name alone.
 fn external(body: &str) -> Result<Scope, String> {
-    let name = body.rsplit_once(':').map_or("", |(_, name)| name);
-    if body.contains("...") || WILDCARDS.contains(&name) {
-        return Err("what another workspace holds is not known here, so that it has no wildcards".to_owned());
+    let root = PackagePath::default();
+    match split_external(body)? {
+        (Some(workspace), rest) if !rest.is_empty() => {
+            Ok(scope(rest, &root)?.renamed(&|package| package.of(Some(workspace))))
+        }
+        _ => Label::parse(body, &root).map(Scope::Target).map_err(|error| error.why),
     }
-    Label::parse(body, &PackagePath::default()).map(Scope::Target).map_err(|error| error.why)
 }
 
 /// `foo/bar`: the target `bar` of package `foo/bar`, else of package `foo`.
@@ -201,7 +230,7 @@ fn explain(text: &str, body: &str, why: String) -> PatternError {
     } else if body.starts_with('/') && !body.starts_with("//") {
         "a pattern from the top begins with two slashes, `//foo:bar`"
     } else if body.starts_with('@') {
-        "write `@workspace//package:name`: one image of a workspace that `[external.…]` names"
+        "write `@workspace//package:name`, or a pattern behind the name of a workspace that `[external.…]` names"
     } else if body == "//" {
         "`//...` is everything, `//:name` a target of the root package"
     } else {
@@ -246,6 +275,10 @@ mod tests {
             ("q", "[//p/q:q, //p:q]"),
             ("foo/bar/wiz", "[//p/foo/bar/wiz:wiz, //p/foo/bar:wiz]"),
             ("foo/", "[//p/foo:foo, //p:foo]"),
+            ("@x", "@x//:x"),
+            ("@x//p:t", "@x//p:t"),
+            ("@x//...", "@x///..."),
+            ("@x/y//p:all", "@x/y//p:*"),
         ] {
             assert_eq!(shown(text), meant, "{text}");
         }

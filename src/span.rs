@@ -5,7 +5,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 
 /// A file of [`Sources`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,6 +60,11 @@ impl Sources {
     /// How many there are; the next has this number as its id.
     pub fn len(&self) -> u32 {
         u32::try_from(self.files.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Says of all files from the one with this number on that their paths are relative to a folder.
+    pub fn put_under(&mut self, folder: &Utf8Path, first: u32) {
+        self.files.iter_mut().skip(first as usize).for_each(|file| file.path = folder.join(&file.path));
     }
 
     /// Whether there is none.

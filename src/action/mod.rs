@@ -9,6 +9,7 @@ mod exec;
 mod image_test;
 pub mod key;
 mod local;
+mod moved;
 pub mod record;
 mod run;
 

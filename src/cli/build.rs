@@ -46,7 +46,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
 
 fn build(project: Project, call: Option<Call>, bare: bool, store: &Store, cx: &mut Context) -> Result<(), CliError> {
     let mut selected = project.select(cx)?;
-    images::only_here(&project, &mut selected)?;
+    images::only_with_sources(&project, &mut selected)?;
     checks::leave_out(&project, &mut selected);
     if project.listed && selected.targets.is_empty() {
         patterns::nothing_to_do(cx);

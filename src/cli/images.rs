@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::context::Context;
 use super::error::CliError;
-use super::project::{Project, Selected};
+use super::project::{self, Project, Selected};
 use super::remote::Remotes;
 use super::work::{Results, Work};
 use crate::action::record::{Blob, ImageOutput, LayerOutput, Output};
@@ -77,7 +77,7 @@ pub fn only_ours(project: &Project, selected: &mut Selected<'_>) -> Result<(), C
     only(is_ours, "is somebody else's image, which is not published from here", project, selected)
 }
 
-/// Narrows a selection of images to our own that are built here, in the same way.
+/// Narrows a selection of images to our own that are built and published from here, in the same way.
 pub fn only_built(project: &Project, selected: &mut Selected<'_>) -> Result<(), CliError> {
     only_ours(project, selected)?;
     only_here(project, selected)?;
@@ -85,10 +85,23 @@ pub fn only_built(project: &Project, selected: &mut Selected<'_>) -> Result<(), 
     only(|target| !target.local, "is taken as it was built here last, and not built", project, selected)
 }
 
-/// Narrows a selection to what is of this workspace, in the same way.
+/// Narrows a selection to what is of this workspace, in the same way: others publish their images themselves, wherever and
+/// however their own settings say.
 pub fn only_here(project: &Project, selected: &mut Selected<'_>) -> Result<(), CliError> {
     let is_here = |target: &Target| target.label.package.external().is_none();
-    only(is_here, "is of another workspace, which builds and publishes it itself", project, selected)
+    let refused = only(is_here, "is of another workspace, which publishes it itself", project, selected);
+    let folders = project.workspace.beside.iter().map(|beside| &beside.folder);
+    refused.map_err(|error| {
+        folders.fold(error, |error, folder| error.hint(format!("call it there: `layerbuild -C {folder} …`")))
+    })
+}
+
+/// Narrows a selection to what can be built: not what another workspace published.
+pub fn only_with_sources(project: &Project, selected: &mut Selected<'_>) -> Result<(), CliError> {
+    let workspace = &project.workspace;
+    let has_sources =
+        |target: &Target| target.label.package.external().is_none() || workspace.is_beside(&target.label.package);
+    only(has_sources, "is taken as another workspace published it, and not built", project, selected)
 }
 
 fn only(
@@ -224,8 +237,13 @@ pub fn tags(written: &[String], project: &Project) -> Result<Vec<Tag>, CliError>
 
 /// The tags of settings, `tag` first, each once.
 pub fn setting_tags(project: &Project) -> Result<Vec<Tag>, CliError> {
+    parsed_tags_of(&project.tags()?)
+}
+
+/// Tags as settings have them, each once.
+pub fn parsed_tags_of(texts: &[String]) -> Result<Vec<Tag>, CliError> {
     let mut tags = Vec::new();
-    for text in project.tags()? {
+    for text in texts {
         let tag =
             text.parse().map_err(|error| CliError::usage(format!("`tag` of the workspace or profile: {error}")))?;
         if !tags.contains(&tag) {
@@ -252,7 +270,13 @@ pub fn below(image: ActionId, work: &Work<'_>, registry: &RegistryBase) -> Vec<R
     let published = |id: ActionId| match &graph.get(id).operation {
         // Somebody else's image is only where it is pulled from.
         Operation::Pull(pull) => (pull.repository.registry == registry.registry).then(|| pull.repository.path.clone()),
-        _ => Some(registry.repository(&graph.get(id).label).ok()?.path),
+        _ => {
+            let label = &graph.get(id).label;
+            let home = work.project.workspace.home(&label.package);
+            let theirs = home.name.map(|_| project::parsed_registry(&home.settings.registry)).transpose().ok()?;
+            let base = theirs.as_ref().unwrap_or(registry);
+            (base.registry == registry.registry).then(|| base.repository(label).ok()).flatten().map(|it| it.path)
+        }
     };
     let images = graph.images_of(image);
     let bases = images.iter().flat_map(|image| std::iter::successors(base(image), base));
@@ -261,10 +285,12 @@ pub fn below(image: ActionId, work: &Work<'_>, registry: &RegistryBase) -> Vec<R
 
 /// The whole references under which images would be published.
 pub fn names(images: &[BuiltImage<'_>], work: &Work<'_>, cx: &Context) -> Result<Vec<String>, CliError> {
-    let registry = work.project.registry(cx)?;
-    let tags = work.project.tags()?;
-    let tag = tags.first().map_or("", String::as_str);
-    let name = |image: &BuiltImage<'_>| Ok(format!("{}:{tag}", repository(image.label, &registry)?));
+    let name = |image: &BuiltImage<'_>| {
+        let home = work.project.workspace.home(&image.label.package);
+        let (registry, tags) = (work.project.registry_of(home, cx)?, work.project.tags_of(home)?);
+        let tag = tags.first().map_or("", String::as_str);
+        Ok(format!("{}:{tag}", repository(image.label, &registry)?))
+    };
     images.iter().map(name).collect()
 }
 

@@ -17,7 +17,7 @@ use crate::base::fetch::Reader;
 use crate::diagnostic::Diagnostic;
 use crate::event::{Event, Listener, Outcome, Step};
 use crate::exit::Exit;
-use crate::label::Label;
+use crate::label::{Label, PackagePath};
 use crate::lock::{self, Wanted};
 use crate::pattern::{Scope, TargetPattern};
 use crate::plan::lower::pulled;
@@ -45,6 +45,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let all = ["//...".to_owned()];
     let texts = if args.patterns.is_empty() { &all[..] } else { &args.patterns };
     let project = project::open(texts, cx)?;
+    only_own(&project)?;
     let selected = project.select(cx)?;
     let defaults = project.defaults(cx)?;
     let job = Job {
@@ -64,12 +65,22 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     job.write(&gone, cx)
 }
 
+/// That nothing is named which another workspace locks itself.
+fn only_own(project: &Project) -> Result<(), CliError> {
+    let beside = &project.workspace.beside;
+    let named = |pattern: &TargetPattern| beside.iter().find(|it| pattern.external() == Some(&*it.name));
+    let Some((pattern, other)) = project.patterns.iter().find_map(|it| Some((it, named(it)?))) else { return Ok(()) };
+    let message = format!("`{pattern}` is of another workspace, which has a lock file of its own");
+    Err(CliError::usage(message).hint(format!("run `layerbuild -C {} lock`", other.folder)))
+}
+
 /// What the selected targets and all that they need take from registries, in the order of their labels.
 fn sources(project: &Project, selected: &Selected<'_>, defaults: &Defaults) -> Result<Vec<Source>, CliError> {
     let graph = &selected.graph;
     let (mut sources, mut errors) = (Vec::new(), Vec::new());
-    for target in graph.closure(selected.targets.iter().copied()) {
-        match pulled(graph.target(target), defaults) {
+    let closure = graph.closure(selected.targets.iter().copied()).into_iter().map(|id| graph.target(id));
+    for target in closure.filter(|target| project.is_own(target)) {
+        match pulled(target, defaults) {
             Ok(source) => sources.extend(source),
             Err(found) => errors.extend(found),
         }
@@ -79,7 +90,7 @@ fn sources(project: &Project, selected: &Selected<'_>, defaults: &Defaults) -> R
 }
 
 fn is_everything(patterns: &[TargetPattern]) -> bool {
-    let root = |pattern: &TargetPattern| matches!(&pattern.scope, Scope::Below(top) if top.as_str().is_empty());
+    let root = |pattern: &TargetPattern| matches!(&pattern.scope, Scope::Below(top) if *top == PackagePath::default());
     patterns.iter().all(|pattern| !pattern.negative) && patterns.iter().any(root)
 }
 
@@ -130,8 +141,11 @@ impl Job<'_> {
         let published: BTreeSet<&Label> =
             self.sources.iter().filter(|source| source.published).map(|source| &source.label).collect();
         let is_used = |label: &Label| match label.package.external() {
-            // Under a profile that takes it from elsewhere, what others need of it isn't known.
-            Some(_) => published.contains(label) || settings.lock_section(label).is_some(),
+            // Where it is taken from elsewhere, or built, what others need of it isn't known.
+            Some(name) => {
+                let is_built = settings.externals.get(name).is_some_and(|external| external.path.is_some());
+                published.contains(label) || settings.lock_section(label).is_some() || is_built
+            }
             None => is_pull(label) || settings.is_from_registry(label),
         };
         let pulls = self.file().pulls.keys().filter(|label| !is_used(label));

@@ -16,7 +16,7 @@ use crate::lock::debs::{self, LockDebsError, WantedDebs};
 use crate::plan::lower::debs as debs_of;
 use crate::platform::Platform;
 use crate::rules::Defaults;
-use crate::rules::debs_source::Source;
+use crate::rules::debs_source::{Locked, Source};
 use crate::workspace::lock_debs::{LockedDeb, LockedDebs};
 use crate::workspace::lock_file::{FILE_NAME, LockFile};
 
@@ -37,8 +37,9 @@ impl<'a> Debs<'a> {
     ) -> Result<Debs<'a>, CliError> {
         let graph = &selected.graph;
         let (mut sources, mut errors) = (Vec::new(), Vec::new());
-        for target in graph.closure(selected.targets.iter().copied()) {
-            match debs_of(graph, graph.target(target), defaults) {
+        let closure = graph.closure(selected.targets.iter().copied()).into_iter().map(|id| graph.target(id));
+        for target in closure.filter(|target| project.is_own(target)) {
+            match debs_of(graph, target, defaults) {
                 Ok(source) => sources.extend(source),
                 Err(found) => errors.extend(found),
             }
@@ -57,8 +58,16 @@ impl<'a> Debs<'a> {
     }
 
     fn is_fresh(&self, source: &Source, file: &LockFile) -> bool {
-        let wanted = wanted(source, file);
+        let wanted = wanted(source, &|label| self.locked(label, file));
         file.debs.get(&source.label).is_some_and(|before| wanted.is_ok_and(|wanted| debs::is_fresh(&wanted, before)))
+    }
+
+    /// What is locked, in a file that is being written, or by another workspace.
+    fn locked<'l>(&'l self, label: &Label, file: &'l LockFile) -> Option<&'l LockedDebs> {
+        match label.package.external() {
+            Some(_) => self.project.workspace.locked_debs(label),
+            None => file.debs.get(label),
+        }
     }
 
     /// Entries that no target of the workspace asks for.
@@ -72,7 +81,7 @@ impl<'a> Debs<'a> {
 
     /// Whatever a build would complain about.
     pub fn check(&self, gone: &[Label]) -> Vec<Diagnostic> {
-        let locked = |label: &Label| self.file().debs.get(label);
+        let locked = |label: &Label| self.locked(label, self.file());
         let judge =
             |source: &Source| source.platforms.iter().find_map(|platform| source.judge(&locked, platform).err());
         let left = gone.iter().map(|label| {
@@ -114,7 +123,7 @@ impl<'a> Debs<'a> {
             listener.event(Event::Started(step.clone()));
             let begin = std::time::Instant::now();
             let warn = |text| listener.event(Event::Warning(format!("{}: {text}", source.label)));
-            let locked = wanted(source, file).and_then(|wanted| {
+            let locked = wanted(source, &|label| self.locked(label, file)).and_then(|wanted| {
                 debs::lock(&wanted, &machine, &warn)
                     .map_err(|error| Box::new((diagnostic(source, &error), error.is_environment())))
             });
@@ -136,12 +145,12 @@ impl<'a> Debs<'a> {
 
 /// What is to be locked, over what is locked of the layers below; or that one of these isn't, and whether the machine is to
 /// blame.
-fn wanted(source: &Source, file: &LockFile) -> Result<WantedDebs, Box<(Diagnostic, bool)>> {
-    let below = source.below(&|label| file.debs.get(label)).map_err(|label| {
+fn wanted(source: &Source, locked: &Locked<'_>) -> Result<WantedDebs, Box<(Diagnostic, bool)>> {
+    let below = source.below(locked).map_err(|label| {
         let diagnostic = Diagnostic::error(format!("{} can't be locked: {label} below it is not", source.label));
         Box::new((diagnostic.at(source.span, ""), false))
     })?;
-    let layers: Vec<&LockedDebs> = source.below.iter().filter_map(|label| file.debs.get(label)).collect();
+    let layers: Vec<&LockedDebs> = source.below.iter().filter_map(locked).collect();
     let present = |platform: &Platform| -> Vec<LockedDeb> {
         layers.iter().filter_map(|layer| layer.platforms.get(platform)).flatten().cloned().collect()
     };

@@ -20,23 +20,24 @@ use crate::observed::Observed;
 use crate::oci::compress::{Compression, Format};
 use crate::pattern::{PatternError, TargetPattern};
 use crate::plan::local::LastBuilt;
-use crate::plan::lower::{Lowered, World, lower, mistakes, survey};
+use crate::plan::lower::{Lowered, World, Worlds, lower, mistakes, survey};
 use crate::plan::then::Then;
 use crate::reference::RegistryBase;
+use crate::rules::place::Place as Whose;
 use crate::rules::{self, Defaults};
 use crate::span::{Sources, Span};
-use crate::store::{OpenMode, Store, StoreError, Trust};
+use crate::store::{FileHashes, OpenMode, Store, StoreError, Trust};
 use crate::ui::stream::Stream;
 use crate::workspace::git::Git;
 use crate::workspace::globs::SourceTree;
 use crate::workspace::marks;
 use crate::workspace::overlays::LOCAL_FILE;
 use crate::workspace::revision::Revision;
-use crate::workspace::settings::{CompressionFormat, Settings, SourceDateEpoch};
-use crate::workspace::stamp::{self, Stamped};
+use crate::workspace::settings::{BuildBase, CompressionFormat, Settings, SourceDateEpoch};
+use crate::workspace::stamp;
 use crate::workspace::taken::Taken;
 use crate::workspace::vars::Given;
-use crate::workspace::{self, Target, Workspace};
+use crate::workspace::{self, Home, Spanned, Target, Workspace};
 
 /// A workspace as far as some patterns reach.
 pub struct Project {
@@ -57,6 +58,8 @@ pub struct Project {
     pub listed: bool,
     /// The commit whose files these are; `None`: what is on disk.
     revision: Option<Arc<Revision>>,
+    /// The same for the workspaces beside this one, in the order of [`Workspace::beside`].
+    gits: Vec<Git>,
     /// Whether any target that the patterns reach holds something of git's.
     stamped: bool,
     diagnostics: Vec<Diagnostic>,
@@ -169,7 +172,7 @@ fn read(
         workspace::Options { schemas: &schemas, profile, given, local, skip, checkout, observed: observed_by };
     let opened = workspace::open(&root, options);
     let here = opened.settings().package_at(cx.directory().strip_prefix(&root).unwrap_or(Utf8Path::new("")));
-    let patterns = patterns(&here)?;
+    let patterns = opened.named(patterns(&here)?);
     let (workspace, mut diagnostics) = opened.load(&patterns);
     let git = git.unwrap_or_else(|| Git::new(&root, cx.environment.iter().collect()));
     if workspace.settings.local && git.tracks(LOCAL_FILE) {
@@ -179,6 +182,7 @@ fn read(
         );
     }
     let toolchains = Toolchains::new(cx.environment.iter().collect());
+    let gits = workspace.beside.iter().map(|it| Git::new(&it.root, cx.environment.iter().collect())).collect();
     let (color, err) = (cx.err_style().color, cx.err.clone());
     let (listed, stamped) = (false, false);
     Ok(Project {
@@ -190,6 +194,7 @@ fn read(
         git,
         listed,
         revision,
+        gits,
         stamped,
         diagnostics,
         color,
@@ -217,13 +222,21 @@ impl Project {
             return;
         }
         let labels = self.reached();
-        let Stamped { diagnostics, any } = stamp::stamp(&mut self.workspace, &labels, &self.git);
+        let mut diagnostics = Vec::new();
+        let gits =
+            std::iter::once((None, &self.git)).chain(self.gits.iter().enumerate().map(|(at, git)| (Some(at), git)));
+        for (beside, git) in gits {
+            let is_of = |label: &&Label| self.workspace.home(&label.package).beside == beside;
+            let labels: Vec<Label> = labels.iter().filter(is_of).cloned().collect();
+            let stamped = stamp::stamp(&mut self.workspace, &labels, git);
+            diagnostics.extend(stamped.diagnostics);
+            self.stamped |= stamped.any;
+        }
         let told: Vec<Span> = self.diagnostics.iter().filter_map(primary).collect();
         let is_told = |span: Span| {
             told.iter().any(|told| told.file == span.file && told.start <= span.start && span.end <= told.end)
         };
         self.diagnostics.extend(diagnostics.into_iter().filter(|mistake| !primary(mistake).is_some_and(is_told)));
-        self.stamped = any;
     }
 
     /// The targets that the patterns mean, and all that they need, but for what is taken as it is.
@@ -236,28 +249,41 @@ impl Project {
 
     /// Whether what is built depends on what git says.
     pub fn asked_git(&self) -> bool {
-        self.stamped || (marks::is_marked(&self.workspace.settings.tag) && self.takes_published())
+        let beside = self.workspace.beside.iter().enumerate().map(|(at, it)| (Some(at), &it.settings));
+        let mut all = std::iter::once((None, &self.workspace.settings)).chain(beside);
+        self.stamped || all.any(|(at, settings)| marks::is_marked(&settings.tag) && self.takes_published(at))
     }
 
-    fn takes_published(&self) -> bool {
-        self.workspace.packages.iter().flat_map(|package| &package.targets).any(is_own_published)
+    /// Whether a workspace takes any of its own images as published.
+    fn takes_published(&self, beside: Option<usize>) -> bool {
+        let targets = self.workspace.packages.iter().flat_map(|package| &package.targets);
+        targets.filter(|target| target.published).any(|target| {
+            let home = self.workspace.home(&target.label.package);
+            home.beside == beside && home.local(&target.label).package.external().is_none()
+        })
     }
 
     /// The tags that images are published under, `tag` first, with what git says in them.
     pub fn tags(&self) -> Result<Vec<String>, CliError> {
-        let Workspace { settings, sources, .. } = &self.workspace;
+        self.tags_of(self.workspace.home_at(None))
+    }
+
+    /// The same of any workspace.
+    pub fn tags_of(&self, home: Home<'_>) -> Result<Vec<String>, CliError> {
+        let (settings, sources) = (home.settings, &self.workspace.sources);
+        let git = home.beside.map_or(&self.git, |at| &self.gits[at]);
         let tags = settings.tags.iter().map(|tag| ("tags", tag));
         let fill = |(key, text): (&str, &String)| {
             let span = settings.said.get(key).map(|said| said.value.span);
-            stamp::text(text, span, sources, &self.git).map_err(|mistakes| self.diagnosed(Exit::Usage, &mistakes))
+            stamp::text(text, span, sources, git).map_err(|mistakes| self.diagnosed(Exit::Usage, &mistakes))
         };
         std::iter::once(("tag", &settings.tag)).chain(tags).map(fill).collect()
     }
 
     /// The tag that published images are taken by: where there are none, git need not be asked.
-    fn tag(&self) -> Result<String, CliError> {
-        let tags = if self.takes_published() { self.tags()? } else { Vec::new() };
-        Ok(tags.into_iter().next().unwrap_or_else(|| self.workspace.settings.tag.clone()))
+    fn tag(&self, home: Home<'_>) -> Result<String, CliError> {
+        let tags = if self.takes_published(home.beside) { self.tags_of(home)? } else { Vec::new() };
+        Ok(tags.into_iter().next().unwrap_or_else(|| home.settings.tag.clone()))
     }
 
     /// The graph alone, for queries.
@@ -282,13 +308,12 @@ impl Project {
 
     /// The same with the images that are taken as they are, as far as they are locked or were built here.
     pub fn select_with_taken(&self, store: &Store, cx: &Context) -> Result<Selected<'_>, CliError> {
-        let Workspace { lock, settings, .. } = &self.workspace;
         let built = LastBuilt::new(store, self.workspace.root.as_std_path());
-        let is_locked = |label: &Label| lock.image(label, settings.lock_section(label)).is_some();
         let was_built = |label: &Label| built.image(label).is_ok_and(|image| image.is_some());
         let stays = |target: &Target| {
             let Target { label, published, local, .. } = target;
-            *published && is_locked(label) || *local && was_built(label) || !self.is_passed_over(label)
+            let is_locked = || self.workspace.locked(label, true).is_some();
+            *published && is_locked() || *local && was_built(label) || !self.is_passed_over(label)
         };
         self.select_where(cx, stays)
     }
@@ -335,10 +360,8 @@ impl Project {
     /// store to hash sources for, or settings are wrong, the rules have to wait.
     fn add_mistakes(&self, errors: &mut Vec<Diagnostic>, graph: &TargetGraph<'_>, targets: &[TargetId], cx: &Context) {
         let told: HashSet<Places> = errors.iter().map(places_of).collect();
-        let found = self.defaults(cx).and_then(|defaults| {
-            let store = open_store(cx)?;
-            self.in_world(&store, cx, |world| mistakes(graph, targets, &defaults, world))
-        });
+        let found =
+            open_store(cx).and_then(|store| self.in_worlds(&store, cx, |worlds| mistakes(graph, targets, worlds)));
         let is_news = |mistake: &Diagnostic| mistake.primary.is_none() || !told.contains(&places_of(mistake));
         errors.extend(found.unwrap_or_default().into_iter().filter(is_news));
     }
@@ -384,6 +407,16 @@ impl Project {
         chosen_registry(&self.workspace.settings, cx)
     }
 
+    /// Where a workspace publishes its images.
+    pub fn registry_of(&self, home: Home<'_>, cx: &Context) -> Result<RegistryBase, CliError> {
+        if home.name.is_some() { parsed_registry(&home.settings.registry) } else { self.registry(cx) }
+    }
+
+    /// Whether a target's own workspace is this one, or it is taken as another published it for this one.
+    pub fn is_own(&self, target: &Target) -> bool {
+        self.workspace.home(&target.label.package).name.is_none()
+    }
+
     /// What wildcards pass over: what the profile takes as published or as it was built here, unless a pattern names just that.
     fn is_passed_over(&self, label: &Label) -> bool {
         let named = |pattern: &TargetPattern| !pattern.negative && !pattern.is_wildcard() && pattern.names(label);
@@ -392,24 +425,30 @@ impl Project {
 
     /// What the workspace says for all targets.
     pub fn defaults(&self, cx: &Context) -> Result<Defaults, CliError> {
-        let settings = &self.workspace.settings;
+        self.defaults_of(self.workspace.home_at(None), cx)
+    }
+
+    /// What a workspace says for all its targets.
+    pub fn defaults_of(&self, home: Home<'_>, cx: &Context) -> Result<Defaults, CliError> {
+        let settings = home.settings;
+        let registry = cx.globals.registry.as_ref().filter(|_| home.name.is_none());
         Ok(Defaults {
+            place: home.name.map_or_else(Whose::default, |name| Whose::beside(name, home.folder)),
             compression: compression(settings)?,
             platform: settings.platform.clone(),
-            registry: cx.globals.registry.as_ref().unwrap_or(&settings.registry).clone(),
-            tag: self.tag()?,
+            registry: registry.unwrap_or(&settings.registry).clone(),
+            tag: self.tag(home)?,
             profile: settings.profile.clone(),
             externals: settings.externals.clone(),
-            build_base: settings.build_base.clone(),
+            build_base: settings.build_base.clone().map(|base| build_base(base, home)),
             epoch: epoch(settings, cx)?,
         })
     }
 
     /// The actions of the selected targets and all that they need.
     pub fn lower(&self, selected: &Selected<'_>, store: &Store, cx: &Context) -> Result<Lowered, CliError> {
-        let defaults = self.defaults(cx)?;
-        let lower = |world: &World<'_>| lower(&selected.graph, &selected.targets, &defaults, world);
-        self.in_world(store, cx, lower)?.map_err(|errors| self.diagnosed(Exit::Usage, &errors))
+        let lower = |worlds: &Worlds<'_>| lower(&selected.graph, &selected.targets, worlds);
+        self.in_worlds(store, cx, lower)?.map_err(|errors| self.diagnosed(Exit::Usage, &errors))
     }
 
     /// The actions of all targets of a graph as far as they can be made, and what is wrong with the others.
@@ -419,8 +458,8 @@ impl Project {
         store: &Store,
         cx: &Context,
     ) -> Result<(Lowered, BTreeMap<Label, Vec<Diagnostic>>), CliError> {
-        let (defaults, targets) = (self.defaults(cx)?, graph.ids().collect::<Vec<_>>());
-        self.in_world(store, cx, |world| survey(graph, &targets, &defaults, world))
+        let targets: Vec<_> = graph.ids().collect();
+        self.in_worlds(store, cx, |worlds| survey(graph, &targets, worlds))
     }
 
     /// Where images are published, and under which tags, as written: what git says in these is not filled in.
@@ -431,22 +470,48 @@ impl Project {
     }
 
     /// Does something that looks at sources; what was hashed for it is kept.
-    fn in_world<T>(&self, store: &Store, cx: &Context, work: impl FnOnce(&World<'_>) -> T) -> Result<T, CliError> {
-        let trust = if cx.globals.hash_content { Trust::Nothing } else { Trust::Stat };
-        let sources = self.workspace.source_root();
-        let files = store.file_hashes(self.workspace.root.as_std_path(), trust)?.with_elsewhere(&sources)?;
-        let tree = SourceTree::new(sources, vec![cx.globals.cache_dir.clone()], &self.observed);
-        let last = LastBuilt::new(store, self.workspace.root.as_std_path());
-        let (built, toolchains, observed) = (Some(&last), &self.toolchains, &self.observed);
-        let done = match self.revision.as_deref() {
-            None => work(&World { tree: &tree, files: &files, built, toolchains, observed }),
-            Some(revision) => {
-                let (tree, then) = (tree.of(revision), Then { revision, files: &files, toolchains });
-                work(&World { tree: &tree, files: &then, built, toolchains: &then, observed })
-            }
-        };
-        files.save()?;
+    fn in_worlds<T>(&self, store: &Store, cx: &Context, work: impl FnOnce(&Worlds<'_>) -> T) -> Result<T, CliError> {
+        let homes = std::iter::once(None).chain((0..self.workspace.beside.len()).map(Some));
+        let scenes = homes.map(|beside| self.scene(self.workspace.home_at(beside), store, cx));
+        let scenes: Vec<Scene<'_>> = scenes.collect::<Result<_, _>>()?;
+        let thens: Vec<Option<Then<'_>>> = scenes.iter().map(|scene| self.then(scene)).collect();
+        let mut worlds = scenes.iter().zip(&thens).map(|(scene, then)| self.world(scene, then.as_ref()));
+        let own = worlds.next().expect("the workspace itself is the first");
+        let done = work(&Worlds { own, beside: worlds.collect() });
+        scenes.iter().try_for_each(|scene| scene.files.save())?;
         Ok(done)
+    }
+
+    fn scene<'s>(&'s self, home: Home<'s>, store: &'s Store, cx: &Context) -> Result<Scene<'s>, CliError> {
+        let trust = if cx.globals.hash_content { Trust::Nothing } else { Trust::Stat };
+        let sources = home.sources();
+        let files = store.file_hashes(home.root.as_std_path(), trust)?.with_elsewhere(&sources)?;
+        let tree = SourceTree::new(sources, vec![cx.globals.cache_dir.clone()], &self.observed);
+        // Of a workspace beside this one no revision is read: it may be in another repository, or in none.
+        let revision = self.revision.as_deref().filter(|_| home.name.is_none());
+        Ok(Scene {
+            defaults: self.defaults_of(home, cx)?,
+            tree: match revision {
+                Some(revision) => tree.of(revision),
+                None => tree,
+            },
+            files,
+            built: LastBuilt::new(store, home.root.as_std_path()),
+            revision,
+        })
+    }
+
+    fn then<'s>(&'s self, scene: &'s Scene<'s>) -> Option<Then<'s>> {
+        scene.revision.map(|revision| Then { revision, files: &scene.files, toolchains: &self.toolchains })
+    }
+
+    fn world<'s>(&'s self, scene: &'s Scene<'s>, then: Option<&'s Then<'s>>) -> World<'s> {
+        let Scene { defaults, tree, files, built, .. } = scene;
+        let (built, observed) = (Some(built), &self.observed);
+        match then {
+            Some(then) => World { defaults, tree, files: then, built, toolchains: then, observed },
+            None => World { defaults, tree, files, built, toolchains: &self.toolchains, observed },
+        }
     }
 
     /// The workspace's root.
@@ -455,9 +520,23 @@ impl Project {
     }
 }
 
-/// Whether it is taken as published under the workspace's own tag.
-fn is_own_published(target: &Target) -> bool {
-    target.published && target.label.package.external().is_none()
+/// What rules see of one workspace.
+struct Scene<'p> {
+    defaults: Defaults,
+    tree: SourceTree<'p>,
+    files: FileHashes,
+    built: LastBuilt<'p>,
+    /// The commit that its files are of; `None`: they are on disk.
+    revision: Option<&'p Revision>,
+}
+
+/// What actions run over in a workspace, by the name that it has here.
+fn build_base(base: Spanned<BuildBase>, home: Home<'_>) -> Spanned<BuildBase> {
+    let value = match (base.value, home.name) {
+        (BuildBase::Target(label), Some(outer)) => BuildBase::Target(label.within(outer)),
+        (value, _) => value,
+    };
+    Spanned { value, span: base.span }
 }
 
 /// The registry of a call, else the settings'.

@@ -38,6 +38,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let mut selected = project.select(cx)?;
     images::only_images(&project, &mut selected, "promoted")?;
     images::only_ours(&project, &mut selected)?;
+    images::only_here(&project, &mut selected)?;
     if args.from.is_some() && args.to.is_some() && cx.globals.registry.is_some() {
         let message = "--registry (or LAYERBUILD_REGISTRY) says nothing where both --from and --to name a profile";
         return Err(CliError::usage(message).hint("leave it out"));

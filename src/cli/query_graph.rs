@@ -6,7 +6,7 @@ use crate::label::PackagePath;
 use crate::pattern::TargetPattern;
 use crate::query::graph::ResolveError;
 use crate::query::{Id, QueryGraph};
-use crate::workspace::print;
+use crate::workspace::{Target, Workspace, print};
 
 /// A target graph behind the trait of queries; a query's ids are positions in `ids`.
 pub struct Targets<'a> {
@@ -26,6 +26,14 @@ impl<'a> Targets<'a> {
         let rdeps = ids.iter().map(|id| graph.rdeps(*id).map(number).collect()).collect();
         Targets { graph, here, ids, deps, rdeps }
     }
+}
+
+/// What stands for a target of a workspace that is taken as published: where it is taken from.
+fn external(target: &Target, workspace: &Workspace) -> Option<String> {
+    let home = workspace.home(&target.label.package);
+    let label = home.local(&target.label);
+    let name = label.package.external()?;
+    Some(print::external(name, home.settings.externals.get(name)?))
 }
 
 impl QueryGraph for Targets<'_> {
@@ -62,7 +70,9 @@ impl QueryGraph for Targets<'_> {
 
     fn written(&self, id: Id) -> String {
         let target = self.graph.target(self.ids[id as usize]);
-        let lines = provenance::lines(target, self.graph.workspace());
-        format!("# {}\n# {}\n{}", target.label, lines.join("\n# "), print::target(target))
+        let workspace = self.graph.workspace();
+        let lines = provenance::lines(target, workspace);
+        let text = external(target, workspace).unwrap_or_else(|| print::target(target));
+        format!("# {}\n# {}\n{text}", target.label, lines.join("\n# "))
     }
 }

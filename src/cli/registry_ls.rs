@@ -78,8 +78,9 @@ fn published(cx: &Context) -> Result<Published, CliError> {
     let project = project::open_with(cx, |here| Ok(TargetPattern::parse("//...", here).into_iter().collect()))?;
     let base = project.registry(cx)?;
     let graph = project.graph()?;
-    let images = graph.ids().filter(|id| graph.target(*id).rule.purpose.is_published());
-    let labels = images.map(|id| graph.target(id).label.clone());
+    let images = graph.ids().map(|id| graph.target(id)).filter(|target| target.rule.purpose.is_published());
+    let ours = images.filter(|target| target.label.package.external().is_none());
+    let labels = ours.map(|target| target.label.clone());
     // An image whose name is no repository's is not published.
     let targets = labels.filter_map(|label| Some((base.repository(&label).ok()?.path, label))).collect();
     Ok(Published { base, targets, client: client(cx, &project.workspace.settings.registries)? })

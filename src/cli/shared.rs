@@ -164,6 +164,7 @@ impl Finished<'_> {
         }
         let images = self.graph.actions.iter();
         let images = images.filter(|action| matches!(action.operation, Operation::Image(_)));
+        let images = images.filter(|action| action.label.package.external().is_none());
         Ok(images.filter_map(|action| Some(registry.repository(&action.label).ok()?.path)).collect())
     }
 }

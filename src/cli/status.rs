@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::context::Context;
 use super::error::CliError;
-use super::project;
+use super::project::{self, Project};
 use super::work::Work;
 use super::{images, patterns, registries};
 use crate::action::ActionId;
@@ -21,7 +21,7 @@ use crate::registry::Puller;
 use crate::rules::Defaults;
 use crate::status::{Base, BaseState, Local, Row, Status, Step, Tagged, status};
 use crate::ui::table::{Align, Table};
-use crate::workspace::Target;
+use crate::workspace::{Home, Target};
 
 /// Say for each image what is built, what is published, whether they are in step, and how its base stands
 ///
@@ -67,28 +67,46 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
 }
 
 fn locals(work: &Work<'_>, states: &[State], cx: &Context) -> Result<Vec<Local>, CliError> {
-    let registry = work.project.registry(cx)?;
-    let tag = images::tags(&[], work.project)?.remove(0);
-    let defaults = work.project.defaults(cx)?;
+    let workspace = &work.project.workspace;
+    let publisher = |beside| Publisher::of(work.project, workspace.home_at(beside), cx);
+    let (own, beside) = (publisher(None)?, (0..workspace.beside.len()).map(|at| publisher(Some(at))));
+    let beside: Vec<Publisher> = beside.collect::<Result<_, _>>()?;
+    let whose = |target: &Target| workspace.home(&target.label.package).beside.map_or(&own, |at| &beside[at]);
     let one = |id: &TargetId| {
         let Some(action) = work.lowered.action(*id) else {
             return Err(CliError::new(Exit::Bug, "the target has no action"));
         };
         let target = work.selected.graph.target(*id);
+        let Publisher { registry, tag, defaults } = whose(target);
         let built = || states[action.index()].output().map(crate::action::record::Output::digest);
         Ok(Local {
             label: target.label.to_string(),
-            built: if target.published { locked(target, work, &defaults).map(|base| base.locked) } else { built() },
+            built: if target.published { locked(target, work, defaults).map(|base| base.locked) } else { built() },
             taken: target.published,
             as_built: target.local,
-            published: match target.label.package.external().and_then(|_| locked(target, work, &defaults)) {
+            published: match target.label.package.external().and_then(|_| locked(target, work, defaults)) {
                 Some(base) => base.reference,
-                None => published(&target.label, &registry, &tag)?,
+                None => published(&target.label, registry, tag)?,
             },
-            base: if target.published { None } else { base(action, work, &defaults) },
+            base: if target.published { None } else { base(action, work, &|target| &whose(target).defaults) },
         })
     };
     work.selected.targets.iter().map(one).collect()
+}
+
+/// Where a workspace publishes its images, and what it says for all of them.
+struct Publisher {
+    registry: RegistryBase,
+    tag: Tag,
+    defaults: Defaults,
+}
+
+impl Publisher {
+    fn of(project: &Project, home: Home<'_>, cx: &Context) -> Result<Publisher, CliError> {
+        let (registry, defaults) = (project.registry_of(home, cx)?, project.defaults_of(home, cx)?);
+        let tag = images::parsed_tags_of(&project.tags_of(home)?)?.remove(0);
+        Ok(Publisher { registry, tag, defaults })
+    }
 }
 
 fn published(label: &crate::label::Label, registry: &RegistryBase, tag: &Tag) -> Result<Reference, CliError> {
@@ -98,18 +116,19 @@ fn published(label: &crate::label::Label, registry: &RegistryBase, tag: &Tag) ->
 }
 
 /// The pulled base below an image, or below the first image of an index.
-fn base(action: ActionId, work: &Work<'_>, defaults: &Defaults) -> Option<Base> {
+fn base<'d>(action: ActionId, work: &Work<'_>, defaults: &dyn Fn(&Target) -> &'d Defaults) -> Option<Base> {
     let graph = &work.lowered.graph;
     let (id, _) = graph.images_of(action).into_iter().find_map(|image| graph.pulled_below(image))?;
     let target = work.selected.graph.id(&graph.get(id).label)?;
-    locked(work.selected.graph.target(target), work, defaults)
+    let target = work.selected.graph.target(target);
+    locked(target, work, defaults(target))
 }
 
 /// What a target takes from a registry: its reference, and what is locked.
 fn locked(target: &Target, work: &Work<'_>, defaults: &Defaults) -> Option<Base> {
     // What is wrong with it was told when it was lowered.
     let source = pulled(target, defaults).ok().flatten()?;
-    let locked = work.project.workspace.lock.image(&source.label, source.section.as_deref());
+    let locked = work.project.workspace.locked(&source.label, target.published);
     locked.map(|locked| Base { reference: source.reference, locked: locked.digest })
 }
 

@@ -34,7 +34,7 @@ impl Needs {
     pub fn of(workspace: &Workspace) -> Needs {
         let mut needs = Needs { git: workspace.asks_git, ..Needs::default() };
         for package in &workspace.packages {
-            let folder = workspace.settings.folder(&package.path);
+            let folder = workspace.home(&package.path).folder_of(&package.path);
             package.targets.iter().for_each(|target| needs.add(target, &folder, workspace));
         }
         needs
@@ -66,6 +66,11 @@ impl Needs {
 fn on_host(target: &Target, workspace: &Workspace) -> bool {
     match target.attributes().str(BUILD_BASE) {
         Some(base) => base == BuildBase::HOST,
-        None => workspace.settings.build_base.as_ref().is_some_and(|base| base.value == BuildBase::Host),
+        None => workspace
+            .home(&target.label.package)
+            .settings
+            .build_base
+            .as_ref()
+            .is_some_and(|base| base.value == BuildBase::Host),
     }
 }

@@ -54,10 +54,12 @@ fn resolve_package(graph: &TargetGraph<'_>, index: usize, package: &Package) -> 
     resolved
 }
 
-/// Nothing is said of a package whose syntax is wrong: what it declares is not known.
+/// Nothing is said of a package whose syntax is wrong, nor of a workspace that is not where it should be: what they declare
+/// is not known.
 fn unknown(graph: &TargetGraph<'_>, used: &LabelUse) -> Option<Diagnostic> {
     let workspace = graph.workspace();
-    if workspace.package(&used.label.package).is_some_and(|package| !package.complete) {
+    let is_unread = workspace.package(&used.label.package).is_some_and(|package| !package.complete);
+    if is_unread || suggest::is_astray(workspace, &used.label.package) {
         return None;
     }
     let missing = suggest::missing(workspace, &used.label);
@@ -69,7 +71,9 @@ fn unknown(graph: &TargetGraph<'_>, used: &LabelUse) -> Option<Diagnostic> {
 fn not_published(used: &LabelUse, workspace: &str) -> Diagnostic {
     Diagnostic::error(format!("`{}` is of another workspace, which publishes nothing but images", used.label))
         .at(used.span, format!("`{}` takes no image", used.attribute))
-        .help(format!("stand on an image of `{workspace}` that has it, as `base`; or build it here"))
+        .help(format!(
+            "stand on an image of `{workspace}` that has it, as `base`; or build `{workspace}` from its `path`"
+        ))
 }
 
 fn unfit(used: &LabelUse, target: &Target) -> Option<Diagnostic> {
@@ -77,7 +81,7 @@ fn unfit(used: &LabelUse, target: &Target) -> Option<Diagnostic> {
     if used.purposes.contains(&purpose) {
         return None;
     }
-    if let Some(name) = used.label.package.external() {
+    if let Some(name) = used.label.package.external().filter(|_| target.published) {
         return Some(not_published(used, name));
     }
     let wanted: Vec<&str> = used.purposes.iter().map(|purpose| Purpose::describe(*purpose)).collect();

@@ -66,6 +66,11 @@ impl TargetGraph<'_> {
     fn apply(&self, pattern: &TargetPattern, picked: &mut Picked) -> Result<(), SelectError> {
         let nothing = || SelectError::NothingBeneath { pattern: pattern.text.clone() };
         let chosen = !pattern.negative;
+        if let Scope::Package(package, _) | Scope::Below(package) = &pattern.scope
+            && let Some(missing) = suggest::unknown_inside(self.workspace(), package)
+        {
+            return Err(SelectError::NoSuchPackage(missing));
+        }
         match &pattern.scope {
             Scope::Target(label) => picked.set(self.one(label)?, chosen),
             Scope::FirstOf(labels) => picked.set(self.first(labels)?, chosen),
@@ -82,8 +87,9 @@ impl TargetGraph<'_> {
                 }
             }
             Scope::Below(top) => {
+                let top = self.workspace().names.canonical(top);
                 let packages =
-                    || self.workspace().packages.iter().enumerate().filter(|(_, one)| one.path.is_below(top));
+                    || self.workspace().packages.iter().enumerate().filter(|(_, one)| one.path.is_below(&top));
                 packages().for_each(|(index, _)| self.set_package(index, picked, chosen));
                 if packages().all(|(_, package)| package.targets.is_empty()) {
                     return Err(nothing());

@@ -47,7 +47,7 @@ fn nearest_target(workspace: &Workspace, package: &Package, label: &Label) -> St
     if let Some(target) = elsewhere {
         return format!("`{}` has this name", target.label);
     }
-    let file = workspace.settings.folder(&package.path).join(crate::workspace::root::FILE_NAME);
+    let file = workspace.home(&package.path).folder_of(&package.path).join(crate::workspace::root::FILE_NAME);
     match names().take(SOME + 1).collect::<Vec<_>>() {
         names if names.is_empty() => format!("`{file}` declares no targets"),
         names if names.len() > SOME => format!("`{file}` declares {} targets", package.targets.len()),
@@ -60,14 +60,10 @@ const SOME: usize = 8;
 
 /// Words for a package that does not exist. `name`: the target wanted of it; `None`: all.
 pub fn no_package(workspace: &Workspace, path: &PackagePath, name: Option<&str>) -> Missing {
-    if let Some(external) = path.external() {
-        return Missing {
-            message: format!("no other workspace is named `{external}`"),
-            why: format!("there is no `[external.{external}]`"),
-            help: vec![external::suggestion(external, &workspace.settings.externals)],
-        };
+    if let Some(external) = path.external().filter(|_| !workspace.is_beside(path)) {
+        return no_workspace(workspace, path, external);
     }
-    let file = workspace.settings.folder(path).join(crate::workspace::root::FILE_NAME);
+    let file = workspace.home(path).folder_of(path).join(crate::workspace::root::FILE_NAME);
     let help = match nearest_package(workspace, path) {
         Some(meant) => match name.and_then(|name| label_in(meant, path, name)) {
             Some(label) => format!("did you mean `{label}`?"),
@@ -76,6 +72,39 @@ pub fn no_package(workspace: &Workspace, path: &PackagePath, name: Option<&str>)
         None => format!("a package is a folder with a layers.toml: add `{file}`, or mend the label"),
     };
     Missing { message: format!("no such package `{path}`"), why: format!("there is no `{file}`"), help: vec![help] }
+}
+
+/// Words for a workspace that has no name where it is named.
+fn no_workspace(workspace: &Workspace, path: &PackagePath, external: &str) -> Missing {
+    let home = workspace.home(path);
+    let name = external.rsplit('/').next().unwrap_or(external);
+    let help = match home.name {
+        None => external::suggestion(name, &home.settings.externals),
+        Some(outer) => format!("in `@{outer}`, {}", external::suggestion(name, &home.settings.externals)),
+    };
+    let why = format!("there is no `[external.{name}]`");
+    Missing { message: format!("no other workspace is named `{external}`"), why, help: vec![help] }
+}
+
+/// Words for a wildcard in a workspace whose targets are not known here; `None` where they are.
+pub fn unknown_inside(workspace: &Workspace, path: &PackagePath) -> Option<Missing> {
+    let external = path.external().filter(|_| !workspace.is_beside(path))?;
+    let name = external.rsplit('/').next().unwrap_or(external);
+    if !workspace.home(path).settings.externals.contains_key(name) {
+        return Some(no_workspace(workspace, path, external));
+    }
+    Some(Missing {
+        message: format!("what `{external}` holds is not known here"),
+        why: "its images are taken as published".to_owned(),
+        help: vec![format!("name each: `@{external}//package:name`; wildcards work where it is built from its `path`")],
+    })
+}
+
+/// Whether a package is of a workspace that should be built from its folder and was not found there, which is told.
+pub fn is_astray(workspace: &Workspace, path: &PackagePath) -> bool {
+    let Some(external) = path.external().filter(|_| !workspace.is_beside(path)) else { return false };
+    let name = external.rsplit('/').next().unwrap_or(external);
+    workspace.home(path).settings.externals.get(name).is_some_and(|external| external.path.is_some())
 }
 
 /// The target of `meant` that a label into the package `written` was to name; `None` where none is like it.
@@ -90,7 +119,7 @@ fn label_in(meant: &Package, written: &PackagePath, name: &str) -> Option<String
 /// The nearest path, else one with the same last part.
 fn nearest_package<'w>(workspace: &'w Workspace, path: &PackagePath) -> Option<&'w Package> {
     let known =
-        || workspace.packages.iter().chain(&workspace.others).filter(|package| package.path.external().is_none());
+        || workspace.packages.iter().chain(&workspace.others).filter(|it| it.path.external() == path.external());
     let near = nearest(path.as_str(), known().map(|package| package.path.as_str()));
     known().find(|package| match near {
         Some(near) => package.path.as_str() == near,

@@ -21,7 +21,6 @@ use crate::platform::Platform;
 use crate::reason::reason;
 use crate::rules::pull::Source;
 use crate::rules::{self, Context, Defaults, Target, debs_source};
-use crate::workspace;
 use crate::workspace::attributes::Attributes;
 use crate::workspace::globs::{Glob, GlobError, SourceTree};
 use crate::workspace::lock_debs::LockedDebs;
@@ -29,6 +28,7 @@ use crate::workspace::lock_file::LockedImage;
 use crate::workspace::origin::By;
 use crate::workspace::schema::{Purpose, RuleSchema};
 use crate::workspace::taken::{self, List};
+use crate::workspace::{self, Home};
 
 /// What stands at paths of the workspace, as git would see it.
 pub trait Identify: Sync {
@@ -48,8 +48,10 @@ impl Compilers for Toolchains {
     }
 }
 
-/// The source tree: which files there are, and what they are.
+/// A workspace as rules see it: what it says for all, which files there are, and what they are.
 pub struct World<'a> {
+    /// What it says for all targets.
+    pub defaults: &'a Defaults,
     /// Expands globs.
     pub tree: &'a SourceTree<'a>,
     /// Hashes files.
@@ -60,6 +62,21 @@ pub struct World<'a> {
     pub toolchains: &'a dyn Compilers,
     /// Is told which files are read.
     pub observed: &'a Observed,
+}
+
+/// The worlds of all workspaces whose targets a graph has.
+pub struct Worlds<'a> {
+    /// That of the workspace itself.
+    pub own: World<'a>,
+    /// Those of the workspaces beside it, in the order of [`workspace::Workspace::beside`].
+    pub beside: Vec<World<'a>>,
+}
+
+impl<'a> Worlds<'a> {
+    /// That of a workspace.
+    fn of(&self, home: Home<'_>) -> &World<'a> {
+        home.beside.map_or(&self.own, |at| &self.beside[at])
+    }
 }
 
 /// Targets as actions.
@@ -79,16 +96,11 @@ impl Lowered {
 }
 
 /// The actions of targets and all that they need; or everything that is wrong with them.
-pub fn lower(
-    graph: &TargetGraph<'_>,
-    targets: &[TargetId],
-    defaults: &Defaults,
-    world: &World<'_>,
-) -> Result<Lowered, Vec<Diagnostic>> {
+pub fn lower(graph: &TargetGraph<'_>, targets: &[TargetId], worlds: &Worlds<'_>) -> Result<Lowered, Vec<Diagnostic>> {
     let closure = graph.closure(targets.iter().copied());
     let of = places(graph, &closure);
     let extras = Extras::after(closure.len());
-    let scene = Scene { graph, of: &of, world, defaults, extras, judging: false };
+    let scene = Scene { graph, of: &of, worlds, extras, judging: false };
     let lowered: Vec<_> = closure.par_iter().map(|target| scene.lower(*target)).collect();
     let mut actions = Vec::with_capacity(lowered.len());
     let mut errors = Vec::new();
@@ -114,12 +126,11 @@ pub fn lower(
 pub fn survey(
     graph: &TargetGraph<'_>,
     targets: &[TargetId],
-    defaults: &Defaults,
-    world: &World<'_>,
+    worlds: &Worlds<'_>,
 ) -> (Lowered, BTreeMap<Label, Vec<Diagnostic>>) {
     let closure = graph.closure(targets.iter().copied());
     let of = places(graph, &closure);
-    let scene = Scene { graph, of: &of, world, defaults, extras: Extras::after(closure.len()), judging: false };
+    let scene = Scene { graph, of: &of, worlds, extras: Extras::after(closure.len()), judging: false };
     let lowered: Vec<_> = closure.par_iter().map(|target| (*target, scene.lower(*target))).collect();
     let (mut actions, mut failed) = (Vec::with_capacity(lowered.len()), BTreeMap::new());
     for (target, result) in lowered {
@@ -149,14 +160,9 @@ fn nothing(label: &Label) -> Action {
 
 /// What rules find wrong with targets of a graph that has mistakes already: of those that the loader found sound, each by
 /// itself. What is said of a label here, the graph has said better.
-pub fn mistakes(
-    graph: &TargetGraph<'_>,
-    targets: &[TargetId],
-    defaults: &Defaults,
-    world: &World<'_>,
-) -> Vec<Diagnostic> {
+pub fn mistakes(graph: &TargetGraph<'_>, targets: &[TargetId], worlds: &Worlds<'_>) -> Vec<Diagnostic> {
     let of = vec![Some(ActionId(0)); graph.len()];
-    let scene = Scene { graph, of: &of, world, defaults, extras: Extras::after(0), judging: true };
+    let scene = Scene { graph, of: &of, worlds, extras: Extras::after(0), judging: true };
     // An index follows its images' bases, which may go in circles here.
     let judged = |target: &&TargetId| {
         let target = graph.target(**target);
@@ -206,49 +212,61 @@ fn declared<'g>(graph: &'g TargetGraph<'_>, label: &Label) -> Option<(&'static R
     Some((target.rule, target.attributes()))
 }
 
-/// What rules see of the world.
+/// What rules see.
 struct Scene<'a> {
     graph: &'a TargetGraph<'a>,
     of: &'a [Option<ActionId>],
-    world: &'a World<'a>,
-    defaults: &'a Defaults,
+    worlds: &'a Worlds<'a>,
     extras: Extras,
     /// Whether only mistakes are looked for: then what labels name is taken to be there.
     judging: bool,
 }
 
+/// What the rules of one workspace's targets see.
+struct View<'a> {
+    scene: &'a Scene<'a>,
+    home: Home<'a>,
+}
+
 impl Scene<'_> {
     fn lower(&self, id: TargetId) -> Result<Action, Vec<Diagnostic>> {
         let target = self.graph.target(id);
+        let home = self.graph.workspace().home(&target.label.package);
         if target.local {
-            let operation = self.local(target).map_err(|mistake| vec![target.traced(mistake)])?;
+            let operation = self.local(target, home).map_err(|mistake| vec![target.traced(mistake)])?;
             return Ok(Action { label: target.label.clone(), variant: None, operation });
         }
-        let directory = self.graph.workspace().settings.folder(&target.label.package);
+        let directory = home.settings.folder(&target.label.package);
         let rule = rules::rule(target.rule.name).expect("the loader took the target's schema from the table of rules");
         let lower = if target.published { rules::pull::lower_published } else { rule.lower };
-        let lowered = lower(&seen(target, &directory, self.defaults), self);
-        let operation = lowered.map_err(|mistakes| traced(target, mistakes))?;
+        let view = View { scene: self, home };
+        let lowered = lower(&seen(target, &directory, self.defaults(target)), &view);
+        let operation = lowered.map_err(|mistakes| traced(target, mistakes))?.moved_into(home.folder);
         Ok(Action { label: target.label.clone(), variant: None, operation })
+    }
+
+    /// What its workspace says for a target.
+    fn defaults(&self, target: &workspace::Target) -> &Defaults {
+        self.worlds.of(self.graph.workspace().home(&target.label.package)).defaults
     }
 }
 
 impl Scene<'_> {
     /// An image as it was built last.
-    fn local(&self, target: &workspace::Target) -> Result<Operation, Diagnostic> {
-        let Some(last) = self.world.built else { return Err(self.never_built(target)) };
+    fn local(&self, target: &workspace::Target, home: Home<'_>) -> Result<Operation, Diagnostic> {
+        let world = self.worlds.of(home);
+        let Some(last) = world.built else { return Err(self.never_built(target, home)) };
         let path = Utf8Path::from_path(last.path()).map(Utf8Path::to_owned);
-        path.into_iter().for_each(|path| self.world.observed.note(path));
-        let built = last.image(&target.label);
+        path.into_iter().for_each(|path| world.observed.note(path));
+        let built = last.image(&home.local(&target.label));
         let built = built.map_err(|error| Diagnostic::error(error.to_string()).at(target.span, ""))?;
         let operation = built.and_then(|built| built.operation(&|action| self.extras.add(action)));
-        operation.ok_or_else(|| self.never_built(target))
+        operation.ok_or_else(|| self.never_built(target, home))
     }
 
-    fn never_built(&self, target: &workspace::Target) -> Diagnostic {
-        let settings = &self.graph.workspace().settings;
+    fn never_built(&self, target: &workspace::Target, home: Home<'_>) -> Diagnostic {
         let message = format!("{} is taken as this machine built it last, and it never was built here", target.label);
-        let by = taken::deciding(&settings.taken, &target.label);
+        let by = taken::deciding(&home.settings.taken, &home.local(&target.label));
         let build = match by.map(|list| &list.by) {
             Some(By::Profile(_)) => format!("run `layerbuild build {}` under a profile that builds it", target.label),
             _ => format!("run `layerbuild build --no-local {}`", target.label),
@@ -284,12 +302,13 @@ impl Scene<'_> {
     fn unlocked(&self, action: &Action) -> Option<Diagnostic> {
         let target = self.graph.target(self.graph.id(&action.label)?);
         if let Operation::Debs(layer) = &action.operation {
-            let source = debs(self.graph, target, self.defaults).ok().flatten()?;
-            return source.judge(&|label| self.locked_debs(label), &layer.platform).err();
+            let source = debs(self.graph, target, self.defaults(target)).ok().flatten()?;
+            return source.judge(&|label| self.graph.workspace().locked_debs(label), &layer.platform).err();
         }
         let Operation::Pull(pull) = &action.operation else { return None };
-        let source = pulled(target, self.defaults).ok().flatten()?;
-        source.judge(self.locked(&action.label), &pull.platform, self.defaults).err()
+        let source = pulled(target, self.defaults(target)).ok().flatten()?;
+        let locked = self.graph.workspace().locked(&action.label, target.published);
+        source.judge(locked, &pull.platform, self.defaults(target)).err()
     }
 }
 
@@ -331,20 +350,31 @@ fn platform_of_commands<'a>(action: &Action, actions: &'a [Action]) -> Option<&'
     actions[base.index()].operation.image_platform()
 }
 
-impl Context for Scene<'_> {
+impl View<'_> {
+    fn world(&self) -> &World<'_> {
+        self.scene.worlds.of(self.home)
+    }
+
+    /// A target that the graph has.
+    fn target(&self, label: &Label) -> Option<&workspace::Target> {
+        self.scene.graph.id(label).map(|id| self.scene.graph.target(id))
+    }
+}
+
+impl Context for View<'_> {
     fn glob(&self, directory: &Utf8Path, globs: &[Glob]) -> Result<Vec<Utf8PathBuf>, Vec<(usize, GlobError)>> {
-        self.world.tree.expand(directory, globs)
+        self.world().tree.expand(directory, globs)
     }
 
     fn identify(&self, paths: &[Utf8PathBuf]) -> Vec<Result<rules::Source, String>> {
-        paths.iter().for_each(|path| self.world.observed.note(self.world.tree.at(path)));
-        self.world.files.identify(paths)
+        paths.iter().for_each(|path| self.world().observed.note(self.world().tree.at(path)));
+        self.world().files.identify(paths)
     }
 
     fn text(&self, path: &Utf8Path) -> Result<Option<String>, String> {
-        self.world.observed.note(self.world.tree.at(path));
-        match self.world.tree.read(path).map(String::from_utf8) {
-            Ok(_) if !self.world.tree.contains(path) => {
+        self.world().observed.note(self.world().tree.at(path));
+        match self.world().tree.read(path).map(String::from_utf8) {
+            Ok(_) if !self.world().tree.contains(path) => {
                 Err(format!("`{path}` leads out of the workspace through a symbolic link"))
             }
             Ok(Ok(text)) => Ok(Some(text)),
@@ -355,61 +385,67 @@ impl Context for Scene<'_> {
     }
 
     fn compiler(&self, folder: &Utf8Path) -> Result<String, ToolchainError> {
-        let toolchain = self.world.toolchains.of(&self.world.tree.at(folder))?;
-        toolchain.observed.iter().for_each(|path| self.world.observed.note(path.clone()));
+        let toolchain = self.world().toolchains.of(&self.world().tree.at(folder))?;
+        toolchain.observed.iter().for_each(|path| self.world().observed.note(path.clone()));
         Ok(toolchain.version.clone())
     }
 
     fn action(&self, label: &Label) -> Option<ActionId> {
-        match self.graph.id(label) {
-            Some(target) => self.of[target.index()],
-            None => self.judging.then_some(ActionId(0)),
+        match self.scene.graph.id(label) {
+            Some(target) => self.scene.of[target.index()],
+            None => self.scene.judging.then_some(ActionId(0)),
         }
     }
 
     fn base(&self, label: &Label, platform: &Platform) -> Result<Option<ActionId>, Diagnostic> {
         let own = self.action(label);
-        let Some(target) = self.graph.id(label).map(|id| self.graph.target(id)) else { return Ok(own) };
+        let Some(target) = self.target(label) else { return Ok(own) };
+        let defaults = self.scene.defaults(target);
         // What is wrong with the base itself is told where it is lowered.
-        let Ok(Some(source)) = pulled(target, self.defaults) else { return Ok(own) };
-        if source.own_platform(self.defaults) == *platform {
+        let Ok(Some(source)) = pulled(target, defaults) else { return Ok(own) };
+        if source.own_platform(defaults) == *platform {
             return Ok(own);
         }
-        source.operation(platform, self, self.defaults).map(|_| self.variant(label, platform))
+        source.operation(platform, self, defaults).map(|_| self.variant(label, platform))
     }
 
     fn locked(&self, label: &Label) -> Option<&LockedImage> {
-        let workspace = self.graph.workspace();
-        let published = self.graph.id(label).is_some_and(|id| self.graph.target(id).published);
-        workspace.lock.image(label, workspace.settings.lock_section(label).filter(|_| published))
+        let published = self.target(label).is_some_and(|target| target.published);
+        self.scene.graph.workspace().locked(label, published)
     }
 
     fn locked_debs(&self, label: &Label) -> Option<&LockedDebs> {
-        self.graph.workspace().lock.debs.get(label)
+        self.scene.graph.workspace().locked_debs(label)
     }
 
     fn layer(&self, label: &Label, platform: &Platform) -> Option<ActionId> {
         let own = self.action(label)?;
-        let Some(target) = self.graph.id(label).map(|id| self.graph.target(id)) else { return Some(own) };
+        let Some(target) = self.target(label) else { return Some(own) };
+        let defaults = self.scene.defaults(target);
         // What is wrong with the layer itself is told where it is lowered.
-        let Ok(Some(source)) = debs(self.graph, target, self.defaults) else { return Some(own) };
-        if source.own_platform(self.defaults) == *platform { Some(own) } else { self.variant(label, platform) }
+        let Ok(Some(source)) = debs(self.scene.graph, target, defaults) else { return Some(own) };
+        if source.own_platform(defaults) == *platform { Some(own) } else { self.variant(label, platform) }
     }
 
     fn written(&self, label: &Label) -> Option<(&'static RuleSchema, Attributes<'_>)> {
-        let target = self.graph.target(self.graph.id(label)?);
+        let target = self.target(label)?;
         Some((target.rule, target.attributes()))
     }
 
     fn declared(&self, label: &Label) -> Option<(&'static RuleSchema, Attributes<'_>)> {
-        declared(self.graph, label)
+        declared(self.scene.graph, label)
+    }
+
+    fn platform(&self, label: &Label) -> Platform {
+        let home = self.scene.graph.workspace().home(&label.package);
+        self.scene.worlds.of(home).defaults.platform.clone()
     }
 
     fn variant(&self, label: &Label, platform: &Platform) -> Option<ActionId> {
-        Some(self.extras.variant(self.action(label)?, platform))
+        Some(self.scene.extras.variant(self.action(label)?, platform))
     }
 
     fn fetch(&self, label: &Label, fetch: Fetch) -> ActionId {
-        self.extras.fetch(label, fetch)
+        self.scene.extras.fetch(label, fetch)
     }
 }

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::debs_below::{self, Declared};
+use super::place::Place;
 use super::{Defaults, Target};
 use crate::diagnostic::Diagnostic;
 use crate::digest::Digest;
@@ -22,6 +23,8 @@ pub type Locked<'l> = dyn Fn(&Label) -> Option<&'l LockedDebs> + 'l;
 pub struct Source {
     /// The target.
     pub label: Label,
+    /// Whose it is.
+    pub place: Place,
     /// `NAME` or `NAME=VERSION`, as they were written.
     pub packages: Vec<String>,
     /// Where they come from.
@@ -65,6 +68,7 @@ impl Source {
         }
         let source = Source {
             label: target.label.clone(),
+            place: target.defaults.place.clone(),
             packages,
             source: attributes.str("source").unwrap_or("system").to_owned(),
             essential: attributes.boolean("essential").unwrap_or(false),
@@ -93,7 +97,7 @@ impl Source {
             text.push_str(&self.exclude.iter().map(String::as_str).collect::<Vec<_>>().join(" "));
         }
         for below in &self.below {
-            text.push_str(&format!(", on {below}"));
+            text.push_str(&format!(", on {}", self.place.local(below)));
         }
         text
     }
@@ -113,7 +117,7 @@ impl Source {
 
     /// What is locked, if it answers what is asked for on a platform; else what is wrong, and the command to run.
     pub fn judge<'l>(&self, locked: &Locked<'l>, platform: &Platform) -> Result<&'l LockedDebs, Diagnostic> {
-        let run = format!("run `layerbuild lock {}`", self.label);
+        let run = format!("run `{}`", self.place.lock(None, &self.label));
         let wrong = |message: String, label: &str| Diagnostic::error(message).at(self.span, label).help(run.clone());
         let Some(own) = locked(&self.label) else {
             return Err(wrong(format!("{} is not locked", self.label), "none of these is in layers.lock"));
@@ -148,7 +152,7 @@ impl Source {
             return Err(wrong(message, "locked without this platform"));
         }
         let diagnostic = Diagnostic::error(message).at(self.span, "an image needs them for this platform");
-        let run = format!("run `layerbuild lock {}`", self.label);
+        let run = format!("run `{}`", self.place.lock(None, &self.label));
         Err(diagnostic.help(format!("add \"{platform}\" to its `platforms`, then {run}")))
     }
 }

@@ -44,7 +44,7 @@ fn lower(target: &Target<'_>, context: &dyn Context) -> Result<Operation, Vec<Di
     let mut errors = Vec::new();
     let platforms = platforms(target, &mut errors);
     let lines = target.attributes.labels("images").into_iter().flat_map(|image| match &platforms {
-        None => vec![line(image, target, context)],
+        None => vec![line(image, context)],
         Some(platforms) => platforms.iter().map(|platform| variant(&image, platform, target, context)).collect(),
     });
     let lines: Vec<Line> = lines.filter_map(|line| line.map_err(|error| errors.push(error)).ok()).collect();
@@ -90,9 +90,9 @@ fn platforms(target: &Target<'_>, errors: &mut Vec<Diagnostic>) -> Option<Vec<Pl
 }
 
 /// An image for its own platform.
-fn line(image: Spanned<Label>, target: &Target<'_>, context: &dyn Context) -> Result<Line, Diagnostic> {
+fn line(image: Spanned<Label>, context: &dyn Context) -> Result<Line, Diagnostic> {
     let Spanned { value: label, span } = image;
-    let platform = written(&label, target, context);
+    let platform = written(&label, context);
     let action = context.action(&label).ok_or_else(|| no_action(&label, span))?;
     Ok(Line { action, label, span, platform })
 }
@@ -110,8 +110,8 @@ fn variant(
         let error = Diagnostic::error(message).at(span, "can't be built for all `platforms`");
         return Err(error.also(text.span, "take this away, and the index's platforms count"));
     }
-    if written(&label, target, context).as_ref() == Some(platform) {
-        return line(image.clone(), target, context);
+    if written(&label, context).as_ref() == Some(platform) {
+        return line(image.clone(), context);
     }
     let action = context.variant(&label, platform).ok_or_else(|| no_action(&label, span))?;
     Ok(Line { action, label, span, platform: Some(platform.clone()) })
@@ -122,9 +122,9 @@ fn no_action(label: &Label, span: Span) -> Diagnostic {
 }
 
 /// What an image says or gets of the workspace; `None` for what is no `[image.…]`.
-fn written(label: &Label, target: &Target<'_>, context: &dyn Context) -> Option<Platform> {
+fn written(label: &Label, context: &dyn Context) -> Option<Platform> {
     let (schema, attributes) = context.written(label)?;
-    let own = || attributes.str("platform").map_or(Some(target.defaults.platform.clone()), |text| text.parse().ok());
+    let own = || attributes.str("platform").map_or_else(|| Some(context.platform(label)), |text| text.parse().ok());
     if schema.name == image::RULE.schema.name { own() } else { None }
 }
 

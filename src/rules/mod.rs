@@ -11,6 +11,7 @@ pub mod files;
 pub mod image;
 pub mod image_test;
 pub mod index;
+pub mod place;
 pub mod pull;
 pub mod requires;
 pub mod run;
@@ -23,6 +24,8 @@ mod shared;
 use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
+
+use place::Place;
 
 use crate::action::{ActionId, Fetch, Operation};
 use crate::cargo::toolchain::ToolchainError;
@@ -100,7 +103,9 @@ pub struct Defaults {
     pub tag: String,
     /// The profile, for messages; `None` without one.
     pub profile: Option<String>,
-    /// Other workspaces, by name.
+    /// Whose they are.
+    pub place: Place,
+    /// Other workspaces, by the names that it gives them.
     pub externals: BTreeMap<String, External>,
     /// What actions run over that name nothing else, and where that is written; `None`: nobody says.
     pub build_base: Option<Spanned<BuildBase>>,
@@ -109,13 +114,13 @@ pub struct Defaults {
 }
 
 impl Defaults {
-    /// The other workspace that a target is of.
+    /// The other workspace that publishes a target.
     fn external(&self, label: &Label) -> Option<&External> {
-        self.externals.get(label.package.external()?)
+        self.externals.get(self.place.local(label).package.external()?)
     }
 
     /// The registry and the tag that a target is taken from as published, and whose they are.
-    fn place(&self, label: &Label) -> (&str, &str, &'static str) {
+    fn published_at(&self, label: &Label) -> (&str, &str, &'static str) {
         match self.external(label) {
             Some(external) => (&external.registry, &external.tag.value, "it is `registry` of the other workspace"),
             None => (
@@ -128,7 +133,7 @@ impl Defaults {
 
     /// The profile in whose section of the lock file a target that is taken as published stands.
     fn section(&self, label: &Label) -> Option<String> {
-        lock_section(label, self.profile.as_deref(), &self.externals).map(str::to_owned)
+        lock_section(&self.place.local(label), self.profile.as_deref(), &self.externals).map(str::to_owned)
     }
 }
 
@@ -186,6 +191,9 @@ pub trait Context: Sync {
 
     /// As [`Context::written`]; `None` also for a target that is taken as published, which may be made of something else.
     fn declared(&self, label: &Label) -> Option<(&'static RuleSchema, Attributes<'_>)>;
+
+    /// What the workspace of a target says that its images run on.
+    fn platform(&self, label: &Label) -> Platform;
 
     /// The action of an image for another platform than its own; `None` as of [`Context::action`].
     fn variant(&self, label: &Label, platform: &Platform) -> Option<ActionId>;

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::place::Place;
 use super::{Context, Defaults, Rule, Target};
 use crate::action::{Operation, PullAction, PulledImage};
 use crate::diagnostic::Diagnostic;
@@ -56,6 +57,8 @@ pub fn lower_published(target: &Target<'_>, context: &dyn Context) -> Result<Ope
 pub struct Source {
     /// The target.
     pub label: Label,
+    /// Whose it is.
+    pub place: Place,
     /// The whole reference.
     pub reference: Reference,
     /// Where it lies.
@@ -85,6 +88,7 @@ impl Source {
         match named {
             Ok((repository, reference)) if errors.is_empty() => Ok(Source {
                 label: target.label.clone(),
+                place: target.defaults.place.clone(),
                 reference,
                 repository,
                 image: image.value.to_owned(),
@@ -104,7 +108,7 @@ impl Source {
     /// Where a target is taken from as published.
     pub fn of_published(target: &Target<'_>) -> Result<Source, Diagnostic> {
         let place = |error: ReferenceError| Diagnostic::error(error.to_string()).at(target.span, "");
-        let (written, tag, whose) = target.defaults.place(target.label);
+        let (written, tag, whose) = target.defaults.published_at(target.label);
         let registry: RegistryBase = written.parse().map_err(|error| place(error).help(whose))?;
         let repository = registry.repository(target.label).map_err(place)?;
         let tag = tag.parse().map_err(place)?;
@@ -121,6 +125,7 @@ impl Source {
             Some(error) => Err(error),
             None => Ok(Source {
                 label: target.label.clone(),
+                place: target.defaults.place.clone(),
                 reference: Reference { registry: Some(registry), path, tag: Some(tag), digest: None },
                 repository,
                 image,
@@ -204,8 +209,8 @@ impl Source {
         diagnostic.help(if wanted {
             run.to_owned()
         } else {
-            let whose = self
-                .label
+            let label = self.place.local(&self.label);
+            let whose = label
                 .package
                 .external()
                 .map_or("its `platforms`".to_owned(), |name| format!("`platforms` of `[external.{name}]`"));
@@ -215,10 +220,7 @@ impl Source {
 
     /// The command that locks it.
     pub fn command(&self) -> String {
-        match &self.section {
-            Some(profile) => format!("layerbuild lock --profile {profile} {}", self.label),
-            None => format!("layerbuild lock {}", self.label),
-        }
+        self.place.lock(self.section.as_deref(), &self.label)
     }
 }
 

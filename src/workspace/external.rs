@@ -1,19 +1,17 @@
-//! `[external.NAME]`: another workspace, whose images are taken as it published them.
+//! `[external.NAME]`: another workspace, built from its folder or taken as it published its images.
 //!
-//! Plain values. Nothing of the other workspace need be on disk, and what it holds is not known here.
+//! Plain values. Which of the two it is, the last says that names a `path` or a `registry`: the workspace, a profile, the
+//! developer's own file. What the other workspace holds is not known here.
 
 use std::collections::BTreeMap;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 
 use super::attributes::{Attributes, Spanned};
-use super::beside;
 use super::check::{self, Owner};
 use super::places::{DEFAULT_TAG, check_registry, check_tag};
 use super::schema::{Attribute, Type, optional};
-use super::value::{Entry, Value};
-use super::version;
-use crate::checkout::Checkout;
+use super::value::{Entry, Table, Value};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::label::{Label, PackagePath, is_name};
 use crate::platform::{Platform, PlatformError};
@@ -22,16 +20,16 @@ use crate::span::Span;
 /// Another workspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct External {
+    /// Its folder, relative to the workspace's root, where it is built from that; `None`: its images are taken as published.
+    pub path: Option<Spanned<String>>,
+    /// The profile of its own under which it is built; `None`: what its own call without one would take.
+    pub profile: Option<Spanned<String>>,
     /// `HOST[:PORT][/PREFIX]`: where it publishes its images.
     pub registry: String,
     /// The tag that it publishes them under: its version, where it is a number.
     pub tag: Spanned<String>,
-    /// The versions of it that this workspace works with; `None`: any.
-    pub compatible: Option<Spanned<String>>,
     /// The platforms that its images are needed for; empty: the workspace's.
     pub platforms: Vec<Platform>,
-    /// Where it is checked out, relative to the workspace's root; `None`: not on disk.
-    pub path: Option<Utf8PathBuf>,
     /// Where its name stands.
     pub span: Span,
     /// Whether the chosen profile, or one that it inherits from, says something of it: then what is locked of it is
@@ -39,33 +37,25 @@ pub struct External {
     pub of_profile: bool,
 }
 
-const TAG: Attribute = optional("tag", Type::String, "the tag that they are published under; default: latest");
-const COMPATIBLE: Attribute = optional(
-    "compatible",
-    Type::String,
-    "the versions of it that this workspace works with, such as \">=0.1, <0.3\": held against `tag`; default: any",
-);
-
-const PLATFORMS: Attribute = optional(
-    "platforms",
-    Type::List(&Type::String),
-    "the platforms that its images are needed for, os/architecture[/variant]; default: the workspace's",
-);
+/// What is said of a folder, and of images that were published: never both in one place.
+const OF_PATH: [&str; 2] = ["path", "profile"];
+const OF_REGISTRY: [&str; 3] = ["registry", "tag", "platforms"];
 
 /// What may stand in `[external.NAME]`.
 pub const EXTERNAL: &[Attribute] = &[
-    optional("registry", Type::String, "HOST[:PORT][/PREFIX] that its images are taken from; default: as `path` says"),
-    optional("path", Type::String, "where it is checked out, whose own `registry` and `tag` hold; default: nowhere"),
-    TAG,
-    COMPATIBLE,
-    PLATFORMS,
+    optional("path", Type::String, "its folder, relative to this workspace's: it is built from there"),
+    optional("profile", Type::String, "the profile of its own that it is built under; default: none"),
+    optional("registry", Type::String, "HOST[:PORT][/PREFIX] that its images are taken from, as it published them"),
+    optional("tag", Type::String, "the tag that they are published under; default: latest"),
+    optional(
+        "platforms",
+        Type::List(&Type::String),
+        "the platforms that its images are needed for, os/architecture[/variant]; default: the workspace's",
+    ),
 ];
 
-/// The folder that paths are relative to, and in which checkout.
-pub type Within<'a> = (&'a Utf8Path, &'a dyn Checkout);
-
 /// Reads the table `external`.
-pub fn read(entry: &Entry, from: Within<'_>) -> (BTreeMap<String, External>, Vec<Diagnostic>) {
+pub fn read(entry: &Entry) -> (BTreeMap<String, External>, Vec<Diagnostic>) {
     let (mut externals, mut diagnostics) = (BTreeMap::new(), Vec::new());
     let Some(table) = entry.value.as_table() else {
         let message = "another workspace needs a name: `[external.NAME]`";
@@ -76,31 +66,28 @@ pub fn read(entry: &Entry, from: Within<'_>) -> (BTreeMap<String, External>, Vec
             let message = format!("`{key}` can't be a workspace's name: letters, digits, `.`, `_` or `-`");
             diagnostics.push(Diagnostic::error(message).at(*key_span, ""));
         }
-        let tag = Spanned { value: DEFAULT_TAG.to_owned(), span: *key_span };
-        let (registry, span) = (String::new(), *key_span);
-        let mut external =
-            External { registry, tag, compatible: None, platforms: Vec::new(), path: None, span, of_profile: false };
-        diagnostics.extend(one(key, value, from, &mut external));
+        let mut external = External::unsaid(*key_span);
+        diagnostics.extend(one(key, value, &mut external));
         externals.insert(key.clone(), external);
     }
     (externals, diagnostics)
 }
 
-fn one(name: &str, value: &Value, from: Within<'_>, external: &mut External) -> Vec<Diagnostic> {
+fn one(name: &str, value: &Value, external: &mut External) -> Vec<Diagnostic> {
     let span = external.span;
-    let name = format!("[external.{name}]");
+    let section = format!("[external.{name}]");
     let Some(table) = value.as_table() else {
-        let message = format!("`{name}` is a table, not {}", value.kind());
+        let message = format!("`{section}` is a table, not {}", value.kind());
         return vec![Diagnostic::error(message).at(span, "")];
     };
     let root = PackagePath::default();
-    let mut diagnostics = check::check(table, EXTERNAL, Owner { name: &name, span }, &root).diagnostics;
+    let mut diagnostics = check::check(table, EXTERNAL, Owner { name: &section, span }, &root).diagnostics;
     let says = Attributes::new(table, &root);
     if !says.has("registry") && !says.has("path") {
-        let message = format!("`{name}` doesn't say where its images are taken from");
+        let message = format!("`{section}` doesn't say where its images are taken from");
         diagnostics.push(Diagnostic::error(message).at(span, "").help("write its `registry`, or its `path` on disk"));
     }
-    diagnostics.extend(external.take(&says, from));
+    diagnostics.extend(external.take(name, &says));
     diagnostics
 }
 
@@ -109,14 +96,13 @@ pub fn lay_over(
     externals: &mut BTreeMap<String, External>,
     attributes: &Attributes<'_>,
     of_profile: bool,
-    from: Within<'_>,
 ) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
     for entry in attributes.map("external") {
         match (externals.get_mut(entry.key.value), entry.table()) {
             (Some(external), Some(says)) => {
                 external.of_profile |= of_profile;
-                diagnostics.extend(external.take(&says, from));
+                diagnostics.extend(external.take(entry.key.value, &says));
             }
             (None, _) => {
                 let why = "it is declared nowhere, and can't be set again";
@@ -133,11 +119,21 @@ pub fn merge(written: &mut Entry, over: &Value) {
     for named in over.as_table().into_iter().flat_map(|over| &over.0) {
         let theirs = written.value.as_table_mut().and_then(|table| table.0.iter_mut().find(|it| it.key == named.key));
         let Some(table) = theirs.and_then(|entry| entry.value.as_table_mut()) else { continue };
-        for entry in named.value.as_table().into_iter().flat_map(|says| &says.0) {
-            table.0.retain(|before| before.key != entry.key);
-            table.0.push(entry.clone());
+        if let Some(says) = named.value.as_table() {
+            merge_one(table, says);
         }
     }
+}
+
+/// What is said of the other way to take it no longer holds.
+fn merge_one(table: &mut Table, says: &Table) {
+    let goes = |key: &str| {
+        says.get(key).is_some()
+            || (says.get("path").is_some() && OF_REGISTRY.contains(&key))
+            || (says.get("registry").is_some() && OF_PATH.contains(&key))
+    };
+    table.0.retain(|before| !goes(&before.key));
+    table.0.extend(says.0.iter().cloned());
 }
 
 /// That no other workspace has a name.
@@ -149,13 +145,10 @@ pub fn unknown(name: &str, externals: &BTreeMap<String, External>) -> Diagnostic
 pub fn suggestion(name: &str, externals: &BTreeMap<String, External>) -> String {
     match nearest(name, externals.keys().map(String::as_str)) {
         Some(meant) => format!("did you mean `@{meant}`?"),
-        None => format!("declare it in the workspace's layers.toml: `[external.{name}]`, with its `registry`"),
+        None => {
+            format!("declare it in the workspace's layers.toml: `[external.{name}]`, with its `registry` or its `path`")
+        }
     }
-}
-
-/// The workspaces whose versions this one does not work with, or whose versions can't be known.
-pub fn incompatible(externals: &BTreeMap<String, External>) -> Vec<Diagnostic> {
-    externals.iter().filter_map(|(name, external)| external.incompatible(name)).collect()
 }
 
 /// The profile in whose section of the lock file a target that is taken as published stands; `None`: with the pulls.
@@ -170,37 +163,45 @@ pub fn lock_section<'p>(
 }
 
 impl External {
-    /// What stands beside `path` is stronger than what is read there.
-    fn take(&mut self, says: &Attributes<'_>, (folder, checkout): Within<'_>) -> Vec<Diagnostic> {
+    /// Of which nothing is said yet; its name stands at `span`.
+    fn unsaid(span: Span) -> External {
+        let tag = Spanned { value: DEFAULT_TAG.to_owned(), span };
+        let (path, profile, registry) = (None, None, String::new());
+        External { path, profile, registry, tag, platforms: Vec::new(), span, of_profile: false }
+    }
+
+    fn take(&mut self, name: &str, says: &Attributes<'_>) -> Vec<Diagnostic> {
         let mut diagnostics = Vec::new();
-        if let Some(path) = says.text("path") {
-            self.path = Some(path.value.into());
-            match beside::read(path, folder, checkout) {
-                Ok(there) => {
-                    self.registry = there.registry;
-                    self.tag = Spanned { value: there.tag, span: path.span };
-                }
-                Err(mistake) => diagnostics.push(mistake),
-            }
-        }
+        diagnostics.extend(both(name, says));
+        let owned = |text: Spanned<&str>| Spanned { value: text.value.to_owned(), span: text.span };
         let mut judge = |span, checked: Result<(), String>| {
             diagnostics.extend(checked.err().map(|message| Diagnostic::error(message).at(span, "")));
         };
+        if let Some(path) = says.text("path") {
+            judge(path.span, check_path(path.value));
+            self.path = Some(owned(path));
+        }
+        if let Some(profile) = says.text("profile") {
+            self.profile = Some(owned(profile));
+        }
         if let Some(Spanned { value, span }) = says.text("registry") {
             judge(span, check_registry(value));
             value.clone_into(&mut self.registry);
+            self.path = None;
         }
-        if let Some(Spanned { value, span }) = says.text("tag") {
-            judge(span, check_tag(value));
-            self.tag = Spanned { value: value.to_owned(), span };
+        if let Some(tag) = says.text("tag") {
+            judge(tag.span, check_tag(tag.value));
+            self.tag = owned(tag);
         }
-        if let Some(compatible) = says.text("compatible") {
-            diagnostics.extend(version::malformed(compatible));
-            self.compatible = Some(Spanned { value: compatible.value.to_owned(), span: compatible.span });
-        }
+        diagnostics.extend(self.take_platforms(says));
+        diagnostics
+    }
+
+    fn take_platforms(&mut self, says: &Attributes<'_>) -> Vec<Diagnostic> {
         if says.has("platforms") {
             self.platforms.clear();
         }
+        let mut diagnostics = Vec::new();
         for Spanned { value, span } in says.strings("platforms") {
             match value.parse() {
                 Ok(platform) => self.platforms.push(platform),
@@ -209,27 +210,26 @@ impl External {
         }
         diagnostics
     }
+}
 
-    fn incompatible(&self, name: &str) -> Option<Diagnostic> {
-        let Spanned { value: wanted, span } = self.compatible.as_ref()?;
-        let tag = &self.tag.value;
-        // A malformed requirement is told already.
-        version::meets(wanted, "0")?;
-        match version::meets(wanted, tag) {
-            Some(true) => None,
-            Some(false) => Some(
-                Diagnostic::error(format!("this workspace works with `{name}` {wanted}, and takes {tag}"))
-                    .at(self.tag.span, "the version that is taken")
-                    .also(*span, "the versions that are compatible")
-                    .help(format!("take a `tag` of `{name}` that fits, or change `compatible`")),
+/// That one place says of a workspace that it is built, and that it is taken as published.
+fn both(name: &str, says: &Attributes<'_>) -> Option<Diagnostic> {
+    let said = |keys: &[&'static str]| keys.iter().find_map(|key| Some((*key, says.key_span(key)?)));
+    let ((one, one_span), (other, other_span)) = (said(&OF_PATH)?, said(&OF_REGISTRY)?);
+    Some(
+        Diagnostic::error(format!("`{name}` can't have `{one}` and `{other}` in one place"))
+            .at(one_span, "it is built from its folder")
+            .also(other_span, "it is taken as published")
+            .help(
+                "keep one of them here; a profile or layers.local.toml can say the other, and the last who does counts",
             ),
-            None => Some(
-                Diagnostic::error(format!("the version of `{name}` can't be known from the tag `{tag}`"))
-                    .at(*span, "is held against the tag")
-                    .also(self.tag.span, if tag == DEFAULT_TAG { "no `tag` that is a version" } else { "the tag" })
-                    .help("write a `tag` that is a version, such as \"0.2.0\", or leave `compatible` out"),
-            ),
-        }
+    )
+}
+
+fn check_path(path: &str) -> Result<(), String> {
+    match Utf8Path::new(path).is_absolute() {
+        true => Err("`path` is relative to this workspace's folder, so that it holds on every machine".to_owned()),
+        false => Ok(()),
     }
 }
 
@@ -254,37 +254,14 @@ mod tests {
     }
 
     #[test]
-    fn a_version_that_is_not_compatible_is_told_with_both_places() {
-        let root = "[external.low]\nregistry = \"r.example\"\ntag = \"0.2.0\"\ncompatible = \">=0.1, <0.2\"\n\
-                    [profile.p.external.low]\ntag = \"0.1.9\"\n";
-        let told = "this workspace works with `low` >=0.1, <0.2, and takes 0.2.0";
-        expect(&load(root, None).1, &[&[told, "layers.toml:5:7", "6 | compatible"]]);
-        assert_eq!(load(root, Some("p")).1, [""; 0]);
-    }
-
-    #[test]
-    fn a_version_that_the_tag_does_not_tell_is_told() {
-        let root = "[external.low]\nregistry = \"r.example\"\ncompatible = \">=0.1\"\n";
-        expect(&load(root, None).1, &[&["the version of `low` can't be known from the tag `latest`"]]);
-    }
-
-    #[test]
-    fn a_workspace_on_disk_says_where_its_images_are_unless_this_one_does() {
-        let low = "[workspace]\nname = \"low\"\nregistry = \"r.example/low\"\ntag = \"0.2.0\"\n";
-        let root = "[workspace]\nname = \"x\"\n[external.a]\npath = \"low\"\n\
-                    [external.b]\npath = \"low\"\ntag = \"0.3.0\"\n[external.c]\npath = \"nowhere\"\n\
-                    [external.d]\npath = \".\"\n[external.e]\n";
-        let tree = Tree::new(&[("layers.toml", root), ("low/layers.toml", low), (".gitignore", "low\n")]);
-        let (workspace, problems) = tree.load_with(&PackagePath::default(), &["//..."], None);
-        let externals = &workspace.settings.externals;
-        assert_eq!((&*externals["a"].registry, &*externals["a"].tag.value), ("r.example/low", "0.2.0"));
-        assert_eq!((&*externals["b"].registry, &*externals["b"].tag.value), ("r.example/low", "0.3.0"));
+    fn one_place_says_one_way_to_take_it() {
+        let root = "[external.low]\nregistry = \"r.example\"\npath = \"/low\"\n[external.none]\n";
         expect(
-            &problems,
+            &load(root, None).1,
             &[
-                &["no workspace is at `nowhere`", "layers.toml:9:8"],
-                &["`path` leads to this workspace itself"],
-                &["`[external.e]` doesn't say where its images are taken from"],
+                &["`low` can't have `path` and `registry` in one place", "layers.toml:5:1"],
+                &["`path` is relative to this workspace's folder", "layers.toml:5:8"],
+                &["`[external.none]` doesn't say where its images are taken from"],
             ],
         );
     }

@@ -7,7 +7,8 @@ use super::{external, own_paths, registries};
 
 const REGISTRY: Attribute =
     optional("registry", Type::String, "HOST[:PORT][/PREFIX] that images are pushed to; default: registry.localhost");
-const TAG: Attribute = optional("tag", Type::String, "the tag that images are published under; default: latest");
+const TAG: Attribute =
+    optional("tag", Type::String, "the tag that images are published under; default: `version`, else latest");
 const TAGS: Attribute = optional("tags", Type::List(&Type::String), "more tags, beside `tag`; default: none");
 const BUILD_BASE: Attribute = optional(
     "build-base",
@@ -50,6 +51,12 @@ pub const WORKSPACE: &[Attribute] = &[
     required("name", Type::String, "the workspace's name"),
     optional("packages", Type::String, "the folder that holds the packages; default: the workspace's own"),
     optional("requires", Type::String, "the versions of layerbuild that this workspace works with, such as \">=0.3\""),
+    optional("version", Type::String, "the workspace's own version, three numbers such as \"0.2.0\"; default: none"),
+    optional(
+        "compatible",
+        Type::Either(&[Type::String, Type::List(&Type::String)]),
+        "the versions of other workspaces that this one works with, such as \"platform >= 0.1, < 0.3\"; default: any",
+    ),
     REGISTRY,
     TAG,
     TAGS,
@@ -80,7 +87,7 @@ const BUILD: Attribute = optional(
 const EXTERNAL: Attribute = optional(
     "external",
     Type::Map(&Type::Table(external::EXTERNAL)),
-    "where other workspaces' images are taken from, by the workspace's name",
+    "where other workspaces are built or their images taken from, by the workspace's name",
 );
 const DEPLOY: Attribute =
     optional("deploy", Type::Enum(&["compose", "kubernetes"]), "what deploys are rendered for; default: compose");

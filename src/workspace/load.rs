@@ -1,7 +1,9 @@
-//! Reading a workspace: the root's file and the workspace's own rules, then the packages that are wanted and those that their labels lead to.
+//! Reading one workspace: the root's file and the workspace's own rules, then the packages that are wanted and those that
+//! their labels lead to.
 //!
 //! In waves, each read in parallel; files are numbered in the order of their paths within a wave. Reports the mistakes
-//! of all files that it reads, and stops at none. Whether a label's target exists is the graph's matter.
+//! of all files that it reads, and stops at none. Whether a label's target exists is the graph's matter; that other
+//! workspaces may stand beside it, `together`'s.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -11,9 +13,10 @@ use rayon::prelude::*;
 
 use super::discover::Finder;
 use super::lock_file::{self, LockFile};
-use super::model::{Package, Workspace};
+use super::model::Package;
 use super::overlays::LOCAL_FILE;
 use super::parse::{self, Parsed};
+use super::profile::Chosen;
 use super::root::FILE_NAME;
 use super::schema::RuleSchema;
 use super::settings::Settings;
@@ -50,15 +53,22 @@ pub struct Options<'a> {
 
 /// A workspace whose settings are known and whose packages are still to be read.
 #[derive(Debug)]
-pub struct Opened<'a> {
-    root: Utf8PathBuf,
+pub struct One<'a> {
+    /// Its folder.
+    pub root: Utf8PathBuf,
     options: Options<'a>,
+    /// The folders in which none of its packages is looked for.
+    pub skip: Vec<Utf8PathBuf>,
+    /// While packages are read.
     sources: Sources,
     /// How many files have a number.
     files: u32,
-    settings: Settings,
-    lock: LockFile,
-    rules: Rules,
+    /// What holds for all of it.
+    pub settings: Settings,
+    /// What is locked.
+    pub lock: LockFile,
+    /// The rules of its own.
+    pub rules: Rules,
     /// The root's file without the settings.
     rest: Parsed,
     diagnostics: Vec<Diagnostic>,
@@ -67,36 +77,32 @@ pub struct Opened<'a> {
     asks_git: bool,
 }
 
-const ROOT_FILE: FileId = FileId(0);
-
-/// Reads a workspace's settings. `root` is the folder that [`super::root::find_root`] gives.
-pub fn open<'a>(root: &Utf8Path, options: Options<'a>) -> Opened<'a> {
+/// Reads a workspace's settings under a profile, whatever that of the options is. `root` is the folder that
+/// [`super::root::find_root`] gives.
+pub fn open<'a>(root: &Utf8Path, profile: Option<Chosen<'_>>, options: Options<'a>, sources: &mut Sources) -> One<'a> {
+    let root_file = FileId(sources.len());
     options.observed.iter().for_each(|observed| observed.note(root.join(FILE_NAME)));
-    let Text { text, mistake } = read_text(options.checkout, &root.join(FILE_NAME), FILE_NAME, ROOT_FILE);
+    let Text { text, mistake } = read_text(options.checkout, &root.join(FILE_NAME), FILE_NAME, root_file);
     let mut rest = match &mistake {
-        None => parse::parse(&text, ROOT_FILE),
+        None => parse::parse(&text, root_file),
         Some(mistake) => Parsed { broken: vec![0], diagnostics: vec![mistake.clone()], ..Parsed::default() },
     };
     let mut diagnostics = std::mem::take(&mut rest.diagnostics);
     let wrong = read::wrong_version(&rest.table);
     let readable = wrong.is_none() && workspace_is_whole(&rest);
-    let mut sources = Sources::default();
     sources.add(FILE_NAME.into(), text.as_str().into());
-    let (local, mistakes) = if options.local { read_local(root, &options, &mut sources) } else { (None, Vec::new()) };
+    let (local, mistakes) = if options.local { read_local(root, &options, sources) } else { (None, Vec::new()) };
     diagnostics.extend(mistakes);
-    let top = Span::new(ROOT_FILE, 0..text.find('\n').unwrap_or(text.len()));
-    let call = read::Call { profile: options.profile, given: options.given, local, checkout: options.checkout };
+    let top = Span::new(root_file, 0..text.find('\n').unwrap_or(text.len()));
+    let call = read::Call { profile, given: options.given, local, checkout: options.checkout };
     let read::Root { settings, diagnostics: mistakes, asks_git } = read::read(&mut rest.table, root, call, top);
-    let beside = settings.externals.values().filter_map(|external| external.path.as_ref());
-    let beside: Vec<Utf8PathBuf> = beside.map(|path| root.join(path).join(FILE_NAME)).collect();
-    options.observed.iter().for_each(|observed| beside.iter().for_each(|path| observed.note(path.clone())));
     for path in &settings.paths {
         let places = [&path.written, &path.place.from];
         options.observed.iter().for_each(|observed| places.iter().for_each(|place| observed.note((*place).clone())));
     }
-    let (lock, of_lock) = read_lock(root, &options, &mut sources);
+    let (lock, of_lock) = read_lock(root, &options, sources);
     let looking = (options.checkout, options.observed);
-    let (rules, of_rules) = template::read(root, &settings.vars, options.schemas, looking, &mut sources);
+    let (rules, of_rules) = template::read(root, &settings.vars, options.schemas, looking, sources);
     match wrong {
         // What else seems wrong may be right in that version.
         Some(wrong) => diagnostics.push(wrong),
@@ -109,8 +115,9 @@ pub fn open<'a>(root: &Utf8Path, options: Options<'a>) -> Opened<'a> {
         None => {}
     }
     diagnostics.extend(of_lock);
-    let (root, files, asks_git) = (root.to_owned(), sources.len(), asks_git || rules.ask_git());
-    Opened { root, options, sources, files, settings, lock, rules, rest, diagnostics, readable, asks_git }
+    let (root, asks_git) = (root.to_owned(), asks_git || rules.ask_git());
+    let (skip, sources, files) = (options.skip.to_vec(), Sources::default(), 0);
+    One { root, options, skip, sources, files, settings, lock, rules, rest, diagnostics, readable, asks_git }
 }
 
 /// The developer's own file, as the second of the sources; `None` where there is none, or its syntax is wrong.
@@ -159,23 +166,17 @@ fn workspace_is_whole(root: &Parsed) -> bool {
     !root.broken.iter().any(|at| (workspace.key_span.start..next).contains(at))
 }
 
-impl Opened<'_> {
-    /// The settings, which relative patterns need.
-    pub fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
+impl One<'_> {
     /// Reads the packages that the patterns can reach, and all that these need. The diagnostics are those of the root's
-    /// file too, sorted by file and place; where one of them is an error, the workspace may lack what is wrong.
-    pub fn load(mut self, wanted: &[TargetPattern]) -> (Workspace, Vec<Diagnostic>) {
-        let mut packages = if self.readable { self.packages(wanted) } else { Read::default() };
-        let Opened { root, sources, settings, lock, rules, mut diagnostics, .. } = self;
-        let asks_git = self.asks_git || packages.asks_git;
-        diagnostics.extend(std::mem::take(&mut packages.diagnostics));
-        sort(&mut diagnostics, &sources);
-        let Read { packages, others, .. } = packages;
-        let workspace = Workspace { root, settings, lock, rules, sources, packages, others, asks_git };
-        (workspace, diagnostics)
+    /// file too; where one of them is an error, the workspace may lack what is wrong.
+    pub fn load(&mut self, wanted: &[TargetPattern], sources: &mut Sources) -> Read {
+        self.sources = std::mem::take(sources);
+        self.files = self.sources.len();
+        let mut read = if self.readable { self.packages(wanted) } else { Read::default() };
+        *sources = std::mem::take(&mut self.sources);
+        read.asks_git |= self.asks_git;
+        read.diagnostics.extend(std::mem::take(&mut self.diagnostics));
+        read
     }
 
     /// All rules that packages may use.
@@ -185,11 +186,11 @@ impl Opened<'_> {
 
     fn packages(&mut self, wanted: &[TargetPattern]) -> Read {
         let settings = self.settings.clone();
-        let root = self.root.clone();
-        let Options { skip, observed, checkout, .. } = self.options;
-        let mut finder = Finder::new(&root, &settings.packages, skip, observed).of(checkout);
+        let (root, skip) = (self.root.clone(), self.skip.clone());
+        let Options { observed, checkout, .. } = self.options;
+        let mut finder = Finder::new(&root, &settings.packages, &skip, observed).of(checkout);
         let mut read = Read::default();
-        let here: Vec<TargetPattern> = wanted.iter().filter(|pattern| is_here(pattern)).cloned().collect();
+        let here: Vec<TargetPattern> = wanted.iter().filter(|it| it.external().is_none()).cloned().collect();
         let mut wave = select(&here, &mut finder, &mut read);
         let mut seen: HashSet<PackagePath> = HashSet::new();
         while !wave.is_empty() {
@@ -298,14 +299,19 @@ struct FileRead {
     asks_git: bool,
 }
 
-#[derive(Default)]
-struct Read {
-    packages: Vec<Package>,
-    diagnostics: Vec<Diagnostic>,
-    others: Vec<Package>,
+/// What was read of a workspace's packages.
+#[derive(Debug, Default)]
+pub struct Read {
+    /// The packages, by path.
+    pub packages: Vec<Package>,
+    /// Every mistake, in no order.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The packages that nothing asked for, by path, where they were read for a suggestion.
+    pub others: Vec<Package>,
     /// Whether a package that is no package was asked for: then all are read, for a suggestion.
     missing: bool,
-    asks_git: bool,
+    /// Whether any text waits for what git says.
+    pub asks_git: bool,
 }
 
 /// The other packages that a package's labels name.
@@ -320,11 +326,6 @@ fn needs(package: &Package) -> BTreeSet<PackagePath> {
         }
     }
     needed
-}
-
-/// Whether it names something of this workspace.
-fn is_here(pattern: &TargetPattern) -> bool {
-    !matches!(pattern.packages(), PackageSelection::One(package) if package.external().is_some())
 }
 
 /// The packages that patterns reach, one after the other, a minus taking away.
@@ -352,15 +353,6 @@ fn select(wanted: &[TargetPattern], finder: &mut Finder<'_>, read: &mut Read) ->
         }
     }
     selected
-}
-
-/// By file and place, those without a place first; what is found twice is said once.
-fn sort(diagnostics: &mut Vec<Diagnostic>, sources: &Sources) {
-    let place = |diagnostic: &Diagnostic| {
-        diagnostic.primary.as_ref().map(|place| (sources.get(place.span.file).path.clone(), place.span.start))
-    };
-    diagnostics.sort_by_cached_key(place);
-    diagnostics.dedup();
 }
 
 #[cfg(test)]

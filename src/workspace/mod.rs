@@ -1,7 +1,8 @@
 //! layers.toml → Workspace: syntax with spans, checked against the rules' schemas. Knows no rule by name.
 //!
 //! In order: `root` finds the file, `settings` reads what holds for all, `load` reads the packages that are wanted
-//! (`discover` finds them, `parse` reads, `overrides` lays over, `declare` and `check` judge). `template` is the workspace's
+//! (`discover` finds them, `parse` reads, `overrides` lays over, `declare` and `check` judge); `beside` finds the other
+//! workspaces that are built with it, and `together` makes one of all, under the `names` that they have here. `template` is the workspace's
 //! own rules; `lock_file` is what was found outside; `stamp` puts in what git says, once it is known which targets are
 //! wanted; `print` writes a target as TOML again. `json_schema` tells editors what `schema` and the rules say. `commits` and
 //! `revision` give the files of a git commit to read instead of those on disk.
@@ -12,6 +13,7 @@ mod beside;
 pub mod build_base;
 pub mod check;
 pub mod commits;
+pub mod compatible;
 mod declare;
 mod discover;
 mod dollars;
@@ -29,6 +31,7 @@ pub mod lock_debs;
 pub mod lock_file;
 pub mod marks;
 mod model;
+mod names;
 pub mod origin;
 pub mod overlays;
 pub mod overrides;
@@ -52,6 +55,7 @@ pub mod template;
 #[cfg(test)]
 pub mod testing;
 mod text;
+mod together;
 pub mod user;
 pub mod value;
 pub mod vars;
@@ -59,6 +63,7 @@ mod version;
 
 pub use attributes::{Attributes, MapEntry, Spanned};
 pub use check::LabelUse;
-pub use load::{Opened, Options, open};
-pub use model::{Package, Target, Workspace};
+pub use load::Options;
+pub use model::{Beside, Home, Package, Target, Workspace};
 pub use settings::Settings;
+pub use together::{Opened, open};

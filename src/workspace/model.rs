@@ -4,11 +4,13 @@
 
 use std::sync::Arc;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use super::attributes::Attributes;
 use super::check::LabelUse;
-use super::lock_file::LockFile;
+use super::lock_debs::LockedDebs;
+use super::lock_file::{LockFile, LockedImage};
+use super::names::Names;
 use super::schema::RuleSchema;
 use super::settings::Settings;
 use super::template::{Origin, Rules};
@@ -38,6 +40,67 @@ pub struct Workspace {
     pub others: Vec<Package>,
     /// Whether any text waits for what git says: see [`super::stamp`].
     pub asks_git: bool,
+    /// The other workspaces that are built with it, whose packages are among these, by name.
+    pub beside: Vec<Beside>,
+    /// Their other names.
+    pub names: Names,
+}
+
+/// Another workspace, built from its folder.
+#[derive(Debug, Clone)]
+pub struct Beside {
+    /// What it is called here, which its packages have as [`PackagePath::external`].
+    pub name: Arc<str>,
+    /// Its folder, relative to the root of this one.
+    pub folder: Utf8PathBuf,
+    /// Its folder.
+    pub root: Utf8PathBuf,
+    /// What holds for all of it.
+    pub settings: Settings,
+    /// What is locked there.
+    pub lock: LockFile,
+}
+
+/// The workspace that a package is of, or is taken as published by.
+#[derive(Debug, Clone, Copy)]
+pub struct Home<'w> {
+    /// Its place in [`Workspace::beside`]; `None`: it is the workspace itself.
+    pub beside: Option<usize>,
+    /// What it is called here; `None` of the workspace itself.
+    pub name: Option<&'w str>,
+    /// Its folder, relative to the workspace's root: empty for that itself.
+    pub folder: &'w Utf8Path,
+    /// Its folder.
+    pub root: &'w Utf8Path,
+    /// What holds for all of it.
+    pub settings: &'w Settings,
+    /// What is locked there.
+    pub lock: &'w LockFile,
+}
+
+impl Home<'_> {
+    /// What a label is called there; a label that it has no name for stays.
+    pub fn local(&self, label: &Label) -> Label {
+        self.name.and_then(|name| label.seen_from(name)).unwrap_or_else(|| label.clone())
+    }
+
+    /// Where its sources stand.
+    pub fn sources(&self) -> SourceRoot {
+        SourceRoot::new(self.root, self.settings.paths.iter().map(|path| path.place.clone()).collect())
+    }
+
+    /// The folder of a package, relative to the root of the workspace that is built.
+    pub fn folder_of(&self, package: &PackagePath) -> Utf8PathBuf {
+        self.folder.join(self.settings.folder(package))
+    }
+}
+
+/// The workspace beside this one that a name is of: its own, or of one that is taken as published there; `None`: it is of
+/// this one. `known`: the names of those beside it.
+pub fn owner<'n>(external: &'n str, known: &[Arc<str>]) -> Option<&'n str> {
+    let is_known = |name: &&str| known.iter().any(|known| **known == **name);
+    let outer = || external.rsplit_once('/').map(|(outer, _)| outer);
+    Some(external).filter(is_known).or_else(|| outer().filter(is_known))
 }
 
 impl Workspace {
@@ -46,14 +109,53 @@ impl Workspace {
         self.position(path).map(|at| &self.packages[at])
     }
 
-    /// Where in [`Workspace::packages`] a package stands.
+    /// Where in [`Workspace::packages`] a package stands, whatever name its workspace is given.
     pub fn position(&self, path: &PackagePath) -> Option<usize> {
+        if self.names.renames(path) {
+            return self.position(&self.names.canonical(path));
+        }
         self.packages.binary_search_by(|package| package.path.cmp(path)).ok()
     }
 
     /// Where the sources stand.
     pub fn source_root(&self) -> SourceRoot {
-        SourceRoot::new(&self.root, self.settings.paths.iter().map(|path| path.place.clone()).collect())
+        self.home_at(None).sources()
+    }
+
+    /// The workspace that a package is of. What is taken as published is of the one that says where from.
+    pub fn home(&self, package: &PackagePath) -> Home<'_> {
+        let exact = |name: &str| self.beside.iter().position(|beside| *beside.name == *name);
+        let outer = |name: &str| name.rsplit_once('/').and_then(|(outer, _)| exact(outer));
+        let canonical = self.names.canonical(package);
+        self.home_at(canonical.external().and_then(|name| exact(name).or_else(|| outer(name))))
+    }
+
+    /// The workspace itself, or the one at a place in [`Workspace::beside`].
+    pub fn home_at(&self, beside: Option<usize>) -> Home<'_> {
+        let Some(Beside { name, folder, root, settings, lock }) = beside.map(|at| &self.beside[at]) else {
+            let Workspace { root, settings, lock, .. } = self;
+            return Home { beside: None, name: None, folder: Utf8Path::new(""), root, settings, lock };
+        };
+        Home { beside, name: Some(name), folder, root, settings, lock }
+    }
+
+    /// Whether a package is of another workspace that is built from its folder.
+    pub fn is_beside(&self, package: &PackagePath) -> bool {
+        let canonical = self.names.canonical(package);
+        canonical.external().is_some_and(|name| self.beside.iter().any(|beside| *beside.name == *name))
+    }
+
+    /// What is locked of an image in the workspace that it is of; `published`: it is taken so.
+    pub fn locked(&self, label: &Label, published: bool) -> Option<&LockedImage> {
+        let home = self.home(&label.package);
+        let local = home.local(label);
+        home.lock.image(&local, home.settings.lock_section(&local).filter(|_| published))
+    }
+
+    /// The packages that a `debs` target is locked to in the workspace that it is of.
+    pub fn locked_debs(&self, label: &Label) -> Option<&LockedDebs> {
+        let home = self.home(&label.package);
+        home.lock.debs.get(&home.local(label))
     }
 
     /// A target of a package that was read.

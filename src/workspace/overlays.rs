@@ -44,13 +44,12 @@ pub struct Overlays {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// Sorts out what there is. `asked`: the profile of the call. A profile that the call names lies over the developer's own
+/// Sorts out what there is. `asked`: the profile of the call, or of the workspace that this one is built with. A profile that the call names lies over the developer's own
 /// file, any other below it.
-pub fn of(profiles: Option<Entry>, local: Option<Table>, asked: Option<&str>) -> Overlays {
+pub fn of(profiles: Option<Entry>, local: Option<Table>, asked: Option<Chosen<'_>>) -> Overlays {
     let mut overlays = Overlays::default();
     let profiles = profiles.map_or_else(Vec::new, |entry| named(entry, &mut overlays.diagnostics));
-    let chosen = asked.map(|name| Chosen { name, span: None });
-    let own = chosen.or_else(|| local.as_ref().and_then(default_profile));
+    let own = asked.or_else(|| local.as_ref().and_then(default_profile));
     let (chain, mistakes) = profile::chain(&profiles, own);
     overlays.diagnostics.extend(mistakes);
     overlays.chosen = own.map(|own| own.name.to_owned());

@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 
+use super::external::External;
 use super::model::Target;
 use super::value::{Node, Table, Value};
 use super::{dollars, marks};
@@ -23,6 +24,24 @@ pub fn target(target: &Target) -> String {
             }
             _ => out.extend([&line, "\n"]),
         }
+    }
+    out
+}
+
+/// `[external.NAME]` and what is said of that workspace.
+pub fn external(name: &str, external: &External) -> String {
+    let mut out = format!("[external.{}]\n", key(name));
+    let mut say = |key: &str, text: &str| _ = writeln!(out, "{key} = {}", quoted(&dollars::escape(text)));
+    if let Some(path) = &external.path {
+        say("path", &path.value);
+        external.profile.iter().for_each(|profile| say("profile", &profile.value));
+        return out;
+    }
+    say("registry", &external.registry);
+    say("tag", &external.tag.value);
+    if !external.platforms.is_empty() {
+        let platforms: Vec<String> = external.platforms.iter().map(|it| quoted(&it.to_string())).collect();
+        let _ = writeln!(out, "platforms = [{}]", platforms.join(", "));
     }
     out
 }

@@ -1,5 +1,5 @@
 //! Images that are taken as published, or as this machine has them, need nothing, and their packages need not be there:
-//! under a profile those of `from-registry` and `local`, and always those of another workspace.
+//! under a profile those of `from-registry` and `local`, and those of another workspace that is not built from its folder.
 //!
 //! Works on what was read. Where such an image comes from is not known here.
 
@@ -39,7 +39,7 @@ pub fn may_be_absent(package: &PackagePath, settings: &Settings) -> bool {
 }
 
 /// Adds the packages that aren't there, with what labels and patterns name in them and is taken as it is: images
-/// under the profile, and all that is of another workspace. They stand where they are first named; what only a pattern
+/// under the profile, and all that is of a workspace that is taken as published. They stand where they are first named; what only a pattern
 /// names, where its workspace is declared.
 pub fn add_absent(
     packages: &mut Vec<Package>,
@@ -71,7 +71,7 @@ pub fn add_absent(
 
 fn is_taken(used: &LabelUse, packages: &[Package], settings: &Settings) -> bool {
     if let Some(name) = used.label.package.external() {
-        return settings.externals.contains_key(name);
+        return takes(name, settings);
     }
     let absent = || packages.iter().all(|package| package.path != used.label.package);
     used.purposes.contains(&Purpose::Image) && settings.taken(&used.label) != Taken::Built && absent()
@@ -80,7 +80,13 @@ fn is_taken(used: &LabelUse, packages: &[Package], settings: &Settings) -> bool 
 /// What a pattern names in another workspace, and where that is declared.
 fn named(pattern: &TargetPattern, settings: &Settings) -> Option<(Label, Span)> {
     let Scope::Target(label) = &pattern.scope else { return None };
-    Some((label.clone(), settings.externals.get(label.package.external()?)?.span))
+    let name = label.package.external().filter(|name| takes(name, settings))?;
+    Some((label.clone(), settings.externals.get(name)?.span))
+}
+
+/// Whether another workspace is taken as published.
+fn takes(name: &str, settings: &Settings) -> bool {
+    settings.externals.get(name).is_some_and(|external| external.path.is_none())
 }
 
 #[cfg(test)]

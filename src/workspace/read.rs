@@ -11,17 +11,18 @@ use super::keys::{LOCAL, PROFILE, WORKSPACE};
 use super::origin::By;
 use super::overlays::{self, Overlay, Overlays};
 use super::places::{check_registry, check_tag};
+use super::profile::Chosen;
 use super::schema::Attribute;
 use super::settings::{BuildBase, Compression, CompressionFormat, DeployKind, Said, Settings, SourceDateEpoch};
 use super::taken::{self, List, Taken};
 use super::value::{Entry, Node, Table, Value};
 use super::vars::{self, Given};
-use super::{apt, external, marks, overrides, own_paths, registries, replace, version};
+use super::{apt, compatible, external, marks, overrides, own_paths, registries, replace, version};
 use crate::checkout::Checkout;
 use crate::compression_level::Levels;
 use crate::diagnostic::Diagnostic;
 use crate::label::{Label, PackagePath};
-use crate::pattern::{Scope, TargetPattern};
+use crate::pattern::TargetPattern;
 use crate::span::Span;
 
 /// The settings whose texts may hold what git says.
@@ -37,8 +38,8 @@ pub fn wrong_version(root: &Table) -> Option<Diagnostic> {
 /// What stands in no file of the workspace's.
 #[derive(Debug, Default)]
 pub struct Call<'a> {
-    /// The profile that the call names.
-    pub profile: Option<&'a str>,
+    /// The profile that the call names, or another workspace that takes something of this one.
+    pub profile: Option<Chosen<'a>>,
     /// Variables that the call sets.
     pub given: Given<'a>,
     /// The developer's own file, where it is read.
@@ -77,13 +78,13 @@ pub fn read(root: &mut Table, folder: &Utf8Path, call: Call<'_>, top: Span) -> R
         reader.diagnostics.push(own_paths::misplaced(entry.key_span));
     }
     if let Some(entry) = take(root, "external") {
-        let (externals, mistakes) = external::read(&entry, (folder, checkout));
+        let (externals, mistakes) = external::read(&entry);
         reader.settings.externals = externals;
         reader.settings.tables.push(entry);
         reader.diagnostics.extend(mistakes);
     }
     reader.overlays(overlays);
-    reader.diagnostics.extend(external::incompatible(&reader.settings.externals));
+    reader.compatible();
     if let Some(entry) = take(root, "registry") {
         let (hosts, mistakes) = registries::read(&entry, folder);
         reader.settings.registries.hosts = hosts;
@@ -216,7 +217,28 @@ impl Reader<'_> {
         self.settings.registries.allow.extend(allow);
         self.diagnostics.extend(mistakes);
         self.diagnostics.extend(attributes.text("requires").and_then(version::malformed));
+        self.versions(&attributes);
         self.plain(&attributes);
+    }
+
+    /// The workspace's own version, which is its tag unless that is written, and those of others.
+    fn versions(&mut self, attributes: &Attributes<'_>) {
+        if let Some(Spanned { value, span }) = attributes.text("version") {
+            self.refuse(span, version::check(value));
+            value.clone_into(&mut self.settings.tag);
+            self.settings.version = Some(Spanned { value: value.to_owned(), span });
+        }
+        let (compatible, mistakes) = compatible::read(attributes);
+        self.settings.compatible = compatible;
+        self.diagnostics.extend(mistakes);
+    }
+
+    /// That `compatible` names workspaces which there are.
+    fn compatible(&mut self) {
+        let externals = &self.settings.externals;
+        let strangers = self.settings.compatible.iter().filter(|it| !externals.contains_key(&it.name));
+        let told = strangers.map(|it| external::unknown(&it.name, externals).at(it.span, ""));
+        self.diagnostics.extend(told);
     }
 
     fn checked<'a>(
@@ -244,8 +266,7 @@ impl Reader<'_> {
         let of_profile = overlay.by != By::Local;
         let shown = self.settings.tables.iter_mut().filter(|table| table.key == "external");
         shown.for_each(|table| attributes.get("external").into_iter().for_each(|over| external::merge(table, over)));
-        let within = (self.folder, self.checkout);
-        self.diagnostics.extend(external::lay_over(&mut self.settings.externals, &attributes, of_profile, within));
+        self.diagnostics.extend(external::lay_over(&mut self.settings.externals, &attributes, of_profile));
         match attributes.str("deploy") {
             Some("compose") => self.settings.deploy = DeployKind::Compose,
             Some("kubernetes") => self.settings.deploy = DeployKind::Kubernetes,
@@ -276,11 +297,9 @@ impl Reader<'_> {
         let mut patterns = Vec::new();
         for text in written {
             match TargetPattern::parse(text.value, &PackagePath::default()) {
-                Ok(TargetPattern { scope: Scope::Target(Label { package, .. }), .. })
-                    if package.external().is_some() =>
-                {
-                    let message = "what is of another workspace is always taken as published".to_owned();
-                    self.refuse(text.span, Err(message));
+                Ok(pattern) if pattern.external().is_some() => {
+                    let message = "`[external.NAME]` says whether another workspace is built or taken as published";
+                    self.refuse(text.span, Err(message.to_owned()));
                 }
                 Ok(pattern) => patterns.push(pattern),
                 Err(error) => {

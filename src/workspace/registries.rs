@@ -26,6 +26,15 @@ pub struct Registries {
     pub allow: Vec<Vec<HostPattern>>,
 }
 
+impl Registries {
+    /// Takes what another workspace says of registries that nothing is said of here.
+    pub fn add_hosts(&mut self, other: &Registries) {
+        for (host, settings) in &other.hosts {
+            self.hosts.entry(host.clone()).or_insert_with(|| settings.clone());
+        }
+    }
+}
+
 /// What is said of one registry; `None`: nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RegistrySettings {

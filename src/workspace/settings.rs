@@ -8,6 +8,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::apt::AptSource;
 use super::attributes::Spanned;
+use super::compatible::Compatible;
 use super::external::{External, lock_section};
 use super::origin::{By, Origin};
 use super::own_paths::OwnPath;
@@ -26,6 +27,10 @@ use crate::span::Span;
 pub struct Settings {
     /// The workspace's name.
     pub name: String,
+    /// The workspace's own version, and where that is written; `None`: it says none.
+    pub version: Option<Spanned<String>>,
+    /// The versions of other workspaces that this one works with.
+    pub compatible: Vec<Compatible>,
     /// The folder that holds the packages, relative to the root; empty when it is the root.
     pub packages: Utf8PathBuf,
     /// `HOST[:PORT][/PREFIX]`: where images are pushed to.
@@ -52,7 +57,7 @@ pub struct Settings {
     pub profiles: Vec<String>,
     /// Which images are not simply built, as profile and local file say, each over those before it.
     pub taken: Vec<List>,
-    /// `[external.NAME]`: other workspaces whose images are taken as published.
+    /// `[external.NAME]`: other workspaces.
     pub externals: BTreeMap<String, External>,
     /// Repositories that are asked, in this order, for results of other machines.
     pub cache_from: Vec<Repository>,
@@ -194,6 +199,8 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             name: String::new(),
+            version: None,
+            compatible: Vec::new(),
             packages: Utf8PathBuf::new(),
             registry: DEFAULT_REGISTRY.into(),
             tag: DEFAULT_TAG.into(),

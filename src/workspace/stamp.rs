@@ -18,7 +18,7 @@ pub struct Stamped {
     pub any: bool,
 }
 
-/// Fills in the targets of these labels.
+/// Fills in the targets of these labels, which are all of one workspace, that whose git is asked.
 pub fn stamp(workspace: &mut Workspace, labels: &[Label], git: &Git) -> Stamped {
     let mut stamper = Stamper { git, sources: &workspace.sources, stamped: Stamped::default() };
     for label in labels {

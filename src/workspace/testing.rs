@@ -2,9 +2,10 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::load::{Options, open};
+use super::load::Options;
 use super::model::Workspace;
 use super::schema::{Attribute, Purpose, RuleSchema, Type, optional, required};
+use super::together::open;
 use crate::label::PackagePath;
 use crate::pattern::TargetPattern;
 

@@ -1,4 +1,4 @@
-//! Which versions of a thing somebody works with: `[workspace] requires` of layerbuild, `compatible` of another workspace.
+//! Versions, and which of a thing somebody works with: `[workspace] requires` of layerbuild, `compatible` of others.
 //!
 //! Comparisons of up to three numbers, joined by commas; pre-releases are not told apart.
 
@@ -23,6 +23,14 @@ pub fn malformed(wanted: Spanned<&str>) -> Option<Diagnostic> {
             .at(wanted.span, "")
             .help("write comparisons joined by commas, such as `>=0.3` or `>=0.3, <2`")
     })
+}
+
+/// A workspace's own version; the error is a phrase that names the text.
+pub fn check(text: &str) -> Result<(), String> {
+    if text.split('.').count() == 3 && numbers(text).is_some() {
+        return Ok(());
+    }
+    Err(format!("`{text}` is not a version: three numbers, such as \"0.2.0\""))
 }
 
 /// Whether a version meets a requirement; `None` when either is malformed.

@@ -9,14 +9,16 @@ use camino::{Utf8Path, Utf8PathBuf};
 use layerbuild::cargo::toolchain::Toolchains;
 use layerbuild::digest::Digest;
 use layerbuild::graph;
-use layerbuild::label::PackagePath;
+use layerbuild::label::{Label, PackagePath};
 use layerbuild::observed::Observed;
 use layerbuild::pattern::TargetPattern;
-use layerbuild::plan::lower::{Identify, World, lower};
+use layerbuild::plan::lower::{Identify, World, Worlds, lower};
 use layerbuild::plan::source_key::source_keys;
+use layerbuild::rules::place::Place;
 use layerbuild::rules::{self, Defaults, Source};
 use layerbuild::workspace::globs::SourceTree;
-use layerbuild::workspace::{self, Options, Workspace, print};
+use layerbuild::workspace::lock_file::{LockFile, LockedImage, LockedPlatform};
+use layerbuild::workspace::{self, Home, Options, Workspace, print};
 use proptest::prelude::*;
 use toml::{Table, Value};
 
@@ -150,8 +152,13 @@ impl Scene {
     }
 
     fn load(&self) -> Workspace {
+        self.load_in("")
+    }
+
+    /// The workspace in a folder.
+    fn load_in(&self, folder: &str) -> Workspace {
         let schemas = rules::schemas();
-        let opened = workspace::open(&self.root, Options { schemas: &schemas, ..Options::default() });
+        let opened = workspace::open(&self.root.join(folder), Options { schemas: &schemas, ..Options::default() });
         let all = TargetPattern::parse_all(&["//..."], &PackagePath::default()).expect("a pattern");
         let (workspace, mistakes) = opened.load(&all);
         let shown: String = mistakes.iter().map(|mistake| mistake.render(&workspace.sources, false)).collect();
@@ -170,27 +177,36 @@ impl Identify for Files {
     }
 }
 
+fn defaults(home: Home<'_>) -> Defaults {
+    Defaults {
+        place: home.name.map_or_else(Place::default, |name| Place::beside(name, home.folder)),
+        compression: Default::default(),
+        platform: home.settings.platform.clone(),
+        registry: "r.example".to_owned(),
+        tag: "latest".to_owned(),
+        profile: None,
+        externals: home.settings.externals.clone(),
+        build_base: None,
+        epoch: 0,
+    }
+}
+
 /// What a workspace comes to: each target's dependencies and source key, by label.
 fn meaning(workspace: &Workspace) -> BTreeMap<String, String> {
     let (graph, mistakes) = graph::build(workspace);
     let shown: String = mistakes.iter().map(|mistake| mistake.render(&workspace.sources, false)).collect();
     assert_eq!(shown, "");
-    let defaults = Defaults {
-        compression: Default::default(),
-        platform: workspace.settings.platform.clone(),
-        registry: "r.example".to_owned(),
-        tag: "latest".to_owned(),
-        profile: None,
-        externals: BTreeMap::new(),
-        build_base: None,
-        epoch: 0,
-    };
     let observed = Observed::default();
-    let tree = SourceTree::new(&workspace.root, Vec::new(), &observed);
     let toolchains = Toolchains::new(Vec::new());
-    let world = World { tree: &tree, files: &Files, built: None, toolchains: &toolchains, observed: &observed };
+    let homes = std::iter::once(None).chain((0..workspace.beside.len()).map(Some)).map(|at| workspace.home_at(at));
+    let scenes: Vec<_> =
+        homes.map(|home| (defaults(home), SourceTree::new(home.root, Vec::new(), &observed))).collect();
+    let (files, built, toolchains, observed) = (&Files, None, &toolchains, &observed);
+    let world = |(defaults, tree)| World { defaults, tree, files, built, toolchains, observed };
+    let mut worlds = scenes.iter().map(|(defaults, tree)| world((defaults, tree)));
+    let worlds = Worlds { own: worlds.next().expect("the workspace itself"), beside: worlds.collect() };
     let ids: Vec<_> = graph.ids().collect();
-    let lowered = lower(&graph, &ids, &defaults, &world).map_err(|mistakes| {
+    let lowered = lower(&graph, &ids, &worlds).map_err(|mistakes| {
         mistakes.iter().map(|mistake| mistake.render(&workspace.sources, false)).collect::<String>()
     });
     let lowered = lowered.unwrap_or_else(|mistakes| panic!("{mistakes}"));
@@ -204,23 +220,93 @@ fn meaning(workspace: &Workspace) -> BTreeMap<String, String> {
     told.collect()
 }
 
+/// A package with these calls, and a target that they may name.
+fn package(calls: &[(&str, Table)]) -> String {
+    let mut package = "[files.plain]\ncontent = { \"/plain\" = \"\" }\n".to_owned();
+    for (at, (rule, table)) in calls.iter().enumerate() {
+        let named = Table::from_iter([(format!("c{at}"), Value::Table(table.clone()))]);
+        let _ = writeln!(package, "{}", Table::from_iter([((*rule).to_owned(), Value::Table(named))]));
+    }
+    package
+}
+
+const UNDER: (&str, &str) = ("q/layers.toml", "[image.under]\n");
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
     #[test]
     fn what_rules_make_is_what_is_printed_of_it(calls in proptest::collection::vec(prop_oneof![kit(), two()], 1..5)) {
-        let mut package = "[files.plain]\ncontent = { \"/plain\" = \"\" }\n".to_owned();
-        for (at, (rule, table)) in calls.iter().enumerate() {
-            let named = Table::from_iter([(format!("c{at}"), Value::Table(table.clone()))]);
-            let _ = writeln!(package, "{}", Table::from_iter([((*rule).to_owned(), Value::Table(named))]));
-        }
-        let under = ("q/layers.toml", "[image.under]\n");
-        let ruled = Scene::new(&[("layers.toml", ROOT), ("rules/kit.toml", RULES), ("p/layers.toml", &package), under]);
+        let package = package(&calls);
+        let ruled = Scene::new(&[("layers.toml", ROOT), ("rules/kit.toml", RULES), ("p/layers.toml", &package), UNDER]);
         let ruled = ruled.load();
         let made = ruled.packages.iter().flat_map(|package| &package.targets).filter(|it| it.origin.is_some()).count();
         prop_assert!(made >= 2 * calls.len());
 
         let printed: String = ruled.packages[1].targets.iter().map(print::target).collect();
-        let written = Scene::new(&[("layers.toml", ROOT), ("p/layers.toml", &printed), under]);
+        let written = Scene::new(&[("layers.toml", ROOT), ("p/layers.toml", &printed), UNDER]);
         prop_assert_eq!(meaning(&ruled), meaning(&written.load()), "{}", printed);
     }
+
+    #[test]
+    fn workspaces_that_stand_on_others_are_what_is_printed_of_them(
+        above in proptest::collection::vec(prop_oneof![kit(), two()], 1..3),
+        below in proptest::collection::vec(prop_oneof![kit(), two()], 1..3),
+    ) {
+        let (above, below) = (package(&above), package(&below));
+        let stands = "[image.low]\nbase = \"@low//p:c0\"\nlayers = [\"@low//p:plain\"]\n[image.far]\nbase = \"@far//x\"\n";
+        let externals = "[external.low]\npath = \"../low\"\n[external.far]\nregistry = \"r.example/far\"\ntag = \"0.1.0\"\n";
+        let (root, above) = (format!("{ROOT}{externals}"), format!("{above}{stands}"));
+        let ruled = Beside { root: &root, rules: Some(RULES), above: &above, below: &below }.scene();
+        let ruled = ruled.load_in("up");
+
+        let texts = |external: Option<&str>| -> String {
+            let packages = ruled.packages.iter().filter(|it| it.path.external() == external && it.path.as_str() == "p");
+            packages.flat_map(|package| &package.targets).map(print::target).collect()
+        };
+        let externals = ruled.settings.externals.iter().map(|(name, external)| print::external(name, external));
+        let (root, above, below) = (format!("{ROOT}{}", externals.collect::<String>()), texts(None), texts(Some("low")));
+        let written = Beside { root: &root, rules: None, above: &above, below: &below }.scene();
+        prop_assert_eq!(meaning(&ruled), meaning(&written.load_in("up")), "{}\n{}\n{}", root, above, below);
+    }
+}
+
+/// A workspace that stands on another that is built with it, and on one that is taken as published.
+struct Beside<'a> {
+    root: &'a str,
+    rules: Option<&'a str>,
+    above: &'a str,
+    below: &'a str,
+}
+
+impl Beside<'_> {
+    fn scene(&self) -> Scene {
+        let lock = locked("@far//x");
+        let mut files = vec![
+            ("up/layers.toml", self.root),
+            ("up/layers.lock", &*lock),
+            ("up/p/layers.toml", self.above),
+            ("up/q/layers.toml", UNDER.1),
+            ("low/layers.toml", ROOT),
+            ("low/p/layers.toml", self.below),
+            ("low/q/layers.toml", UNDER.1),
+        ];
+        let rules = self.rules.unwrap_or_default();
+        files.extend(["up/rules/kit.toml", "low/rules/kit.toml"].map(|path| (path, rules)));
+        let sources = ["file-0", "file-1", "file-2", "file-7"];
+        let sources: Vec<String> =
+            sources.iter().flat_map(|name| [format!("up/p/{name}"), format!("low/p/{name}")]).collect();
+        files.extend(sources.iter().map(|path| (&**path, "x")));
+        Scene::new(&files)
+    }
+}
+
+/// A lock file with one image of another workspace.
+fn locked(label: &str) -> String {
+    let (digest, mut file) = (Digest::of(b"locked"), LockFile::default());
+    let outline = Vec::new();
+    let platform = LockedPlatform { manifest: digest, config: digest, listing: digest, outline };
+    let platforms = BTreeMap::from([("linux/amd64".parse().expect("a platform"), platform)]);
+    let label = Label::parse(label, &PackagePath::default()).expect("a label");
+    file.pulls.insert(label, LockedImage { image: "x/x:0.1.0".to_owned(), digest, platforms });
+    file.to_text()
 }

@@ -1,4 +1,5 @@
-//! Two workspaces that share nothing but a registry: one publishes, the other stands on what was published.
+//! Workspaces in repositories of their own: one publishes and the other stands on what was published; or both are checked
+//! out, and the upper one is built with the lower one's sources.
 
 use std::fs;
 
@@ -29,9 +30,9 @@ fn high(registry: &DockerRegistry) -> Space {
     let space = Space::empty();
     let address = &registry.address;
     let root = format!(
-        "[workspace]\nname = \"high\"\nregistry = \"{address}/high\"\n\
-         [external.low]\nregistry = \"{address}/low\"\ntag = \"0.1.0\"\ncompatible = \">=0.1, <0.2\"\n\
-         [profile.next.external.low]\ntag = \"0.2.0\"\ncompatible = \">=0.2\"\n"
+        "[workspace]\nname = \"high\"\nregistry = \"{address}/high\"\ncompatible = \"low >= 0.1, < 0.3\"\n\
+         [external.low]\nregistry = \"{address}/low\"\ntag = \"0.1.0\"\n\
+         [profile.next.external.low]\ntag = \"0.2.0\"\n[profile.dev.external.low]\npath = \"../low\"\n"
     );
     space.write("layers.toml", root);
     space.write("kit/layers.toml", HIGH.replace("BASE", "@low//base:platform"));
@@ -128,4 +129,130 @@ fn an_index_stands_on_another_workspaces_for_each_of_its_platforms() {
     above.write("layers.toml", root.replace("[external.low]\n", &format!("[external.low]\n{platforms}")));
     succeeds(&above.layerbuild("lock"));
     succeeds(&above.layerbuild("build //kit:all"));
+}
+
+/// The lower workspace checked out beside the upper one, in which commands run.
+fn beside(space: &Space, low: &str) {
+    space.write("../low/layers.toml", format!("[workspace]\nname = \"low\"\npackages = \"images\"\n{low}"));
+    space.write("../low/images/base/layers.toml", LOW.replace("TEXT", "one"));
+}
+
+/// A workspace that builds the lower one from its folder.
+fn above(low: &str) -> Space {
+    let space = Space::empty();
+    beside(&space, low);
+    space.write("layers.toml", "[workspace]\nname = \"high\"\n[external.low]\npath = \"../low\"\n");
+    space.write("kit/layers.toml", HIGH.replace("BASE", "@low//base:platform"));
+    space
+}
+
+#[test]
+fn what_is_published_and_what_is_built_from_the_folder_have_one_digest() {
+    let Some(registry) = DockerRegistry::start() else { return };
+    let high = high(&registry);
+    let root = format!("registry = \"{}/low\"\nversion = \"0.1.0\"\n", registry.address);
+    beside(&high, &root);
+    succeeds(&high.layerbuild("-C ../low push //base:platform"));
+    succeeds(&high.layerbuild("lock"));
+    let (published, lock) = (digest(succeeds(&high.layerbuild("build //kit:app"))), lock_of(&high));
+    assert_eq!(digest(succeeds(&high.layerbuild("--profile dev build //kit:app"))), published);
+    high.write("../low/images/base/layers.toml", LOW.replace("TEXT", "two"));
+    assert_eq!(digest(succeeds(&high.layerbuild("build //kit:app"))), published, "what is locked is taken");
+    let edited = digest(succeeds(&high.layerbuild("--profile dev build //kit:app")));
+    assert_ne!(edited, published);
+    succeeds(&high.layerbuild("--profile dev lock"));
+    assert_eq!(lock_of(&high), lock, "what is locked for others stays");
+    let pushed = high.layerbuild("--profile dev push //kit:app");
+    assert!(succeeds(&pushed).stdout.contains(&edited), "{}", pushed.stdout);
+    let ours = high.layerbuild("--profile dev push @low//base:platform");
+    assert_eq!(ours.code, 2);
+    assert!(ours.stderr.contains("layerbuild -C ../low"), "{}", ours.stderr);
+}
+
+#[test]
+fn an_edit_in_the_lower_workspace_rebuilds_the_upper_and_nothing_else_does() {
+    let space = above("");
+    let by_itself = digest(succeeds(&space.layerbuild("-C ../low build //base:platform")));
+    assert_eq!(digest(succeeds(&space.layerbuild("build @low//base:platform"))), by_itself);
+    let first = digest(succeeds(&space.layerbuild("build //kit:app")));
+    // Long enough for stats to be trusted: the next answers come without a look at any target.
+    std::thread::sleep(std::time::Duration::from_millis(2500));
+    for _ in 0..2 {
+        assert_eq!(digest(succeeds(&space.layerbuild("build //kit:app"))), first);
+    }
+    space.write("../low/images/base/layers.toml", LOW.replace("TEXT", "two"));
+    let second = space.layerbuild("build //kit:app");
+    assert_ne!(digest(succeeds(&second)), first);
+    let explained = space.layerbuild("explain //kit:app");
+    assert!(succeeds(&explained).stdout.contains("@low//base:conf"), "{}", explained.stdout);
+}
+
+#[test]
+fn files_are_read_where_they_are_and_none_from_outside_their_own_workspace() {
+    let space = above("");
+    let low = "[files.conf]\nsrcs = [\"*.conf\"]\ndest = \"/etc\"\n[image.platform]\nlayers = [\":conf\"]\n";
+    space.write("../low/images/base/layers.toml", low);
+    space.write("../low/images/base/a.conf", "low");
+    space.write("kit/a.conf", "high");
+    let by_itself = digest(succeeds(&space.layerbuild("-C ../low build //base:platform")));
+    assert_eq!(digest(succeeds(&space.layerbuild("build @low//base:platform"))), by_itself);
+    let first = digest(succeeds(&space.layerbuild("build //kit:app")));
+    space.write("../low/images/base/b.conf", "more");
+    let second = digest(succeeds(&space.layerbuild("build //kit:app")));
+    assert_ne!(second, first);
+    // In the upper workspace, but not in the lower one, whose link it is.
+    let (link, to) = (space.path("../low/images/base/c.conf"), "../../../ws/kit");
+    std::os::unix::fs::symlink(to, link).expect("a link");
+    space.write("../low/images/base/layers.toml", low.replace("*.conf", "c.conf/a.conf"));
+    let refused = space.layerbuild("build //kit:app");
+    assert_eq!(refused.code, 2);
+    assert!(refused.stderr.contains("leads out of the workspace"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("../low/images/base/layers.toml:2:"), "{}", refused.stderr);
+}
+
+#[test]
+fn every_kind_of_target_stands_on_another_workspaces_and_has_that_ones_settings() {
+    let space = above("source-date-epoch = 86400\ncompression = \"zstd\"\nplatform = \"linux/arm64\"\n");
+    let kit = "[image.app]\nbase = \"@low//base:platform\"\nplatform = \"linux/arm64\"\nlayers = [\"@low//base:conf\", \":code\"]\n\
+               [files.code]\ncontent = { \"/opt/code\" = \"code\" }\n\
+               [index.all]\nimages = [\"@low//base:platform\"]\nplatforms = [\"linux/amd64\", \"linux/arm64\"]\n\
+               [image_test.test]\nimage = \"@low//base:platform\"\npaths = { \"/etc/low\" = \"file\" }\n";
+    space.write("kit/layers.toml", kit);
+    let built = space.layerbuild("build @low//... //kit/...");
+    let alone = space.layerbuild("-C ../low build //...");
+    for line in succeeds(&alone).stdout.lines() {
+        assert!(succeeds(&built).stdout.contains(&format!("@low{line}")), "{line}\n{}", built.stdout);
+    }
+    succeeds(&space.layerbuild("check //kit:test"));
+    succeeds(&space.layerbuild("check @low//..."));
+    let index = space.layerbuild("build //kit:all");
+    assert!(succeeds(&index).stdout.starts_with("//kit:all sha256:"), "{}", index.stdout);
+    let app = space.layerbuild("ls //kit:app");
+    assert!(succeeds(&app).stdout.contains("etc/low"), "{}", app.stdout);
+    let env = space.layerbuild("env //kit:app");
+    assert!(env.stdout.contains("KRB_REALM") && env.stdout.contains("@low//base:platform"), "{}", env.stdout);
+}
+
+#[test]
+fn three_workspaces_in_a_chain_build_as_each_by_itself() {
+    let space = above("[external.ground]\npath = \"../ground\"\n");
+    space.write("../ground/layers.toml", "[workspace]\nname = \"ground\"\n");
+    space.write(
+        "../ground/os/layers.toml",
+        "[files.f]\ncontent = { \"/ground\" = \"1\" }\n[image.os]\nlayers = [\":f\"]\n",
+    );
+    space.write(
+        "../low/images/base/layers.toml",
+        LOW.replace("[image.platform]\n", "[image.platform]\nbase = \"@ground//os\"\n"),
+    );
+    let low = digest(succeeds(&space.layerbuild("-C ../low build //base:platform")));
+    assert_eq!(digest(succeeds(&space.layerbuild("build @low//base:platform"))), low);
+    let first = digest(succeeds(&space.layerbuild("build //kit:app")));
+    let query = space.layerbuild("query deps(//kit:app)");
+    assert!(succeeds(&query).stdout.contains("@low/ground//os:os\n"), "{}", query.stdout);
+    space.write(
+        "../ground/os/layers.toml",
+        "[files.f]\ncontent = { \"/ground\" = \"2\" }\n[image.os]\nlayers = [\":f\"]\n",
+    );
+    assert_ne!(digest(succeeds(&space.layerbuild("build //kit:app"))), first);
 }
