@@ -190,7 +190,7 @@ fn an_edit_in_the_lower_workspace_rebuilds_the_upper_and_nothing_else_does() {
 #[test]
 fn files_are_read_where_they_are_and_none_from_outside_their_own_workspace() {
     let space = above("");
-    let low = "[files.conf]\nsrcs = [\"*.conf\"]\ndest = \"/etc\"\n[image.platform]\nlayers = [\":conf\"]\n";
+    let low = "[files.conf]\nsrcs = [\"*.conf\"]\ndest = \"/etc\"\n[image.platform]\nlayers = [\":conf\"]\nenv = { LOW = \"yes\" }\n";
     space.write("../low/images/base/layers.toml", low);
     space.write("../low/images/base/a.conf", "low");
     space.write("kit/a.conf", "high");
@@ -216,7 +216,7 @@ fn every_kind_of_target_stands_on_another_workspaces_and_has_that_ones_settings(
     let kit = "[image.app]\nbase = \"@low//base:platform\"\nplatform = \"linux/arm64\"\nlayers = [\"@low//base:conf\", \":code\"]\n\
                [files.code]\ncontent = { \"/opt/code\" = \"code\" }\n\
                [index.all]\nimages = [\"@low//base:platform\"]\nplatforms = [\"linux/amd64\", \"linux/arm64\"]\n\
-               [image_test.test]\nimage = \"@low//base:platform\"\npaths = { \"/etc/low\" = \"file\" }\n";
+               [image_test.test]\nimage = \"@low//base:platform\"\npaths = { \"/etc/low\" = { type = \"file\" } }\n";
     space.write("kit/layers.toml", kit);
     let built = space.layerbuild("build @low//... //kit/...");
     let alone = space.layerbuild("-C ../low build //...");
