@@ -45,9 +45,11 @@ pub struct Section {
 }
 
 /// The settings in the order in which they are shown; those without a default are left out where nobody says them.
-const SETTINGS: [&str; 18] = [
+const SETTINGS: [&str; 20] = [
     "name",
+    "version",
     "requires",
+    "compatible",
     "packages",
     "registry",
     "tag",

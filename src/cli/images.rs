@@ -89,11 +89,12 @@ pub fn only_built(project: &Project, selected: &mut Selected<'_>) -> Result<(), 
 /// however their own settings say.
 pub fn only_here(project: &Project, selected: &mut Selected<'_>) -> Result<(), CliError> {
     let is_here = |target: &Target| target.label.package.external().is_none();
+    let mut targets = selected.targets.iter().map(|id| selected.graph.target(*id));
+    let other = targets.find(|target| !is_here(target)).map(|target| project.workspace.home(&target.label.package));
+    let folder = other.map(|home| home.folder).filter(|folder| !folder.as_str().is_empty());
     let refused = only(is_here, "is of another workspace, which publishes it itself", project, selected);
-    let folders = project.workspace.beside.iter().map(|beside| &beside.folder);
-    refused.map_err(|error| {
-        folders.fold(error, |error, folder| error.hint(format!("call it there: `layerbuild -C {folder} …`")))
-    })
+    let hint = |error, folder| CliError::hint(error, format!("call it there: `layerbuild -C {folder} …`"));
+    refused.map_err(|error| folder.into_iter().fold(error, hint))
 }
 
 /// Narrows a selection to what can be built: not what another workspace published.

@@ -75,13 +75,13 @@ impl Compatible {
 
     fn unknown(&self, key: &str, text: Option<Spanned<&str>>, place: Span) -> Diagnostic {
         let why = match text {
-            Some(text) => format!("the `{key}` `{}` is none", text.value),
+            Some(text) => format!("its `{key}` is `{}`", text.value),
             None => format!("it has no `{key}`"),
         };
         Diagnostic::error(format!("the version of `{}` is not known: {why}", self.name))
             .at(self.span, format!("is held against its `{key}`"))
             .also(text.map_or(place, |text| text.span), "")
-            .help(format!("write a `{key}` that is a version, such as \"0.2.0\", or leave this out of `compatible`"))
+            .help(format!("write its `{key}` as a version, such as \"0.2.0\", or leave it out of `compatible`"))
     }
 }
 

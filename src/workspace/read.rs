@@ -226,6 +226,8 @@ impl Reader<'_> {
         if let Some(Spanned { value, span }) = attributes.text("version") {
             self.refuse(span, version::check(value));
             value.clone_into(&mut self.settings.tag);
+            let said = self.settings.said.get("version").filter(|_| !attributes.has("tag")).cloned();
+            self.settings.said.extend(said.map(|said| ("tag".to_owned(), said)));
             self.settings.version = Some(Spanned { value: value.to_owned(), span });
         }
         let (compatible, mistakes) = compatible::read(attributes);

@@ -190,7 +190,7 @@ fn an_edit_in_the_lower_workspace_rebuilds_the_upper_and_nothing_else_does() {
 #[test]
 fn files_are_read_where_they_are_and_none_from_outside_their_own_workspace() {
     let space = above("");
-    let low = "[files.conf]\nsrcs = [\"*.conf\"]\ndest = \"/etc\"\n[image.platform]\nlayers = [\":conf\"]\n";
+    let low = "[files.conf]\nsrcs = [\"*.conf\"]\ndest = \"/etc\"\n[image.platform]\nlayers = [\":conf\"]\nenv = { LOW = \"yes\" }\n";
     space.write("../low/images/base/layers.toml", low);
     space.write("../low/images/base/a.conf", "low");
     space.write("kit/a.conf", "high");
@@ -216,7 +216,7 @@ fn every_kind_of_target_stands_on_another_workspaces_and_has_that_ones_settings(
     let kit = "[image.app]\nbase = \"@low//base:platform\"\nplatform = \"linux/arm64\"\nlayers = [\"@low//base:conf\", \":code\"]\n\
                [files.code]\ncontent = { \"/opt/code\" = \"code\" }\n\
                [index.all]\nimages = [\"@low//base:platform\"]\nplatforms = [\"linux/amd64\", \"linux/arm64\"]\n\
-               [image_test.test]\nimage = \"@low//base:platform\"\npaths = { \"/etc/low\" = \"file\" }\n";
+               [image_test.test]\nimage = \"@low//base:platform\"\npaths = { \"/etc/low\" = { type = \"file\" } }\n";
     space.write("kit/layers.toml", kit);
     let built = space.layerbuild("build @low//... //kit/...");
     let alone = space.layerbuild("-C ../low build //...");
@@ -224,6 +224,8 @@ fn every_kind_of_target_stands_on_another_workspaces_and_has_that_ones_settings(
         assert!(succeeds(&built).stdout.contains(&format!("@low{line}")), "{line}\n{}", built.stdout);
     }
     succeeds(&space.layerbuild("check //kit:test"));
+    let test = "[image_test.own]\nimage = \"//base:platform\"\nenv = { LOW = \"yes\" }\n";
+    space.write("../low/images/test/layers.toml", test);
     succeeds(&space.layerbuild("check @low//..."));
     let index = space.layerbuild("build //kit:all");
     assert!(succeeds(&index).stdout.starts_with("//kit:all sha256:"), "{}", index.stdout);
@@ -255,4 +257,29 @@ fn three_workspaces_in_a_chain_build_as_each_by_itself() {
         "[files.f]\ncontent = { \"/ground\" = \"2\" }\n[image.os]\nlayers = [\":f\"]\n",
     );
     assert_ne!(digest(succeeds(&space.layerbuild("build //kit:app"))), first);
+}
+
+/// A command of one workspace that sees files of its own and a layer of the other.
+const STEP: &str =
+    "[exec.step]\ncommand = \"cat src/a.txt LAYER > out/file\"\noutputs = { \"/file\" = \"/out/file\" }\n";
+
+#[test]
+fn commands_see_files_of_their_own_workspace_and_layers_of_another() {
+    let host = "build-base = \"host\"\n";
+    let space = above(host);
+    let root = format!("[workspace]\nname = \"high\"\n{host}[external.low]\npath = \"../low\"\n");
+    space.write("layers.toml", root);
+    space.write(
+        "../low/images/step/layers.toml",
+        format!("{}inputs = {{ \"/src\" = [\"a.txt\"] }}\n", STEP.replace("LAYER", "")),
+    );
+    let inputs = "inputs = { \"/src\" = [\"a.txt\"], \"/low\" = \"@low//step\" }\n";
+    space.write("step/layers.toml", format!("{}{inputs}", STEP.replace("LAYER", "low/file")));
+    space.write("../low/images/step/a.txt", "low ");
+    space.write("step/a.txt", "high ");
+    let by_itself = digest(succeeds(&space.layerbuild("-C ../low build //step")));
+    assert_eq!(digest(succeeds(&space.layerbuild("build @low//step"))), by_itself);
+    let first = digest(succeeds(&space.layerbuild("build //step")));
+    space.write("../low/images/step/a.txt", "lower ");
+    assert_ne!(digest(succeeds(&space.layerbuild("build //step"))), first);
 }
