@@ -168,12 +168,12 @@ fn said(sample: &Sample) -> String {
 fn a_crate_that_a_developer_has_elsewhere_is_compiled_as_if_it_stood_in_its_place() {
     let Some(sample) = workspace() else { return };
     assert_eq!(said(&sample), "hello 7\n");
-    sample.write("elsewhere/Cargo.toml", &fs::read_to_string(sample.path("crates/greet/Cargo.toml")).expect("a file"));
+    sample.write("elsewhere/Cargo.toml", fs::read_to_string(sample.path("crates/greet/Cargo.toml")).expect("a file"));
     sample.write("elsewhere/src/lib.rs", "pub const GREETING: &str = \"salut\";\n");
     let elsewhere = tempfile::tempdir().expect("a folder");
     let there = elsewhere.path().join("greet");
     fs::rename(sample.path("elsewhere"), &there).expect("a move");
-    sample.write("layers.local.toml", &format!("[paths]\n\"crates/greet\" = \"{}\"\n", there.display()));
+    sample.write("layers.local.toml", format!("[paths]\n\"crates/greet\" = \"{}\"\n", there.display()));
     let mapped = build(&sample);
     assert_eq!(said(&sample), "salut 7\n");
     fs::remove_file(sample.path("layers.local.toml")).expect("a file");

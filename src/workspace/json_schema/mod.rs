@@ -150,7 +150,9 @@ mod tests {
         let attribute = &rule["attributes"]["additionalProperties"];
         assert!(attribute["properties"]["pattern"].is_object() && attribute["additionalProperties"] == json!(false));
         assert_eq!(rule["target"]["properties"]["files"]["properties"]["dest"]["description"], json!("where to"));
-        assert!(rule["parts"]["properties"]["image"]["additionalProperties"]["properties"]["when"].is_object());
+        let part = &rule["parts"]["properties"]["image"]["additionalProperties"];
+        assert!(part["properties"]["when"].is_object() && part["properties"]["..."].is_object());
+        assert_eq!((&part["additionalProperties"], &part["required"]), (&json!(false), &Value::Null));
         assert_eq!(local(known)["additionalProperties"], json!(false));
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::print;
 use super::super::schema::{RuleSchema, Type};
-use super::super::template::{Known, Parameter, Rule, WHEN, Which};
+use super::super::template::{Known, OVER, Parameter, Rule, WHEN, Which};
 use super::{names, types};
 
 /// The table of a rule's targets by name.
@@ -90,7 +90,7 @@ fn is_common(pattern: &str) -> bool {
 }
 
 /// What targets of every rule may be made by: each attribute may be a placeholder, and what is required may come from a
-/// map that is laid over the table. So keys are named, and their values left open.
+/// map that is laid over the table. So keys are known, and their values left open.
 pub fn templates(known: Known<'_>, shape: impl Fn(Value) -> Value) -> Map<String, Value> {
     let rules = known.names().into_iter().filter_map(|name| known.rule(name));
     rules.map(|rule| (rule.name().to_owned(), types::described(shape(template(rule)), rule.doc()))).collect()
@@ -103,6 +103,9 @@ fn template(rule: Which<'_>) -> Value {
         Which::BuiltIn(schema) => built_in(schema),
         Which::Own(rule) => rule.attributes.iter().map(|it| open(&it.name, &it.doc)).collect(),
     };
-    properties.extend([open(WHEN, "When the part is made: where an attribute is set, or has one of some values.")]);
-    json!({ "type": "object", "properties": properties })
+    properties.extend([
+        open(WHEN, "When the part is made: where an attribute is set, or has one of some values."),
+        open(OVER, "Maps that are laid over the rest."),
+    ]);
+    types::closed(properties, &[])
 }

@@ -16,7 +16,7 @@ const KINDS: [&str; 3] = ["attr", TEXT, "part"];
 const TEXT: &str = "text";
 
 /// The key of the maps that lie over a table.
-const OVER: &str = "...";
+pub const OVER: &str = "...";
 
 /// What a rule's placeholders may name.
 pub struct Names<'a> {

@@ -16,6 +16,7 @@ mod parameter;
 mod read;
 mod substitute;
 
+pub use compile::OVER;
 pub use expand::{Call, Made, expand};
 pub use known::{Known, Which};
 pub use model::{Condition, Parameter, Part, Rule, Rules};
