@@ -19,6 +19,7 @@ pub mod reference;
 pub mod span;
 pub mod tls;
 
+pub mod toml_format;
 pub mod workspace;
 
 pub mod graph;

@@ -21,6 +21,8 @@ pub mod error;
 pub mod explain;
 pub mod explanation;
 pub mod export;
+pub mod fmt;
+pub mod fmt_files;
 pub mod global;
 pub mod help;
 pub mod help_rule;
@@ -111,6 +113,7 @@ fn dispatch(verb: &Verb, context: &mut Context) -> Result<(), CliError> {
         Verb::Query(args) => query::run(args, context),
         Verb::Registry(args) => registry::run(args, context),
         Verb::Doctor(args) => doctor::run(args, context),
+        Verb::Fmt(args) => fmt::run(args, context),
         Verb::Schema(args) => schema::run(args, context),
         Verb::Init(args) => init::run(args, context),
         Verb::Help(args) => help::run(args, context),

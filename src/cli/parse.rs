@@ -9,7 +9,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use super::error::CliError;
 use super::global::{ColorChoice, Flags};
 use super::{
-    build, check, completions, config, diff, doctor, env, explain, export, help, init, load, lock, ls, patterns,
+    build, check, completions, config, diff, doctor, env, explain, export, fmt, help, init, load, lock, ls, patterns,
     promote, push, query, registry, schema, shell, status,
 };
 use crate::diagnostic::nearest;
@@ -59,6 +59,7 @@ pub enum Verb {
     Query(query::Args),
     Registry(registry::Args),
     Doctor(doctor::Args),
+    Fmt(fmt::Args),
     Schema(schema::Args),
     Init(init::Args),
     Completions(completions::Args),

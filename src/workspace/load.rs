@@ -154,6 +154,23 @@ impl Opened<'_> {
         &self.settings
     }
 
+    /// The files of the packages that patterns can reach, relative to the root, sorted; and a mistake for each pattern that
+    /// reaches none but `//...`.
+    pub fn files(&self, wanted: &[TargetPattern]) -> (Vec<Utf8PathBuf>, Vec<Diagnostic>) {
+        let mut finder = Finder::new(&self.root, &self.settings.packages, self.options.skip, None);
+        let mut read = Read::default();
+        for pattern in wanted.iter().filter(|pattern| !pattern.negative && !is_all(pattern) && self.readable) {
+            if !is_here(pattern) || select(std::slice::from_ref(pattern), &mut finder, &mut Read::default()).is_empty()
+            {
+                read.diagnostics.push(Diagnostic::error(format!("`{pattern}` reaches no {FILE_NAME}")));
+            }
+        }
+        let here: Vec<TargetPattern> = wanted.iter().filter(|pattern| is_here(pattern)).cloned().collect();
+        let packages = if self.readable { select(&here, &mut finder, &mut read) } else { BTreeSet::new() };
+        let file = |package: &PackagePath| self.settings.packages.join(package.as_str()).join(FILE_NAME);
+        (packages.iter().map(file).collect(), read.diagnostics)
+    }
+
     /// Reads the packages that the patterns can reach, and all that these need. The diagnostics are those of the root's
     /// file too, sorted by file and place; where one of them is an error, the workspace may lack what is wrong.
     pub fn load(mut self, wanted: &[TargetPattern]) -> (Workspace, Vec<Diagnostic>) {
@@ -311,6 +328,10 @@ fn needs(package: &Package) -> BTreeSet<PackagePath> {
 }
 
 /// Whether it names something of this workspace.
+fn is_all(pattern: &TargetPattern) -> bool {
+    matches!(pattern.packages(), PackageSelection::Below(top) if top.as_str().is_empty())
+}
+
 fn is_here(pattern: &TargetPattern) -> bool {
     !matches!(pattern.packages(), PackageSelection::One(package) if package.external().is_some())
 }

@@ -28,7 +28,7 @@ mod model;
 pub mod origin;
 pub mod overlays;
 pub mod overrides;
-mod parse;
+pub mod parse;
 mod places;
 pub mod print;
 mod profile;
@@ -44,7 +44,7 @@ pub mod tables;
 pub mod template;
 #[cfg(test)]
 pub mod testing;
-mod text;
+pub mod text;
 pub mod user;
 pub mod value;
 pub mod vars;

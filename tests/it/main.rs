@@ -20,6 +20,7 @@ mod expanding;
 mod explained;
 mod external;
 mod fetching;
+mod formatting;
 mod imagetests;
 mod incremental;
 mod indexes;

@@ -69,6 +69,25 @@ pub fn read(
     (rules, diagnostics)
 }
 
+/// The files with the workspace's own rules, relative to the root, in the order of their names.
+pub fn files(root: &Utf8Path) -> Result<Vec<Utf8PathBuf>, Diagnostic> {
+    let folder = root.join(FOLDER);
+    let list = || -> std::io::Result<Vec<String>> {
+        let entries = std::fs::read_dir(&folder)?;
+        entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+    };
+    let mut names = match list() {
+        Ok(names) => names,
+        Err(_) if !folder.is_dir() => Vec::new(),
+        Err(error) => {
+            return Err(Diagnostic::error(format!("the folder `{FOLDER}` can't be read: {}", reason(&error))));
+        }
+    };
+    names.retain(|name| name.ends_with(".toml") && !name.starts_with('.') && name != FILE_NAME);
+    names.sort_unstable();
+    Ok(names.into_iter().map(|name| Utf8Path::new(FOLDER).join(name)).collect())
+}
+
 struct Reader<'a> {
     vars: &'a Vars,
     rules: Rules,
@@ -76,26 +95,12 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// The files, relative to the root, in the order of their names.
     fn files(&mut self, root: &Utf8Path) -> Vec<Utf8PathBuf> {
-        let folder = root.join(FOLDER);
-        let list = || -> std::io::Result<Vec<String>> {
-            let entries = std::fs::read_dir(&folder)?;
-            entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
-        };
-        let mut names = match list() {
-            Ok(names) => names,
-            Err(_) if !folder.is_dir() => Vec::new(),
-            Err(error) => {
-                let message = format!("the folder `{FOLDER}` can't be read: {}", reason(&error));
-                self.diagnostics.push(Diagnostic::error(message));
-                self.rules.complete = false;
-                Vec::new()
-            }
-        };
-        names.retain(|name| name.ends_with(".toml") && !name.starts_with('.') && name != FILE_NAME);
-        names.sort_unstable();
-        names.into_iter().map(|name| Utf8Path::new(FOLDER).join(name)).collect()
+        files(root).unwrap_or_else(|mistake| {
+            self.diagnostics.push(mistake);
+            self.rules.complete = false;
+            Vec::new()
+        })
     }
 
     fn file(&mut self, parsed: Parsed) {
