@@ -56,6 +56,7 @@ pub mod registry;
 
 pub mod query;
 
+pub mod event_log;
 pub mod ui;
 
 pub mod cli;

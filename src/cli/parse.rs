@@ -8,9 +8,10 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use super::error::CliError;
 use super::global::{ColorChoice, Flags};
+use super::recorder::Logged;
 use super::{
-    build, check, completions, config, diff, doctor, env, explain, export, fmt, help, init, load, lock, ls, patterns,
-    promote, push, query, registry, schema, shell, status,
+    build, check, completions, config, diff, doctor, env, explain, export, fmt, help, init, load, lock, log, ls,
+    patterns, promote, push, query, registry, schema, shell, status,
 };
 use crate::diagnostic::nearest;
 
@@ -57,6 +58,7 @@ pub enum Verb {
     Explain(explain::Args),
     Config(config::Args),
     Query(query::Args),
+    Log(log::Args),
     Registry(registry::Args),
     Doctor(doctor::Args),
     Fmt(fmt::Args),
@@ -67,6 +69,18 @@ pub enum Verb {
     /// A word that is no verb, and all that follows it.
     #[command(external_subcommand)]
     Other(Vec<OsString>),
+}
+
+impl Verb {
+    /// Whether its calls are logged; `None`: it only looks.
+    pub fn logged(&self) -> Option<Logged> {
+        match self {
+            Verb::Build(_) | Verb::Check(_) | Verb::Push(_) | Verb::Promote(_) => Some(Logged::Always),
+            Verb::Export(_) | Verb::Load(_) | Verb::Lock(_) => Some(Logged::Always),
+            Verb::Ls(_) | Verb::Diff(_) | Verb::Shell(_) => Some(Logged::Work),
+            _ => None,
+        }
+    }
 }
 
 /// Why there is no command: what clap says (help and version are such answers too), or an error of ours.

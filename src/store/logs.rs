@@ -51,7 +51,6 @@ pub struct LogEntry {
     pub kind: LogKind,
     /// Where it is.
     pub path: PathBuf,
-    size: u64,
 }
 
 /// A log being written.
@@ -125,7 +124,8 @@ impl Logs {
         all.sort_unstable_by(|a, b| b.id.cmp(&a.id));
         let mut sum = 0;
         let too_old = all.into_iter().skip_while(|entry| {
-            sum += entry.size;
+            // Another process may have removed it since.
+            sum += entry.path.metadata().map_or(0, |metadata| metadata.len());
             sum <= most
         });
         too_old.into_iter().try_for_each(|entry| remove(&entry.path))
@@ -188,9 +188,7 @@ fn entries(folder: &Path) -> io::Result<Vec<LogEntry>> {
         let name = entry.file_name().to_string_lossy().into_owned();
         let idle = name.strip_suffix(IDLE_SUFFIX).map(|id| (id, LogKind::Idle));
         let Some((id, kind)) = idle.or(name.strip_suffix(SUFFIX).map(|id| (id, LogKind::Work))) else { continue };
-        // Another process may have removed it since.
-        let size = entry.metadata().map_or(0, |metadata| metadata.len());
-        found.push(LogEntry { id: id.to_owned(), kind, path: entry.path(), size });
+        found.push(LogEntry { id: id.to_owned(), kind, path: entry.path() });
     }
     Ok(found)
 }

@@ -28,6 +28,7 @@ mod kdc;
 mod killed;
 mod loader_cache;
 mod loading;
+mod logging;
 mod main_job;
 mod pages;
 mod platform;
