@@ -9,7 +9,7 @@ use camino::Utf8Path;
 
 use super::context::Context;
 use super::error::CliError;
-use super::log_select::{self, Selected};
+use super::log_select;
 use super::log_views::{self, Output};
 use super::recorder::Recorder;
 use crate::event_log::{Log, trace};
@@ -24,7 +24,8 @@ pub struct Args {
     /// What to show
     #[arg(value_name = "WHAT", value_enum, default_value_t = View::Last)]
     pub view: View,
-    /// Of the command with this name, as `list` has it; default: of the last one
+    /// Of the command with this name, as `list` has it. Default: of the last one; but for `last`, of the last one that had
+    /// something to do
     #[arg(long, value_name = "ID")]
     pub id: Option<String>,
     /// Of the N-th last command
@@ -62,7 +63,12 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
         let all = log_select::all(cx)?;
         return log_views::list(&all, output, cx);
     }
-    let selected = log_select::one(args.id.as_deref(), args.recent, cx)?;
+    let selected = match (&args.id, args.recent) {
+        (Some(id), _) => log_select::named(id, cx)?,
+        (None, Some(recent)) => log_select::recent(recent, cx)?,
+        (None, None) if args.view == View::Last => log_select::recent(NonZeroUsize::MIN, cx)?,
+        (None, None) => log_select::last_with_work(cx)?,
+    };
     if let Some(path) = &cx.globals.profile_out {
         write_trace(&selected.log, path)?;
     }
@@ -72,16 +78,6 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
         View::WhatFailed => log_views::what_failed(&selected, output, cx),
         View::CriticalPath => log_views::critical_path(&selected, output, cx),
         View::Slowest => log_views::slowest(&selected, args.top, output, cx),
-    }?;
-    hint(&selected, args, cx);
-    Ok(())
-}
-
-/// Whoever asks what ran may mean the command before one that had nothing to do.
-fn hint(selected: &Selected, args: &Args, cx: &Context) {
-    if args.view != View::Last && !selected.log.worked() && args.id.is_none() && args.recent.is_none() {
-        let what = selected.log.begun.command.join(" ");
-        cx.err.line(&format!("`layerbuild {what}` had nothing to do; `layerbuild log list` has those before it"));
     }
 }
 

@@ -78,25 +78,43 @@ fn read(entry: LogEntry) -> Option<Selected> {
     Some(Selected { end: End::of(&entry, &log), id: entry.id, log })
 }
 
-/// The log of this name, or the N-th last; neither: the last.
-pub fn one(id: Option<&str>, recent: Option<NonZeroUsize>, cx: &Context) -> Result<Selected, CliError> {
+/// The log of this name.
+pub fn named(id: &str, cx: &Context) -> Result<Selected, CliError> {
+    let entries = some(cx)?;
+    let near = nearest(id, entries.iter().map(|entry| entry.id.as_str())).map(|near| format!("did you mean `{near}`?"));
+    let found = entries.into_iter().find(|entry| entry.id == id).and_then(read);
+    found.ok_or_else(|| CliError::usage(format!("there is no log `{id}`")).hint(near.unwrap_or_else(|| LIST.into())))
+}
+
+/// The N-th last; 1 is the last.
+pub fn recent(number: NonZeroUsize, cx: &Context) -> Result<Selected, CliError> {
+    let entries = some(cx)?;
+    let count = entries.len();
+    let none = || CliError::new(Exit::NothingMatched, format!("there are only {count} logs")).hint(LIST);
+    entries.into_iter().filter_map(read).nth(number.get() - 1).ok_or_else(none)
+}
+
+/// The last of a command that had something to do, which is told where others came since; else the last.
+pub fn last_with_work(cx: &Context) -> Result<Selected, CliError> {
+    let entries = some(cx)?;
+    let since = entries.iter().take_while(|entry| entry.kind == LogKind::Idle).count();
+    let Some(selected) = entries.into_iter().skip(since).find_map(read) else {
+        return recent(NonZeroUsize::MIN, cx);
+    };
+    if since > 0 {
+        let command = selected.log.begun.command.join(" ");
+        cx.err.line(&format!("of {}, `layerbuild {command}`: since then there was nothing to do", selected.id));
+    }
+    Ok(selected)
+}
+
+fn some(cx: &Context) -> Result<Vec<LogEntry>, CliError> {
     let entries = entries(cx)?;
     if entries.is_empty() {
         let error = CliError::new(Exit::NothingMatched, "no command of this workspace has left a log yet");
         return Err(error.hint("`layerbuild build PATTERN` leaves one"));
     }
-    let Some(id) = id else {
-        let at = recent.map_or(0, |recent| recent.get() - 1);
-        let count = entries.len();
-        return entries
-            .into_iter()
-            .filter_map(read)
-            .nth(at)
-            .ok_or_else(|| CliError::new(Exit::NothingMatched, format!("there are only {count} logs")).hint(LIST));
-    };
-    let near = nearest(id, entries.iter().map(|entry| entry.id.as_str())).map(|near| format!("did you mean `{near}`?"));
-    let found = entries.into_iter().find(|entry| entry.id == id).and_then(read);
-    found.ok_or_else(|| CliError::usage(format!("there is no log `{id}`")).hint(near.unwrap_or_else(|| LIST.into())))
+    Ok(entries)
 }
 
 const LIST: &str = "`layerbuild log list` lists them";

@@ -388,7 +388,7 @@ mod tests {
         };
         assert_eq!(
             written(Output::Text),
-            "NAME  SECONDS   BYTES  BEGUN\nx       0.25s  1.5 kB  2026-11-28T17:33:20Z\n"
+            "NAME  SECONDS   BYTES  BEGUN\nx       0.25s  1.5 kB  2026-11-28T18:53:20Z\n"
         );
         assert_eq!(
             written(Output::Json),

@@ -99,7 +99,7 @@ fn command(args: Vec<OsString>, process: Process) -> Exit {
     };
     record(&command.verb, &words, &mut context);
     let result = dispatch(&command.verb, &mut context).and_then(|()| Ok(context.out.flush()?));
-    let result = log::close(result, &mut context);
+    let result = log::close(result, &context);
     result.map_or_else(|error| context.fail(&error), |()| Exit::Done)
 }
 

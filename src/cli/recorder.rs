@@ -252,3 +252,58 @@ impl Listener for Recording {
         self.to.shows_lines()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::environment::Environment;
+    use super::super::global::Flags;
+    use super::*;
+    use crate::event_log::{Log, Outcome as Ended};
+
+    struct Nobody;
+
+    impl Listener for Nobody {
+        fn event(&self, _: Event) {}
+    }
+
+    /// The log that these events leave.
+    fn logged(events: Vec<Event>) -> (String, Log) {
+        let folder = tempfile::tempdir().unwrap();
+        let here = camino::Utf8Path::from_path(folder.path()).unwrap();
+        std::fs::write(here.join("layers.toml"), "[workspace]\n").unwrap();
+        let environment: Environment = [("HOME".into(), folder.path().into())].into_iter().collect();
+        let globals = Flags::default().resolve(&environment, here).unwrap();
+        let recorder = Recorder::new(Logged::Always, &["build".to_owned()], &globals);
+        let listener = recorder.listener(Box::new(Nobody));
+        events.into_iter().for_each(|event| listener.event(event));
+        assert_eq!(recorder.end(Exit::Failed, "why"), None);
+        let text = recorder.text().unwrap();
+        let log = Log::parse(&text).unwrap();
+        (text, log)
+    }
+
+    #[test]
+    fn what_commands_print_is_not_kept_and_bytes_are_summed_up() {
+        let step = || Step { label: "//:a".into(), what: "pull" };
+        let (elapsed, detail) = (Duration::from_millis(5), "done".to_owned());
+        let (text, log) = logged(vec![
+            Event::Started(step()),
+            Event::Transferred { step: step(), bytes: 3 },
+            Event::Printed { step: step(), line: "printed".into() },
+            Event::Transferred { step: step(), bytes: 4 },
+            Event::Finished { step: step(), outcome: Outcome::Ran, elapsed, detail },
+        ]);
+        assert!(!text.contains("printed") && text.lines().count() == 4, "{text}");
+        assert_eq!((log.steps.len(), log.steps[0].bytes), (1, 7));
+        assert_eq!(log.ended.map(|ended| (ended.exit, ended.message)), Some((1, "why".to_owned())));
+    }
+
+    #[test]
+    fn of_a_long_message_the_end_is_kept() {
+        let step = Step { label: "//:a".into(), what: "run" };
+        let message = format!("{}é the end", "é".repeat(MESSAGE));
+        let (_, log) = logged(vec![Event::Failed { step, message }]);
+        let Ended::Failed(message) = &log.steps[0].outcome else { panic!("{log:?}") };
+        assert!(message.starts_with("…é") && message.ends_with("é the end") && message.len() <= MESSAGE + 3);
+    }
+}

@@ -185,17 +185,14 @@ impl Log {
         };
         let start = (at - seconds).max(0.0);
         let new = Step { label, what, start, seconds, outcome, bytes, key: None, before: None };
-        match self.open(&new).filter(|_| event != "started") {
+        let Some(open) = self.open(&new) else { return self.steps.push(new) };
+        *open = match event.as_str() {
+            // Begun once more, as something was damaged.
+            "started" => new,
             // What fails does not say how long it took.
-            Some(open) => {
-                *open = Step {
-                    seconds: if seconds > 0.0 { seconds } else { at - open.start },
-                    start: if seconds > 0.0 { start } else { open.start },
-                    ..new
-                }
-            }
-            None => self.steps.push(new),
-        }
+            _ if seconds == 0.0 => Step { start: open.start, seconds: at - open.start, ..new },
+            _ => new,
+        };
     }
 
     /// The step that was begun and is the same.
@@ -214,11 +211,6 @@ impl Log {
     /// Steps that ran to a good end.
     pub fn ran(&self) -> impl Iterator<Item = &Step> {
         self.steps.iter().filter(|step| step.outcome.is_ran())
-    }
-
-    /// Whether anything was done, in vain or not.
-    pub fn worked(&self) -> bool {
-        self.steps.iter().any(|step| !matches!(step.outcome, Outcome::Cached(_)))
     }
 }
 
@@ -249,7 +241,7 @@ impl Outcome {
 }
 
 #[cfg(test)]
-pub mod tests {
+mod tests {
     use super::*;
 
     /// A build of two layers at once and an image; a second image fails, a third is not tried.
@@ -294,7 +286,7 @@ pub mod tests {
         assert_eq!(log.steps[3].outcome.detail(), "no\nway");
         assert_eq!((log.steps[2].key.as_deref(), log.steps[2].before.as_deref()), (Some("k2"), Some("k1")));
         assert_eq!(log.ended, Some(Ended { exit: 1, message: String::new() }));
-        assert!(log.worked() && log.done.is_some_and(|done| done.critical_path.len() == 2));
+        assert!(log.done.is_some_and(|done| done.critical_path.len() == 2));
     }
 
     #[test]
@@ -312,6 +304,14 @@ pub mod tests {
             .map(|step| (&*step.label, step.seconds))
             .collect();
         assert_eq!(open, [("//a:y", 1.0)]);
+    }
+
+    #[test]
+    fn what_is_begun_once_more_is_one_step() {
+        let cut = SAMPLE.find("{\"event\":\"warning\"").unwrap();
+        let again = SAMPLE[..cut].replace("0.1,", "0.5,").lines().skip(2).collect::<Vec<_>>().join("\n");
+        let log = Log::parse(&format!("{}{again}\n{}", &SAMPLE[..cut], &SAMPLE[cut..])).unwrap();
+        assert!(log.steps.len() == 5 && log.steps.iter().all(|step| step.outcome != Outcome::Unfinished), "{log:?}");
     }
 
     #[test]

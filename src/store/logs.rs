@@ -23,6 +23,8 @@ const LARGEST: u64 = 8 << 20;
 /// Bytes that all logs of the store may have together.
 const ALL: u64 = 64 << 20;
 
+/// Names are numbers of this many digits and letters.
+const RADIX: u32 = 36;
 const SUFFIX: &str = ".jsonl";
 const IDLE_SUFFIX: &str = ".idle.jsonl";
 
@@ -73,9 +75,11 @@ impl Logs {
     /// Begins a log; makes room first.
     pub fn create(&self, kind: LogKind) -> io::Result<LogFile> {
         self.make_folder()?;
-        self.make_room(kind)?;
+        let latest = self.make_room(kind)?;
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let mut moment = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        let now = u64::try_from(since.as_millis()).unwrap_or_default();
+        // Later ones have greater names even when the clock was set back.
+        let mut moment = now.max(latest.map_or(0, |id| u64::from_str_radix(&id, RADIX).unwrap_or_default() + 1));
         loop {
             let id = id(moment);
             let path = self.folder.join(format!("{id}{}", suffix(kind)));
@@ -108,11 +112,17 @@ impl Logs {
         fs::create_dir_all(&self.folder)
     }
 
-    fn make_room(&self, kind: LogKind) -> io::Result<()> {
+    /// Gives the name of the latest log.
+    fn make_room(&self, kind: LogKind) -> io::Result<Option<String>> {
+        let all = self.list()?;
+        let latest = all.first().map(|entry| entry.id.clone());
         let kept = if kind == LogKind::Work { KEPT } else { KEPT_IDLE };
-        let own = self.list()?.into_iter().filter(|entry| entry.kind == kind);
+        let own = all.into_iter().filter(|entry| entry.kind == kind);
         own.skip(kept - 1).try_for_each(|entry| remove(&entry.path))?;
-        if kind == LogKind::Idle { Ok(()) } else { self.shrink(ALL - LARGEST) }
+        if kind == LogKind::Work {
+            self.shrink(ALL - LARGEST)?;
+        }
+        Ok(latest)
     }
 
     /// Removes the oldest logs of all workspaces until the rest is small enough.
@@ -171,8 +181,9 @@ fn suffix(kind: LogKind) -> &'static str {
 fn id(mut moment: u64) -> String {
     let mut digits = Vec::new();
     while moment > 0 || digits.len() < 8 {
-        digits.push(char::from_digit((moment % 36) as u32, 36).expect("the rest is below 36"));
-        moment /= 36;
+        let digit = (moment % u64::from(RADIX)) as u32;
+        digits.push(char::from_digit(digit, RADIX).expect("a rest is below the divisor"));
+        moment /= u64::from(RADIX);
     }
     digits.iter().rev().collect()
 }
