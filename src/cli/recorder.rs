@@ -177,12 +177,15 @@ impl Recorder {
         if let Some(file) = &mut state.file {
             return append(file, &lines, last, &mut state.cut);
         }
-        // Outside of a workspace there is no place for it.
+        // Outside of a workspace, and without a store, there is no place for it.
         let Ok(root) = find_root(&self.0.directory) else {
             state.closed = true;
             return Ok(());
         };
-        let mut file = Logs::of(self.0.store.as_std_path(), root.as_std_path()).create(kind)?;
+        let Some(mut file) = Logs::of(self.0.store.as_std_path(), root.as_std_path()).create(kind)? else {
+            state.closed = true;
+            return Ok(());
+        };
         let below = self.0.directory.strip_prefix(&root).map(|below| below.as_str()).unwrap_or_default();
         append(&mut file, &placed(&lines, below), last, &mut state.cut)?;
         state.file = Some(file);
@@ -259,6 +262,7 @@ mod tests {
     use super::super::global::Flags;
     use super::*;
     use crate::event_log::{Log, Outcome as Ended};
+    use crate::store::{OpenMode, Store};
 
     struct Nobody;
 
@@ -273,6 +277,7 @@ mod tests {
         std::fs::write(here.join("layers.toml"), "[workspace]\n").unwrap();
         let environment: Environment = [("HOME".into(), folder.path().into())].into_iter().collect();
         let globals = Flags::default().resolve(&environment, here).unwrap();
+        Store::open(globals.cache_dir.as_std_path(), OpenMode { wait: false }).unwrap();
         let recorder = Recorder::new(Logged::Always, &["build".to_owned()], &globals);
         let listener = recorder.listener(Box::new(Nobody));
         events.into_iter().for_each(|event| listener.event(event));

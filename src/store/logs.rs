@@ -10,9 +10,8 @@ use std::time::SystemTime;
 
 use rustix::fs::FlockOperation;
 
-use super::error::StoreError;
-use super::folder::{Folder, workspace_name};
-use super::lock::{Sharing, flock};
+use super::folder::workspace_name;
+use super::lock::flock;
 
 /// How many logs a workspace keeps of commands that did something.
 const KEPT: usize = 50;
@@ -72,21 +71,27 @@ impl Logs {
         Logs { store: store.to_owned(), folder: store.join("logs").join(workspace_name(workspace)) }
     }
 
-    /// Begins a log; makes room first.
-    pub fn create(&self, kind: LogKind) -> io::Result<LogFile> {
-        self.make_folder()?;
+    /// Begins a log; makes room first. `None` where there is no store: a log alone makes none.
+    pub fn create(&self, kind: LogKind) -> io::Result<Option<LogFile>> {
+        if !self.folder.is_dir() {
+            if !self.store.join("VERSION").is_file() {
+                return Ok(None);
+            }
+            fs::create_dir_all(&self.folder)?;
+        }
         let latest = self.make_room(kind)?;
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let now = u64::try_from(since.as_millis()).unwrap_or_default();
         // Later ones have greater names even when the clock was set back.
-        let mut moment = now.max(latest.map_or(0, |id| u64::from_str_radix(&id, RADIX).unwrap_or_default() + 1));
+        let mut moment =
+            now.max(latest.map_or(0, |id| u64::from_str_radix(&id, RADIX).unwrap_or_default().saturating_add(1)));
         loop {
             let id = id(moment);
             let path = self.folder.join(format!("{id}{}", suffix(kind)));
             match OpenOptions::new().append(true).create_new(true).open(&path) {
                 Ok(file) => {
                     flock(&file, FlockOperation::NonBlockingLockExclusive)?;
-                    return Ok(LogFile { id, path, file, room: LARGEST });
+                    return Ok(Some(LogFile { id, path, file, room: LARGEST }));
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => moment += 1,
                 Err(error) => return Err(error),
@@ -99,17 +104,6 @@ impl Logs {
         let mut entries = entries(&self.folder)?;
         entries.sort_unstable_by(|a, b| b.id.cmp(&a.id));
         Ok(entries)
-    }
-
-    fn make_folder(&self) -> io::Result<()> {
-        if self.folder.is_dir() {
-            return Ok(());
-        }
-        if !self.store.join("VERSION").is_file() {
-            let made = Folder::open(&self.store, Sharing::Shared, false);
-            made.map_err(|error: StoreError| io::Error::other(error.to_string()))?;
-        }
-        fs::create_dir_all(&self.folder)
     }
 
     /// Gives the name of the latest log.
@@ -190,7 +184,9 @@ fn id(mut moment: u64) -> String {
 
 fn entries(folder: &Path) -> io::Result<Vec<LogEntry>> {
     let listed = match fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory].contains(&error.kind()) => {
+            return Ok(Vec::new());
+        }
         listed => listed?,
     };
     let mut found = Vec::new();
@@ -217,20 +213,33 @@ mod tests {
 
     fn logs() -> (tempfile::TempDir, Logs) {
         let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("store")).unwrap();
+        fs::write(dir.path().join("store/VERSION"), "").unwrap();
         let logs = Logs::of(&dir.path().join("store"), Path::new("/w"));
         (dir, logs)
+    }
+
+    fn begun(logs: &Logs, kind: LogKind) -> LogFile {
+        logs.create(kind).unwrap().expect("there is a store")
+    }
+
+    #[test]
+    fn a_log_alone_makes_no_store() {
+        let dir = tempfile::tempdir().unwrap();
+        let logs = Logs::of(&dir.path().join("store"), Path::new("/w"));
+        assert!(logs.create(LogKind::Work).unwrap().is_none() && !dir.path().join("store").exists());
     }
 
     #[test]
     fn later_logs_stand_first_and_only_so_many_of_each_kind_stay() {
         let (_dir, logs) = logs();
         assert!(logs.list().unwrap().is_empty());
-        let first = logs.create(LogKind::Work).unwrap().id;
-        let ids: Vec<String> = (0..KEPT_IDLE + 3).map(|_| logs.create(LogKind::Idle).unwrap().id).collect();
+        let first = begun(&logs, LogKind::Work).id;
+        let ids: Vec<String> = (0..KEPT_IDLE + 3).map(|_| begun(&logs, LogKind::Idle).id).collect();
         let listed = logs.list().unwrap();
         assert_eq!(listed.len(), KEPT_IDLE + 1, "idle ones push out no others");
         assert_eq!((&listed[0].id, &listed.last().unwrap().id), (ids.last().unwrap(), &first));
-        (0..KEPT).for_each(|_| drop(logs.create(LogKind::Work).unwrap()));
+        (0..KEPT).for_each(|_| drop(begun(&logs, LogKind::Work)));
         assert!(logs.list().unwrap().iter().all(|entry| entry.id != first));
     }
 
@@ -239,16 +248,26 @@ mod tests {
         let (dir, logs) = logs();
         let other = Logs::of(&dir.path().join("store"), Path::new("/other"));
         for logs in [&other, &logs] {
-            logs.create(LogKind::Work).unwrap().append(&[b'x'; 100], false).unwrap();
+            begun(logs, LogKind::Work).append(&[b'x'; 100], false).unwrap();
         }
         logs.shrink(199).unwrap();
         assert_eq!((other.list().unwrap().len(), logs.list().unwrap().len()), (0, 1));
     }
 
     #[test]
+    fn a_stray_file_is_in_nobodys_way() {
+        let (dir, logs) = logs();
+        drop(begun(&logs, LogKind::Work));
+        fs::write(dir.path().join("store/logs/stray"), "").unwrap();
+        fs::write(logs.folder.join("stray"), "").unwrap();
+        drop(begun(&logs, LogKind::Work));
+        assert_eq!(logs.list().unwrap().len(), 2);
+    }
+
+    #[test]
     fn a_log_has_an_end_that_always_has_room() {
         let (_dir, logs) = logs();
-        let mut log = logs.create(LogKind::Work).unwrap();
+        let mut log = begun(&logs, LogKind::Work);
         log.room = 10;
         assert!(log.append(b"12345\n", false).unwrap());
         assert!(!log.append(b"12345\n", false).unwrap() && !log.append(b"1\n", false).unwrap());
@@ -259,7 +278,7 @@ mod tests {
     #[test]
     fn a_log_runs_as_long_as_its_writer_holds_it() {
         let (_dir, logs) = logs();
-        let log = logs.create(LogKind::Work).unwrap();
+        let log = begun(&logs, LogKind::Work);
         let entry = logs.list().unwrap().remove(0);
         assert!(entry.is_running());
         drop(log);
