@@ -138,13 +138,11 @@ pub fn list(all: &[Selected], output: Output, cx: &mut Context) -> Result<(), Cl
     View { columns, rows: all.iter().map(row).collect() }.write(output, &mut cx.out)
 }
 
-/// Actions that the cache answered, before anything ran or since.
+/// Actions that the cache answered, before anything ran or since. What was answered at once has no plan, only figures.
 fn cached(selected: &Selected) -> u64 {
-    let since = selected.log.steps.iter().filter(|step| matches!(step.outcome, Outcome::Cached(_))).count();
-    match (selected.log.planned, &selected.log.done) {
-        (Some((_, cached)), _) => cached + since as u64,
-        (None, Some(done)) => done.cached,
-        (None, None) => since as u64,
+    match selected.log.planned {
+        Some((_, cached)) => cached + selected.log.cut_off,
+        None => selected.log.done.as_ref().map_or(0, |done| done.cached),
     }
 }
 

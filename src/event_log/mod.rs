@@ -17,6 +17,8 @@ pub struct Log {
     pub begun: Begun,
     /// All actions of the targets, and how many of them the cache answered; `None`: no plan stood yet.
     pub planned: Option<(u64, u64)>,
+    /// Actions whose result turned out to be known when they were to run.
+    pub cut_off: u64,
     /// Pieces of work, in the order in which they began.
     pub steps: Vec<Step>,
     /// What was warned of.
@@ -185,7 +187,10 @@ impl Log {
         };
         let start = (at - seconds).max(0.0);
         let new = Step { label, what, start, seconds, outcome, bytes, key: None, before: None };
-        let Some(open) = self.open(&new) else { return self.steps.push(new) };
+        let Some(open) = self.open(&new) else {
+            self.cut_off += u64::from(matches!(new.outcome, Outcome::Cached(_)));
+            return self.steps.push(new);
+        };
         *open = match event.as_str() {
             // Begun once more, as something was damaged.
             "started" => new,
@@ -304,6 +309,16 @@ mod tests {
             .map(|step| (&*step.label, step.seconds))
             .collect();
         assert_eq!(open, [("//a:y", 1.0)]);
+    }
+
+    #[test]
+    fn an_action_that_turns_out_to_be_known_was_never_begun_and_a_push_was() {
+        let known = r#"{"event":"finished","at":3.1,"label":"//a:k","what":"image","outcome":"cached","seconds":0.0}"#;
+        let push = r#"{"event":"started","at":3.1,"label":"//a:i","what":"push"}
+{"event":"finished","at":3.1,"label":"//a:i","what":"push","outcome":"cached","seconds":0.0}"#;
+        let log = Log::parse(&format!("{SAMPLE}{known}\n{push}\n")).unwrap();
+        assert_eq!(log.cut_off, 1);
+        assert_eq!(log.steps.iter().filter(|step| step.outcome.word() == "cached").count(), 2);
     }
 
     #[test]

@@ -96,6 +96,7 @@ fn builds_with_nothing_to_do_are_listed_and_push_out_no_others() {
     built(&space, "build //:i");
     (0..25).for_each(|_| _ = built(&space, "//:i"));
     let list = json(&space, "list");
+    assert_eq!((&list[0]["cached"], &list[0]["ran"]), (&3.into(), &0.into()));
     let ends = rows(&list, &["ended", "command"]);
     assert_eq!(ends.len(), 21);
     assert_eq!(ends[0], "nothing to do layerbuild //:i");
