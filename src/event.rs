@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use crate::digest::Digest;
+
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -34,10 +36,12 @@ pub enum Event {
         /// What it gave, such as a digest and a size; may be empty.
         detail: String,
     },
-    /// Work on something failed; the error itself is the command's result.
+    /// Work on something failed; the error as a whole is the command's result.
     Failed {
         /// What it was.
         step: Step,
+        /// Why, in the error's words.
+        message: String,
     },
     /// Something that can't be done because of what failed before it.
     Skipped {
@@ -107,6 +111,10 @@ pub struct Summary {
 pub trait Listener: Sync {
     /// Takes one event.
     fn event(&self, event: Event);
+
+    /// Takes note of the key under which an action ran, and of the one that its target's build before had; for logs, which
+    /// say later why it ran.
+    fn keyed(&self, _step: &Step, _key: &Digest, _before: Option<&Digest>) {}
 
     /// Whether people see each line that commands print: an error need not repeat the last ones.
     fn shows_lines(&self) -> bool {

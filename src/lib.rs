@@ -21,6 +21,7 @@ pub mod source_root;
 pub mod span;
 pub mod tls;
 
+pub mod toml_format;
 pub mod workspace;
 
 pub mod graph;
@@ -57,6 +58,7 @@ pub mod registry;
 
 pub mod query;
 
+pub mod event_log;
 pub mod ui;
 
 pub mod cli;

@@ -2,6 +2,7 @@
 //!
 //! Takes an error's text, gives it without Rust's `(os error 2)`. Does not know what was being done: the caller says it.
 
+use std::error::Error;
 use std::fmt::Display;
 
 /// An error's words, the number of the system's error left out wherever it stands.
@@ -17,6 +18,20 @@ pub fn reason(error: &(impl Display + ?Sized)) -> String {
         }
     }
     words
+}
+
+/// An error with its causes, each said once.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = reason(error);
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let words = reason(cause);
+        if !text.contains(&words) {
+            text = format!("{text}: {words}");
+        }
+        source = cause.source();
+    }
+    text
 }
 
 #[cfg(test)]

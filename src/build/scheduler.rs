@@ -20,6 +20,7 @@ use crate::action::key;
 use crate::action::record::{Output, Record};
 use crate::action::{Action, ActionGraph, ActionId, Archive, FileKind, Operation};
 use crate::event::{Event, Listener, Outcome, Step};
+use crate::reason::chain;
 
 /// How a build is run.
 #[derive(Debug, Clone, Copy)]
@@ -322,6 +323,7 @@ impl Shared<'_> {
                 self.listener.event(Event::Finished { step, outcome, elapsed, detail });
             }
             Err(error) => {
+                let message = chain(&error);
                 let error = if self.listener.shows_lines() { error.without_lines() } else { error };
                 // Whoever called mends the store and builds once more: nothing has failed yet.
                 let lost = error.damaged().is_some();
@@ -332,7 +334,7 @@ impl Shared<'_> {
                     return;
                 }
                 let because_of = step.label.clone();
-                self.listener.event(Event::Failed { step });
+                self.listener.event(Event::Failed { step, message });
                 for id in skipped {
                     self.listener.event(Event::Skipped { step: self.step(id), because_of: because_of.clone() });
                 }

@@ -11,7 +11,8 @@ use super::project::{Project, Selected};
 use super::work::{Results, Work};
 use super::{checks, dry_run, project};
 use crate::build::error::BuildError;
-use crate::event::{Event, Listener};
+use crate::digest::Digest;
+use crate::event::{Event, Listener, Step};
 use crate::graph::TargetId;
 use crate::image_test::Finding;
 use crate::reason::reason;
@@ -153,7 +154,7 @@ impl Listener for Timed<'_> {
         let mut times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
         match &event {
             Event::Started(step) => _ = times.insert(step.label.clone(), Time::Began(Instant::now())),
-            Event::Finished { step, .. } | Event::Failed { step } => {
+            Event::Finished { step, .. } | Event::Failed { step, .. } => {
                 if let Some(time) = times.get_mut(&step.label)
                     && let Time::Began(began) = time
                 {
@@ -164,5 +165,9 @@ impl Listener for Timed<'_> {
         }
         drop(times);
         self.to.event(event);
+    }
+
+    fn keyed(&self, step: &Step, key: &Digest, before: Option<&Digest>) {
+        self.to.keyed(step, key, before);
     }
 }

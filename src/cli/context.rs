@@ -10,7 +10,8 @@ use super::environment::Environment;
 use super::error::CliError;
 use super::global::{Flags, Globals, Verbosity, is_dumb};
 use super::process::{Input, Interrupts, Process};
-use crate::event::Listener;
+use super::recorder::Recorder;
+use crate::event::{Event, Listener};
 use crate::exit::Exit;
 use crate::ui::{self, stream::Stream, style::Style};
 
@@ -29,6 +30,8 @@ pub struct Context {
     pub input: Input,
     /// For verbs that run until they are stopped.
     pub interrupts: Interrupts,
+    /// Writes the command's log; `None` where it leaves none.
+    pub recorder: Option<Recorder>,
 }
 
 impl Context {
@@ -37,12 +40,14 @@ impl Context {
         let gone = |error| CliError::io("cannot read the current folder's path", &error);
         let here = Utf8PathBuf::from_path_buf(process.directory.map_err(gone)?)
             .map_err(|path| CliError::usage(format!("the current folder's path is not UTF-8: {}", path.display())))?;
-        let globals = flags.resolve(&process.environment, &here)?;
+        let mut globals = flags.resolve(&process.environment, &here)?;
         if !globals.directory.is_dir() {
             return Err(CliError::usage(format!("no such folder: {} (from -C)", globals.directory)));
         }
+        // Without `..` and the like: what the store keeps of a workspace goes by its root's path.
+        globals.directory = globals.directory.canonicalize_utf8().map_err(gone)?;
         let Process { environment, out, err, input, interrupts, .. } = process;
-        Ok(Context { globals, environment, out, err, input, interrupts })
+        Ok(Context { globals, environment, out, err, input, interrupts, recorder: None })
     }
 
     /// The folder that relative labels, patterns and paths are taken from; absolute.
@@ -65,9 +70,19 @@ impl Context {
         Style { color: self.globals.color.wants(self.out.is_terminal(), &self.environment) }
     }
 
-    /// Shows events on stderr, in the way that flags and terminal ask for. One for a command: it closes when it drops.
+    /// Shows events on stderr, in the way that flags and terminal ask for, and logs them. One for a command: it closes when
+    /// it drops.
     pub fn listener(&self) -> Box<dyn Listener + Send> {
-        ui::listener(self.mode(), self.err.clone(), self.err_style())
+        let shown = ui::listener(self.mode(), self.err.clone(), self.err_style());
+        match &self.recorder {
+            Some(recorder) => recorder.listener(shown),
+            None => shown,
+        }
+    }
+
+    /// Tells a person or a program of something past the listener, when the command is over.
+    pub fn warn(&self, message: &str) {
+        ui::listener(self.mode(), self.err.clone(), self.err_style()).event(Event::Warning(message.to_owned()));
     }
 
     fn mode(&self) -> ui::Mode {

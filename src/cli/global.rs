@@ -44,6 +44,9 @@ pub struct Flags {
     /// How many actions run at once; default: the number of cores
     #[arg(short = 'j', long, value_name = "N", global = true, value_parser = jobs)]
     jobs: Option<NonZeroUsize>,
+    /// Write what ran when, for chrome://tracing and Perfetto
+    #[arg(long, value_name = "FILE", global = true)]
+    profile_out: Option<Utf8PathBuf>,
     /// Never use the network
     #[arg(long, global = true)]
     offline: bool,
@@ -144,6 +147,8 @@ pub struct Globals {
     pub cache_to: Option<Repository>,
     /// How many actions run at once.
     pub jobs: NonZeroUsize,
+    /// Where a trace of the command is written, absolute; `None`: none is.
+    pub profile_out: Option<Utf8PathBuf>,
     /// Never use the network.
     pub offline: bool,
     /// Go on after a failure.
@@ -167,7 +172,9 @@ impl Flags {
     pub fn resolve(self, env: &Environment, here: &Utf8Path) -> Result<Globals, CliError> {
         let directory = here.join(text(self.directory, env, "LAYERBUILD_DIR")?.unwrap_or_default());
         let cache_dir = text(self.cache_dir, env, "LAYERBUILD_CACHE_DIR")?;
+        let profile_out = text(self.profile_out, env, "LAYERBUILD_PROFILE_OUT")?.map(|path| directory.join(path));
         Ok(Globals {
+            profile_out,
             cache_dir: cache_dir.map_or_else(|| default_cache_dir(env), |dir| Ok(directory.join(dir)))?,
             directory,
             profile: text(self.profile, env, "LAYERBUILD_PROFILE")?,
@@ -290,6 +297,7 @@ mod tests {
             ("LAYERBUILD_REGISTRY", "r.example/p"),
             ("LAYERBUILD_CACHE_DIR", "cache"),
             ("LAYERBUILD_JOBS", "3"),
+            ("LAYERBUILD_PROFILE_OUT", "trace.json"),
             ("LAYERBUILD_OFFLINE", "1"),
             ("LAYERBUILD_KEEP_GOING", "true"),
             ("LAYERBUILD_DRY_RUN", "yes"),
@@ -312,6 +320,7 @@ mod tests {
             cache_from: vec!["a.example/one".parse().unwrap(), "b.example/two".parse().unwrap()],
             cache_to: Some("c.example/three".parse().unwrap()),
             jobs: NonZeroUsize::new(3).unwrap(),
+            profile_out: Some("/work/sub/trace.json".into()),
             offline: true,
             keep_going: true,
             dry_run: true,

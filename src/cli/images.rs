@@ -20,6 +20,7 @@ use crate::graph::TargetId;
 use crate::label::Label;
 use crate::oci::descriptor::{Descriptor, Layer};
 use crate::oci::manifest::Config;
+use crate::reason::chain;
 use crate::reference::{RegistryBase, Repository, RepositoryPath, Tag};
 use crate::store::Store;
 use crate::workspace::Target;
@@ -187,7 +188,7 @@ pub fn fetch_layers(
     let told = |bytes| listener.event(Event::Transferred { step: step.clone(), bytes });
     let counted = Counted { remote: reader.remote, told: &told };
     if let Err(error) = (Reader { remote: &counted, ..*reader }).fetch_blobs(&missing) {
-        listener.event(Event::Failed { step: step.clone() });
+        listener.event(Event::Failed { step: step.clone(), message: chain(&error) });
         return Err(CliError::from(error).of(label));
     }
     let detail = format!("{} layers", missing.len());

@@ -119,7 +119,7 @@ fn load_all(
         let start = Instant::now();
         let loaded = loading.load(image, &wanted, &there);
         listener.event(match &loaded {
-            Err(_) => Event::Failed { step },
+            Err(error) => Event::Failed { step, message: error.message.clone() },
             Ok(said) => {
                 let detail = format!("{name}: {said}");
                 Event::Finished { step, outcome: Outcome::Ran, elapsed: start.elapsed(), detail }

@@ -21,6 +21,7 @@ use crate::label::{Label, PackagePath};
 use crate::lock::{self, Wanted};
 use crate::pattern::{Scope, TargetPattern};
 use crate::plan::lower::pulled;
+use crate::reason::chain;
 use crate::rules::Defaults;
 use crate::rules::pull::Source;
 use crate::workspace::lock_file::{FILE_NAME, LockFile, LockedImage};
@@ -253,7 +254,7 @@ impl Job<'_> {
                 let (step, elapsed, detail) = (step.clone(), begin.elapsed(), locked.digest.to_string());
                 listener.event(Event::Finished { step, outcome: Outcome::Ran, elapsed, detail });
             }
-            Err(_) => listener.event(Event::Failed { step: step.clone() }),
+            Err(error) => listener.event(Event::Failed { step: step.clone(), message: chain(error) }),
         }
         let warning = if fresh { self.look(source, reader, cx) } else { None };
         Found { source, before, result, warning }

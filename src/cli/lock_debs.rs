@@ -135,7 +135,7 @@ impl<'a> Debs<'a> {
                     file.debs.insert(source.label.clone(), now);
                 }
                 Err(error) => {
-                    listener.event(Event::Failed { step });
+                    listener.event(Event::Failed { step, message: error.0.message.clone() });
                     report.fail(error.0, error.1);
                 }
             }

@@ -8,6 +8,7 @@ pub mod as_built;
 pub mod build;
 pub mod check;
 pub mod checks;
+pub mod command_line;
 pub mod completions;
 pub mod config;
 pub mod config_rows;
@@ -24,6 +25,8 @@ pub mod error;
 pub mod explain;
 pub mod explanation;
 pub mod export;
+pub mod fmt;
+pub mod fmt_files;
 pub mod global;
 pub mod help;
 pub mod help_rule;
@@ -34,6 +37,9 @@ pub mod load;
 pub mod lock;
 pub mod lock_debs;
 pub mod lock_report;
+pub mod log;
+pub mod log_select;
+pub mod log_views;
 pub mod ls;
 pub mod machine;
 pub mod parse;
@@ -47,6 +53,7 @@ pub mod published;
 pub mod push;
 pub mod query;
 pub mod query_graph;
+pub mod recorder;
 pub mod registries;
 pub mod registry;
 pub mod registry_ls;
@@ -68,6 +75,7 @@ use self::context::Context;
 use self::error::CliError;
 use self::parse::{Refusal, Verb};
 use self::process::Process;
+use self::recorder::Recorder;
 use crate::exit::Exit;
 use crate::ui::style::Style;
 
@@ -79,6 +87,7 @@ pub fn run(args: Vec<OsString>, process: Process) -> ExitCode {
 
 fn command(args: Vec<OsString>, process: Process) -> Exit {
     let style = Style { color: parse::color(&args).wants(process.err.is_terminal(), &process.environment) };
+    let words = command_line::sanitised(&args);
     let command = match parse::command(args) {
         Ok(command) => command,
         Err(refusal) => return refuse(refusal, process, style),
@@ -91,8 +100,23 @@ fn command(args: Vec<OsString>, process: Process) -> Exit {
             return error.exit;
         }
     };
+    record(&command.verb, &words, &mut context);
     let result = dispatch(&command.verb, &mut context).and_then(|()| Ok(context.out.flush()?));
+    let result = log::close(result, &context);
     result.map_or_else(|error| context.fail(&error), |()| Exit::Done)
+}
+
+/// Begins the log of a call that leaves one.
+fn record(verb: &Verb, words: &[String], context: &mut Context) {
+    let Some(logged) = verb.logged().filter(|_| !context.globals.dry_run) else {
+        if context.globals.profile_out.is_some() && !matches!(verb, Verb::Log(_)) {
+            context.warn("--profile-out: nothing is written, as nothing is done");
+        }
+        return;
+    };
+    let recorder = Recorder::new(logged, words, &context.globals);
+    context.interrupts.record(recorder.clone());
+    context.recorder = Some(recorder);
 }
 
 fn dispatch(verb: &Verb, context: &mut Context) -> Result<(), CliError> {
@@ -115,6 +139,8 @@ fn dispatch(verb: &Verb, context: &mut Context) -> Result<(), CliError> {
         Verb::Affected(args) => affected::run(args, context),
         Verb::Registry(args) => registry::run(args, context),
         Verb::Doctor(args) => doctor::run(args, context),
+        Verb::Log(args) => log::run(args, context),
+        Verb::Fmt(args) => fmt::run(args, context),
         Verb::Schema(args) => schema::run(args, context),
         Verb::Init(args) => init::run(args, context),
         Verb::Help(args) => help::run(args, context),

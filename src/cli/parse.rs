@@ -8,8 +8,10 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use super::error::CliError;
 use super::global::{ColorChoice, Flags};
+use super::recorder::Logged;
 use super::{
-    affected, build, check, completions, config, diff, doctor, env, explain, export, help, init, load, lock, ls,
+    affected, build, check, completions, config, diff, doctor, env, explain, export, fmt, help, init, load, lock, log,
+    ls,
     patterns, promote, push, query, registry, schema, shell, status,
 };
 use crate::diagnostic::nearest;
@@ -58,8 +60,10 @@ pub enum Verb {
     Config(config::Args),
     Query(query::Args),
     Affected(affected::Args),
+    Log(log::Args),
     Registry(registry::Args),
     Doctor(doctor::Args),
+    Fmt(fmt::Args),
     Schema(schema::Args),
     Init(init::Args),
     Completions(completions::Args),
@@ -67,6 +71,18 @@ pub enum Verb {
     /// A word that is no verb, and all that follows it.
     #[command(external_subcommand)]
     Other(Vec<OsString>),
+}
+
+impl Verb {
+    /// Whether its calls are logged; `None`: it only looks.
+    pub fn logged(&self) -> Option<Logged> {
+        match self {
+            Verb::Build(_) | Verb::Check(_) | Verb::Push(_) | Verb::Promote(_) => Some(Logged::Always),
+            Verb::Export(_) | Verb::Load(_) | Verb::Lock(_) => Some(Logged::Always),
+            Verb::Ls(_) | Verb::Diff(_) | Verb::Shell(_) => Some(Logged::Work),
+            _ => None,
+        }
+    }
 }
 
 /// Why there is no command: what clap says (help and version are such answers too), or an error of ours.

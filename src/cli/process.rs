@@ -15,6 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::environment::Environment;
+use super::recorder::Recorder;
 use crate::exit::Exit;
 use crate::ui::stream::Stream;
 
@@ -59,19 +60,33 @@ impl fmt::Debug for Input {
 
 /// What becomes of SIGINT and SIGTERM: they end the process, unless somebody asked to be told of the next one.
 #[derive(Debug, Clone, Default)]
-pub struct Interrupts(Arc<Mutex<Option<oneshot::Sender<()>>>>);
+pub struct Interrupts {
+    waiting: Arc<Mutex<Option<oneshot::Sender<()>>>>,
+    /// The log of the command, which says how it ended.
+    recorder: Arc<Mutex<Option<Recorder>>>,
+}
 
 impl Interrupts {
     /// Resolves at the next interrupt, which then does not end the process; the one after it does.
     pub fn next(&self) -> oneshot::Receiver<()> {
         let (sender, receiver) = oneshot::channel();
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+        *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
         receiver
+    }
+
+    /// Names the log that is told when the process ends by an interrupt.
+    pub fn record(&self, recorder: Recorder) {
+        *self.recorder.lock().unwrap_or_else(PoisonError::into_inner) = Some(recorder);
+    }
+
+    fn close_log(&self) {
+        let recorder = self.recorder.lock().unwrap_or_else(PoisonError::into_inner).take();
+        recorder.iter().for_each(Recorder::interrupted);
     }
 
     /// Whether somebody was told.
     fn tell(&self) -> bool {
-        let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
         waiting.is_some_and(|waiting| waiting.send(()).is_ok())
     }
 }
@@ -113,6 +128,7 @@ fn bug_report(info: &PanicHookInfo<'_>) -> String {
 fn end_when_interrupted(err: &Stream, interrupts: &Interrupts) {
     if wait_for_signal(interrupts).is_ok() {
         err.line_if_free("\ninterrupted");
+        interrupts.close_log();
         std::process::exit(i32::from(Exit::Interrupted.code()));
     }
 }

@@ -27,7 +27,7 @@ use crate::graph::TargetId;
 use crate::image_test::Finding;
 use crate::plan::local;
 use crate::plan::lower::Lowered;
-use crate::reason::reason;
+use crate::reason::chain;
 use crate::reference::Repository;
 use crate::sandbox::host::Sandbox;
 use crate::shared::cache::SharedCache;
@@ -141,7 +141,7 @@ impl Work<'_> {
         if self.remove_damaged(&built.failures)? {
             built = self.run(self.probe(listener)?, cx, listener)?;
         }
-        self.note(&built)?;
+        self.note(&built, listener)?;
         if let Some(to) = &self.cache_to {
             let (project, graph, shared) = (self.project, &self.lowered.graph, &self.shared);
             Finished { project, graph, built: &built, store: self.store, shared }.write(to, cx, listener)?;
@@ -240,8 +240,8 @@ impl Work<'_> {
         Ok(Results { outputs: built.outputs, failures: built.failures, summary, began: start })
     }
 
-    /// Notes which action each target's last build was, for `explain` and for whoever takes images as they are.
-    fn note(&self, built: &Built) -> Result<(), CliError> {
+    /// Notes which action each target's last build was, for `explain`, for logs, and for whoever takes images as they are.
+    fn note(&self, built: &Built, listener: &dyn Listener) -> Result<(), CliError> {
         let last = self.store.last_builds(self.project.root().as_std_path());
         let known = last.load()?;
         let mut names = BTreeMap::new();
@@ -254,6 +254,11 @@ impl Work<'_> {
             }
             names.extend(local::note(id, &self.lowered.graph, &result, (self.store, &known, now))?);
             let name = self.lowered.graph.note_name(id);
+            if built.ran > 0 {
+                let action = self.lowered.graph.get(id);
+                let step = Step { label: action.name(), what: action.operation.name() };
+                listener.keyed(&step, &key, known.get(&name));
+            }
             match known.get(&name) {
                 Some(before) if *before == key => {}
                 Some(before) => {
@@ -326,20 +331,6 @@ pub fn unmet(test: &Target, image: &str, findings: &[Finding]) -> Diagnostic {
         };
     }
     diagnostic
-}
-
-/// An error with its causes, each said once.
-fn chain(error: &BuildError) -> String {
-    let mut text = reason(error);
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        let cause_text = reason(cause);
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }
 
 /// Actions that were neither tried nor skipped: the build stopped before.

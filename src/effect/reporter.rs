@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use crate::event::{Event, Listener, Outcome, Step};
+use crate::reason::chain;
 use crate::reference::{Repository, RepositoryPath};
 use crate::registry::{BlobDescriptor, Notice, PushEvent, Pushed, RegistryError};
 
@@ -50,7 +51,7 @@ impl<'a> Reporter<'a> {
         for ((label, _), result) in self.images.iter().zip(results) {
             let step = self.step(label);
             self.listener.event(match result {
-                Err(_) => Event::Failed { step },
+                Err(error) => Event::Failed { step, message: chain(error) },
                 Ok(pushed) => Event::Finished {
                     step,
                     outcome: if pushed.unchanged { Outcome::Cached } else { Outcome::Ran },

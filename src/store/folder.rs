@@ -43,8 +43,7 @@ impl Folder {
 
     /// The file that `part` keeps for the workspace with this root folder.
     pub(super) fn of_workspace(&self, part: &str, root: &Path) -> PathBuf {
-        let hash = blake3::hash(root.as_os_str().as_encoded_bytes()).to_hex();
-        self.path.join(part).join(&hash[..32])
+        self.path.join(part).join(workspace_name(root))
     }
 
     /// Notes that something was damaged and left out.
@@ -79,6 +78,11 @@ impl Folder {
         bytes.extend_from_slice(checksum.as_bytes());
         self.temps.create(WRITABLE)?.write(path, &bytes, false)
     }
+}
+
+/// What the parts call the workspace with this root folder.
+pub(super) fn workspace_name(root: &Path) -> String {
+    blake3::hash(root.as_os_str().as_encoded_bytes()).to_hex()[..32].to_owned()
 }
 
 /// The bytes of a sealed file, without the checksum.

@@ -9,6 +9,7 @@
 //! blobs/sha256/ab/<hex>                   blobs.rs, partial.rs, verified.rs
 //! actions/<shard>  chunks/<shard>         actions.rs, chunks.rs: journals (journal.rs, shard.rs, record.rs)
 //! files/<hash>  last/<hash>  snapshots/…    file_hashes.rs, last.rs, snapshots.rs: sealed files of a workspace
+//! logs/<hash>/<id>.jsonl                  logs.rs: what happened in commands, a line an event
 //! repositories/<path>/…                   repositories.rs, publishing.rs: what the embedded registry holds
 //! roots/  steps/  caches/                 roots.rs: layers as directories, folders of running steps, caches by name
 //! ```
@@ -27,6 +28,7 @@ mod folder;
 mod journal;
 mod last;
 mod lock;
+mod logs;
 mod map;
 mod partial;
 mod publishing;
@@ -47,6 +49,7 @@ pub use error::{StoreError, StoreWarning};
 pub use file_hashes::{FileHashes, Trust};
 pub use file_identity::{FileError, FileIdentity, FileKind};
 pub use last::LastBuilds;
+pub use logs::{LogEntry, LogFile, LogKind, Logs};
 pub use partial::PartialBlob;
 pub use publishing::Deletion;
 pub use repositories::{Held, Repositories};

@@ -13,7 +13,7 @@ use super::temp::{Temps, WRITABLE};
 const VERSION: u32 = 1;
 /// The folders of a store.
 pub(super) const PARTS: &[&str] =
-    &["tmp", "blobs", "blobs/sha256", "actions", "chunks", "files", "last", "snapshots", "repositories"];
+    &["tmp", "blobs", "blobs/sha256", "actions", "chunks", "files", "last", "logs", "snapshots", "repositories"];
 const PREFIX: &str = "layerbuild store ";
 /// So that backup programs pass by (the Cache Directory Tagging Specification).
 const CACHEDIR_TAG: &str =

@@ -1,7 +1,7 @@
 //! Events for programs: one JSON object a line, told apart by `event`. Times are in seconds.
 //!
 //! `planned` {actions, cached} · `started` {label, what} · `finished` {label, what, outcome: "ran"|"cached", seconds,
-//! detail} · `failed` {label, what} · `skipped` {label, what, because_of} · `transferred` {label, what, bytes} ·
+//! detail} · `failed` {label, what, message} · `skipped` {label, what, because_of} · `transferred` {label, what, bytes} ·
 //! `printed` {label, what, line} · `warning` {message} · `done` {verb, ran, cached, failed, skipped, seconds, critical_path: [{label, seconds}]}.
 //! Fields and events may be added; those that are here stay.
 
@@ -44,7 +44,7 @@ pub fn object(event: &Event) -> Value {
             };
             of_step("finished", step, json!({"outcome": outcome, "seconds": seconds(*elapsed), "detail": detail}))
         }
-        Event::Failed { step } => of_step("failed", step, json!({})),
+        Event::Failed { step, message } => of_step("failed", step, json!({"message": message})),
         Event::Skipped { step, because_of } => of_step("skipped", step, json!({"because_of": because_of})),
         Event::Transferred { step, bytes } => of_step("transferred", step, json!({"bytes": bytes})),
         Event::Printed { step, line } => of_step("printed", step, json!({"line": line})),

@@ -116,7 +116,7 @@ impl State {
                 self.cached += usize::from(*outcome == Outcome::Cached);
                 self.end(step);
             }
-            Event::Failed { step } | Event::Skipped { step, .. } => self.end(step),
+            Event::Failed { step, .. } | Event::Skipped { step, .. } => self.end(step),
             Event::Transferred { step, bytes } => {
                 let running = self.running.iter_mut().find(|running| running.step == *step);
                 running.into_iter().for_each(|running| running.bytes += bytes);

@@ -52,7 +52,7 @@ mod tests {
         plain.event(finished("//a:x", Outcome::Ran));
         plain.event(finished("//a:z", Outcome::Cached));
         plain.event(Event::Warning("a corrupt entry was rebuilt".into()));
-        plain.event(Event::Failed { step: Step { label: "//a:f".into(), what: "tar" } });
+        plain.event(Event::Failed { step: Step { label: "//a:f".into(), what: "tar" }, message: "why".into() });
         let step = Step { label: "//b:y".into(), what: "image" };
         plain.event(Event::Skipped { step, because_of: "//a:f".into() });
         let path = ["//a:x", "//b:y"].map(|label| (label.to_owned(), Duration::from_millis(205)));

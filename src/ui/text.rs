@@ -22,7 +22,7 @@ pub fn line(event: &Event, style: Style, verbose: bool) -> Option<String> {
         Event::Known { step, detail } if verbose => {
             Some(style.dim(joined(&[&format!("cached {}", named(step)), detail])))
         }
-        Event::Failed { step } => Some(format!("{} {}", style.error("failed"), named(step))),
+        Event::Failed { step, .. } => Some(format!("{} {}", style.error("failed"), named(step))),
         Event::Skipped { step, because_of } => {
             Some(format!("{} {} because {because_of} failed", style.warning("skipped"), named(step)))
         }
@@ -58,7 +58,8 @@ pub fn closing(summary: &Summary) -> String {
 /// How many labels of a critical path are shown.
 const PATH_SHOWN: usize = 5;
 
-fn critical_path(steps: &[(String, Duration)]) -> String {
+/// The critical path as the closing line has it: its time, and its labels but for those in the middle of a long one.
+pub fn critical_path(steps: &[(String, Duration)]) -> String {
     let total: Duration = steps.iter().map(|(_, time)| *time).sum();
     let mut labels: Vec<&str> = steps.iter().map(|(label, _)| label.as_str()).collect();
     labels.dedup();

@@ -167,6 +167,24 @@ fn workspace_is_whole(root: &Parsed) -> bool {
 }
 
 impl One<'_> {
+    /// The files of the packages that patterns can reach, relative to the root, sorted; and a mistake for each pattern that
+    /// reaches none but `//...`.
+    pub fn files(&self, wanted: &[TargetPattern]) -> (Vec<Utf8PathBuf>, Vec<Diagnostic>) {
+        let Options { checkout, .. } = self.options;
+        let mut finder = Finder::new(&self.root, &self.settings.packages, &self.skip, None).of(checkout);
+        let mut read = Read::default();
+        for pattern in wanted.iter().filter(|pattern| !pattern.negative && !is_all(pattern) && self.readable) {
+            let one = std::slice::from_ref(pattern);
+            if pattern.external().is_some() || select(one, &mut finder, &mut Read::default()).is_empty() {
+                read.diagnostics.push(Diagnostic::error(format!("`{pattern}` reaches no {FILE_NAME}")));
+            }
+        }
+        let here: Vec<TargetPattern> = wanted.iter().filter(|it| it.external().is_none()).cloned().collect();
+        let packages = if self.readable { select(&here, &mut finder, &mut read) } else { BTreeSet::new() };
+        let file = |package: &PackagePath| self.settings.packages.join(package.as_str()).join(FILE_NAME);
+        (packages.iter().map(file).collect(), read.diagnostics)
+    }
+
     /// Reads the packages that the patterns can reach, and all that these need. The diagnostics are those of the root's
     /// file too; where one of them is an error, the workspace may lack what is wrong.
     pub fn load(&mut self, wanted: &[TargetPattern], sources: &mut Sources) -> Read {
@@ -326,6 +344,10 @@ fn needs(package: &Package) -> BTreeSet<PackagePath> {
         }
     }
     needed
+}
+
+fn is_all(pattern: &TargetPattern) -> bool {
+    matches!(pattern.packages(), PackageSelection::Below(top) if top.as_str().is_empty())
 }
 
 /// The packages that patterns reach, one after the other, a minus taking away.

@@ -36,7 +36,7 @@ pub mod origin;
 pub mod overlays;
 pub mod overrides;
 pub mod own_paths;
-mod parse;
+pub mod parse;
 mod places;
 pub mod print;
 mod profile;
@@ -54,7 +54,7 @@ pub mod taken;
 pub mod template;
 #[cfg(test)]
 pub mod testing;
-mod text;
+pub mod text;
 mod together;
 pub mod user;
 pub mod value;

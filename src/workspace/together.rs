@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use super::beside::{self, Neighbour, Neighbours};
 use super::load::{self, One, Options, Read};
@@ -39,6 +39,11 @@ impl Opened<'_> {
     /// The settings, which relative patterns need.
     pub fn settings(&self) -> &Settings {
         &self.one.settings
+    }
+
+    /// The files of the packages that patterns can reach, as [`One::files`].
+    pub fn files(&self, wanted: &[TargetPattern]) -> (Vec<Utf8PathBuf>, Vec<Diagnostic>) {
+        self.one.files(wanted)
     }
 
     /// The patterns with the one name of each workspace that they name.

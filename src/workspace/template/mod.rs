@@ -22,4 +22,4 @@ pub use known::{Known, Which};
 pub use model::{Condition, Parameter, Part, Rule, Rules};
 pub use origin::Origin;
 pub use parameter::KEYS as PARAMETER_KEYS;
-pub use read::{FOLDER, KEYS as RULE_KEYS, TABLE, WHEN, read};
+pub use read::{FOLDER, KEYS as RULE_KEYS, TABLE, WHEN, files, read};

@@ -70,6 +70,25 @@ pub fn read(
     (rules, diagnostics)
 }
 
+/// The files with the workspace's own rules, relative to the root, in the order of their names.
+pub fn files(root: &Utf8Path, checkout: &dyn Checkout) -> Result<Vec<Utf8PathBuf>, Diagnostic> {
+    let folder = root.join(FOLDER);
+    let list = || -> std::io::Result<Vec<String>> {
+        let entries = checkout.list(&folder)?.into_iter();
+        Ok(entries.map(|entry| entry.name.to_string_lossy().into_owned()).collect())
+    };
+    let mut names = match list() {
+        Ok(names) => names,
+        Err(_) if !checkout.is_folder(&folder) => Vec::new(),
+        Err(error) => {
+            return Err(Diagnostic::error(format!("the folder `{FOLDER}` can't be read: {}", reason(&error))));
+        }
+    };
+    names.retain(|name| name.ends_with(".toml") && !name.starts_with('.') && name != FILE_NAME);
+    names.sort_unstable();
+    Ok(names.into_iter().map(|name| Utf8Path::new(FOLDER).join(name)).collect())
+}
+
 struct Reader<'a> {
     vars: &'a Vars,
     rules: Rules,
@@ -77,26 +96,12 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// The files, relative to the root, in the order of their names.
     fn files(&mut self, root: &Utf8Path, checkout: &dyn Checkout) -> Vec<Utf8PathBuf> {
-        let folder = root.join(FOLDER);
-        let list = || -> std::io::Result<Vec<String>> {
-            let entries = checkout.list(&folder)?.into_iter();
-            Ok(entries.map(|entry| entry.name.to_string_lossy().into_owned()).collect())
-        };
-        let mut names = match list() {
-            Ok(names) => names,
-            Err(_) if !checkout.is_folder(&folder) => Vec::new(),
-            Err(error) => {
-                let message = format!("the folder `{FOLDER}` can't be read: {}", reason(&error));
-                self.diagnostics.push(Diagnostic::error(message));
-                self.rules.complete = false;
-                Vec::new()
-            }
-        };
-        names.retain(|name| name.ends_with(".toml") && !name.starts_with('.') && name != FILE_NAME);
-        names.sort_unstable();
-        names.into_iter().map(|name| Utf8Path::new(FOLDER).join(name)).collect()
+        files(root, checkout).unwrap_or_else(|mistake| {
+            self.diagnostics.push(mistake);
+            self.rules.complete = false;
+            Vec::new()
+        })
     }
 
     fn file(&mut self, parsed: Parsed) {

@@ -1,0 +1,119 @@
+//! Which files `fmt` is about: the workspace's, those of patterns, and those that paths name.
+//!
+//! A file is found whatever is wrong with it. Reads none but the root's, for where the packages are.
+
+use std::collections::BTreeMap;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::context::Context;
+use super::error::CliError;
+use crate::checkout::Disk;
+use crate::diagnostic::Diagnostic;
+use crate::exit::Exit;
+use crate::label::PackagePath;
+use crate::pattern::TargetPattern;
+use crate::rules;
+use crate::span::Sources;
+use crate::workspace::overlays::LOCAL_FILE;
+use crate::workspace::root::{FILE_NAME, find_root};
+use crate::workspace::template;
+use crate::workspace::vars::Given;
+use crate::workspace::{self, Opened, Options};
+
+/// Files, by their paths, with what messages call each.
+pub type Files = BTreeMap<Utf8PathBuf, Utf8PathBuf>;
+
+/// What the words name; without one, all files of the workspace.
+pub fn find(words: &[String], cx: &Context) -> Result<Files, CliError> {
+    let (patterns, paths): (Vec<&String>, Vec<&String>) = words.iter().partition(|word| is_pattern(word));
+    let mut files = Files::new();
+    if words.is_empty() {
+        let root = root_of(cx.directory())?;
+        add(&mut files, &root, all(&root, cx)?, cx);
+    }
+    if !patterns.is_empty() {
+        let root = root_of(cx.directory())?;
+        add(&mut files, &root, of_patterns(&patterns, &root, cx)?, cx);
+    }
+    for written in paths {
+        of_path(written, &mut files, cx)?;
+    }
+    Ok(files)
+}
+
+/// What only a label or pattern looks like: a path can be written as `./a:b`.
+fn is_pattern(word: &str) -> bool {
+    let word = word.strip_prefix('-').unwrap_or(word);
+    word.starts_with("//") || word.starts_with(':') || word.starts_with('@') || word.ends_with("...")
+}
+
+fn root_of(folder: &Utf8Path) -> Result<Utf8PathBuf, CliError> {
+    find_root(folder).map_err(|error| CliError::usage(error.to_string()).hint(error.hint()))
+}
+
+fn add(files: &mut Files, root: &Utf8Path, found: Vec<Utf8PathBuf>, cx: &Context) {
+    for path in found.into_iter().map(|path| root.join(path)) {
+        let shown = path.strip_prefix(cx.directory()).unwrap_or(&path).to_owned();
+        files.insert(path, shown);
+    }
+}
+
+/// Every file of a workspace, relative to its root.
+fn all(root: &Utf8Path, cx: &Context) -> Result<Vec<Utf8PathBuf>, CliError> {
+    let everything = TargetPattern::parse("//...", &PackagePath::default()).expect("it is a pattern");
+    let of_rules = template::files(root, &Disk).map_err(|mistake| told(&[mistake], cx))?;
+    let (packages, mistakes) = with_opened(root, cx, |opened| opened.files(&[everything]));
+    if !mistakes.is_empty() {
+        return Err(told(&mistakes, cx));
+    }
+    let own = [FILE_NAME, LOCAL_FILE].map(Utf8PathBuf::from).into_iter().filter(|path| root.join(path).is_file());
+    Ok(own.chain(of_rules).chain(packages).collect())
+}
+
+fn of_patterns(texts: &[&String], root: &Utf8Path, cx: &Context) -> Result<Vec<Utf8PathBuf>, CliError> {
+    with_opened(root, cx, |opened| {
+        let here = cx.directory().strip_prefix(root).unwrap_or(Utf8Path::new(""));
+        let patterns = TargetPattern::parse_all(texts, &opened.settings().package_at(here));
+        let malformed = |error: &crate::pattern::PatternError| Diagnostic::error(error.to_string()).help(&error.hint);
+        let patterns = patterns.map_err(|errors| told(&errors.iter().map(malformed).collect::<Vec<_>>(), cx))?;
+        let (files, mistakes) = opened.files(&patterns);
+        if mistakes.is_empty() {
+            Ok(files)
+        } else {
+            Err(CliError { exit: Exit::NothingMatched, ..told(&mistakes, cx) })
+        }
+    })
+}
+
+fn with_opened<T>(root: &Utf8Path, cx: &Context, work: impl FnOnce(&Opened<'_>) -> T) -> T {
+    let (schemas, skip) = (rules::schemas(), [cx.globals.cache_dir.clone()]);
+    let given = Given { flags: &cx.globals.vars, environment: &cx.globals.vars_of_environment };
+    work(&workspace::open(root, Options { schemas: &schemas, given, skip: &skip, ..Options::default() }))
+}
+
+fn told(mistakes: &[Diagnostic], cx: &Context) -> CliError {
+    let color = cx.err_style().color;
+    let shown = mistakes.iter().map(|mistake| mistake.render(&Sources::default(), color)).collect();
+    CliError::diagnosed(Exit::Usage, shown)
+}
+
+/// A file, whatever it is called, or those of a workspace that lie in a folder.
+fn of_path(written: &str, files: &mut Files, cx: &Context) -> Result<(), CliError> {
+    let path = cx.path(written);
+    if !path.is_dir() {
+        path.metadata().map_err(|error| CliError { exit: Exit::Usage, ..CliError::io(written, &error) })?;
+        files.insert(path, written.into());
+        return Ok(());
+    }
+    let cannot = |error: std::io::Error| CliError::io(format!("cannot look at {written}"), &error);
+    let folder = path.canonicalize_utf8().map_err(cannot)?;
+    let root = root_of(&folder)?;
+    let mut found = all(&root, cx)?;
+    found.retain(|path| root.join(path).starts_with(&folder));
+    if found.is_empty() {
+        return Err(CliError::new(Exit::NothingMatched, format!("no {FILE_NAME} of a workspace lies in {written}")));
+    }
+    add(files, &root, found, cx);
+    Ok(())
+}

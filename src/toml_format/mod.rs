@@ -1,0 +1,171 @@
+//! A layers.toml's text → the same, laid out as all of them are: the style that `layerbuild fmt` gives.
+//!
+//! `read` makes lines of the parser's events, `layout` writes them. What the file means, its comments and the order of
+//! its keys stay as they are: held against the result before it is given. Knows neither files nor what a key means.
+
+mod layout;
+mod lines;
+mod read;
+
+use lines::Line;
+
+/// Columns that a line may have, where an array can be broken to keep within them.
+pub const WIDTH: usize = 120;
+
+const BOM: &str = "\u{feff}";
+
+/// The text in our style; `None` where it is not TOML, or where the result would say something else, which is a bug.
+///
+/// Line ends are those of the first line, and a byte order mark stays.
+pub fn format(text: &str) -> Option<String> {
+    let (bom, body) = text.strip_prefix(BOM).map_or(("", text), |body| (BOM, body));
+    let lines = read::read(body)?;
+    let first = body.split_inclusive('\n').next().unwrap_or_default();
+    let newline = if first.ends_with("\r\n") { "\r\n" } else { "\n" };
+    let formatted = layout::write(&lines, newline);
+    is_same(body, &lines, &formatted).then(|| format!("{bom}{formatted}"))
+}
+
+/// Whether both texts have the same values and comments.
+fn is_same(before: &str, lines: &[Line], after: &str) -> bool {
+    let values = |text: &str| toml::from_str::<toml::Table>(text).ok();
+    // Shown as text, since a number that is none is not even equal to itself.
+    let same = |(before, after): (toml::Table, toml::Table)| format!("{before:?}") == format!("{after:?}");
+    let comments = |lines: &[Line]| lines::comments(lines).into_iter().map(str::to_owned).collect::<Vec<_>>();
+    values(before).zip(values(after)).is_some_and(same)
+        && read::read(after).is_some_and(|again| comments(&again) == comments(lines))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn formatted(text: &str) -> String {
+        let once = format(text).unwrap_or_else(|| panic!("not formatted:\n{text}"));
+        assert_eq!(format(&once).as_deref(), Some(&*once), "not stable");
+        once
+    }
+
+    #[test]
+    fn keys_are_aligned_and_blanks_are_ours() {
+        let text = "\n\n  [ files . a ]  \nsrcs=[ 'x' ,\"y\",]\n   dest   =  \"/opt\"   \n\n\n\n\nb . \"c d\" = {x=1,y = [ ]}\n[[b]]\n";
+        assert_eq!(
+            formatted(text),
+            "[files.a]\nsrcs = ['x', \"y\"]\ndest = \"/opt\"\n\nb.\"c d\" = { x = 1, y = [] }\n\n[[b]]\n"
+        );
+        assert_eq!(formatted(" \n\n"), "");
+    }
+
+    #[test]
+    fn a_comment_before_a_table_stays_with_it_and_blocks_stay_apart() {
+        let text = "# the file\n\n# of a\n[a]\nx = 1\n# of b\n[b]\n# of y\ny = 2\n# the end";
+        assert_eq!(formatted(text), "# the file\n\n# of a\n[a]\nx = 1\n\n# of b\n[b]\n# of y\ny = 2\n# the end\n");
+    }
+
+    #[test]
+    fn comments_behind_values_share_a_column_and_keep_one_that_they_share() {
+        assert_eq!(
+            formatted("[a]   # one\nxx = 1 # two\ny = 22   # three\n"),
+            "[a]      # one\nxx = 1   # two\ny  = 22  # three\n"
+        );
+        let shared = "[a]           # one\nxx = 1        # two\ny  = \"long enough to pass it\"\n";
+        assert_eq!(formatted(shared), shared);
+    }
+
+    #[test]
+    fn long_arrays_are_broken_and_stay_so_as_long_as_a_comma_ends_them() {
+        let long = format!("packages = [\"{}\", \"{}\"]\n", "a".repeat(60), "b".repeat(60));
+        let broken = format!("packages = [\n    \"{}\",\n    \"{}\",\n]\n", "a".repeat(60), "b".repeat(60));
+        assert_eq!(formatted(&long), broken);
+        assert_eq!(formatted("x = [\n1,\n2,\n]\n"), "x = [\n    1,\n    2,\n]\n");
+        assert_eq!(formatted("x = [\n1,\n2\n]\n"), "x = [1, 2]\n");
+        assert_eq!(
+            formatted("x = [ # first\n1, # one\n\n# two\n22 ]\n"),
+            "x = [\n    # first\n    1,  # one\n\n    # two\n    22,\n]\n"
+        );
+    }
+
+    #[test]
+    fn inline_tables_are_neither_broken_nor_joined() {
+        let long = format!("t = {{ a = \"{}\", b = [\"{}\"] }}\n", "a".repeat(80), "b".repeat(80));
+        assert_eq!(formatted(&long), long);
+        assert_eq!(formatted("t = { a = 1,\n bb = 2 # b\n}\n"), "t = {\n    a  = 1,\n    bb = 2,  # b\n}\n");
+        assert_eq!(formatted("t = { a = [ # why\n1] }\n"), "t = { a = [\n    # why\n    1,\n] }\n");
+    }
+
+    #[test]
+    fn texts_of_several_lines_stay_as_they_are_and_align_nothing() {
+        let text = "doc = \"x\"\nexample = '''\n  a=1\n'''\nlonger-key   = 1\nk =2\n";
+        assert_eq!(formatted(text), "doc = \"x\"\nexample = '''\n  a=1\n'''\nlonger-key = 1\nk          = 2\n");
+    }
+
+    #[test]
+    fn line_ends_and_the_byte_order_mark_stay() {
+        assert_eq!(formatted("\u{feff}a=1\r\nb = \"\"\"x\ny\"\"\"\n"), "\u{feff}a = 1\r\nb = \"\"\"x\ny\"\"\"\r\n");
+    }
+
+    #[test]
+    fn what_is_not_toml_is_not_formatted() {
+        assert_eq!(format("a = \n"), None);
+        assert_eq!(format("a = 1\na = 2\n"), None);
+    }
+
+    /// Values as people may write them, of some depth.
+    fn value() -> impl Strategy<Value = String> {
+        let leaf = prop_oneof![
+            Just("1".to_owned()),
+            Just("\"text # no comment\"".to_owned()),
+            Just("'''\nraw\n  text'''".to_owned()),
+            Just("1979-05-27T07:32:00Z".to_owned()),
+            "[a-z]{30,70}".prop_map(|text| format!("\"{text}\"")),
+        ];
+        let blank = || prop_oneof![Just(""), Just(" "), Just("\n"), Just(" # c\n"), Just("\n\n  # own\n")];
+        leaf.prop_recursive(3, 20, 4, move |inner| {
+            let item =
+                (blank(), inner.clone(), blank()).prop_map(|(before, value, after)| format!("{before}{value}{after}"));
+            let items = (prop::collection::vec(item, 0..4), any::<bool>());
+            let array = items.prop_map(|(items, comma)| {
+                let comma = if comma && !items.is_empty() { "," } else { "" };
+                format!("[{}{comma}]", items.join(","))
+            });
+            let pairs = (prop::collection::vec((blank(), inner), 0..3), any::<bool>());
+            let table = pairs.prop_map(|(pairs, comma)| {
+                let comma = if comma && !pairs.is_empty() { "," } else { "" };
+                let pairs: Vec<String> =
+                    pairs.iter().enumerate().map(|(n, (blank, value))| format!("{blank}k{n}={value}")).collect();
+                format!("{{{}{comma}}}", pairs.join(","))
+            });
+            prop_oneof![array, table]
+        })
+    }
+
+    fn line() -> impl Strategy<Value = String> {
+        let comment = || prop_oneof![Just(""), Just("# c"), Just("   #d"), Just("                     # far")];
+        prop_oneof![
+            6 => ("[a-z]{1,9}", value(), comment()).prop_map(|(key, value, comment)| format!("KEY{key} ={value}{comment}\n")),
+            1 => comment().prop_map(|comment| format!("[ KEY ]{comment}\n")),
+            1 => comment().prop_map(|comment| format!("{comment}\n")),
+            1 => Just("\n\n".to_owned()),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_formatted_says_the_same_and_stays(lines in prop::collection::vec(line(), 0..8)) {
+            let numbered = lines.iter().enumerate().map(|(n, line)| line.replace("KEY", &format!("k{n}")));
+            let text: String = numbered.collect();
+            if toml::from_str::<toml::Table>(&text).is_ok() {
+                formatted(&text);
+            }
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in "([\\[\\]{}=.,\"'# \n\r]|a|b|é|0|files){0,40}") {
+            if let Some(once) = format(&text) {
+                prop_assert_eq!(format(&once), Some(once.clone()));
+            }
+        }
+    }
+}
