@@ -10,6 +10,7 @@ mod image_test;
 pub mod key;
 pub mod record;
 mod run;
+pub mod sizes;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -3,6 +3,7 @@
 //! [`run`] takes arguments and a [`process::Process`], and gives an exit code. Nothing imports this module.
 
 pub mod build;
+pub mod build_record;
 pub mod check;
 pub mod checks;
 pub mod completions;
@@ -19,11 +20,15 @@ pub mod env_report;
 pub mod environment;
 pub mod error;
 pub mod explain;
+pub mod explain_against;
+pub mod explain_cost;
+pub mod explain_steps;
 pub mod explanation;
 pub mod export;
 pub mod global;
 pub mod help;
 pub mod help_rule;
+pub mod history;
 pub mod images;
 pub mod init;
 pub mod known_rules;
@@ -44,6 +49,7 @@ pub mod published;
 pub mod push;
 pub mod query;
 pub mod query_graph;
+pub mod record_place;
 pub mod registries;
 pub mod registry;
 pub mod registry_ls;
@@ -54,6 +60,7 @@ pub mod shared;
 pub mod shell;
 pub mod status;
 pub mod unchanged;
+pub mod whole_file;
 pub mod work;
 
 use std::ffi::OsString;

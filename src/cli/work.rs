@@ -8,10 +8,10 @@ use std::time::Instant;
 use super::context::Context;
 use super::error::CliError;
 use super::global::Verbosity;
-use super::machine;
 use super::project::{Project, Selected};
 use super::remote::Remotes;
 use super::shared::{self, Finished};
+use super::{build_record, machine};
 use crate::action::ActionId;
 use crate::action::record::{Blob, Output};
 use crate::build::error::BuildError;
@@ -148,7 +148,9 @@ impl Work<'_> {
         self.shared.take_warnings().into_iter().for_each(|warning| listener.event(Event::Warning(warning)));
         tell_damage(self.store, listener);
         let summary = self.summary(&built, actions, start);
-        let error = self.failed(&built.failures);
+        let written = cx.globals.record.as_ref();
+        let written = written.map_or(Ok(()), |place| build_record::write(place, self, &built, cx, listener));
+        let error = self.failed(&built.failures).or(written.err());
         Ok((Results { outputs: built.outputs, failures: built.failures, summary, began: start }, error))
     }
 

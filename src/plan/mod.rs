@@ -1,9 +1,13 @@
 //! TargetGraph → actions, and why they would run.
 //!
 //! `lower` calls the rules, `sources` hashes files for them, `source_key` hashes what a target is made of with
-//! nothing built, `why` compares with the last build, `snapshot` gives a build's
+//! nothing built, `why` compares with the last build, `build_record` is a build for another machine and `compare` holds this
+//! plan against one, `snapshot` gives a build's
 //! answer again where nothing changed. Runs nothing, and asks no cache: `build::probe` does.
 
+pub mod brief;
+pub mod build_record;
+pub mod compare;
 pub mod extras;
 pub mod lower;
 mod requirements;
