@@ -94,7 +94,8 @@ impl<'a> Explainer<'a> {
     /// Why an action that is no hit would run, on one line.
     pub fn headline(&self, id: ActionId) -> Result<String, CliError> {
         let step = self.pending(id)?;
-        let mut parts: Vec<String> = step.cause.phrase().map(str::to_owned).into_iter().collect();
+        let says = step.is_root || step.waits.is_empty();
+        let mut parts: Vec<String> = step.cause.phrase().filter(|_| says).map(str::to_owned).into_iter().collect();
         match step.cause.changes() {
             [] => {}
             [change] => parts.push(change.brief()),

@@ -186,7 +186,7 @@ impl Flags {
                 Some(repository) => Some(repository),
                 None => env.text("LAYERBUILD_CACHE_TO")?.map(|text| named("LAYERBUILD_CACHE_TO", text)).transpose()?,
             },
-            record: or_parsed(self.record, env, "LAYERBUILD_RECORD", "a path or HOST[:PORT]/PATH:TAG")?,
+            record: record(self.record, env)?,
             jobs: or_parsed(self.jobs, env, "LAYERBUILD_JOBS", "a number of at least 1")?.unwrap_or_else(cores),
             offline: self.offline || env.switch("LAYERBUILD_OFFLINE")?,
             keep_going: self.keep_going || env.switch("LAYERBUILD_KEEP_GOING")?,
@@ -206,6 +206,18 @@ fn text<T: for<'a> From<&'a str>>(flag: Option<T>, env: &Environment, name: &str
 
 fn or_parsed<T: FromStr>(flag: Option<T>, env: &Environment, name: &str, what: &str) -> Result<Option<T>, CliError> {
     if flag.is_some() { Ok(flag) } else { env.parsed(name, what) }
+}
+
+fn record(flag: Option<RecordPlace>, env: &Environment) -> Result<Option<RecordPlace>, CliError> {
+    let place = or_parsed(flag, env, "LAYERBUILD_RECORD", "a path or HOST[:PORT]/PATH:TAG")?;
+    match &place {
+        Some(place) if !place.is_writable() => {
+            let message =
+                format!("--record (or LAYERBUILD_RECORD): `{place}` has a digest, under which nothing can be written");
+            Err(CliError::usage(message).hint("write HOST[:PORT]/PATH:TAG"))
+        }
+        _ => Ok(place),
+    }
 }
 
 /// The variable has several with blanks between them.

@@ -16,6 +16,16 @@ pub enum RecordPlace {
     Published(Reference),
 }
 
+impl RecordPlace {
+    /// Whether a record can be put there: what a digest names is there or never will be.
+    pub fn is_writable(&self) -> bool {
+        match self {
+            RecordPlace::File(_) => true,
+            RecordPlace::Published(reference) => reference.tag.is_some() && reference.digest.is_none(),
+        }
+    }
+}
+
 impl FromStr for RecordPlace {
     type Err = String;
 
@@ -57,5 +67,9 @@ mod tests {
             assert_eq!(place(text).to_string(), text);
         }
         assert!("".parse::<RecordPlace>().is_err());
+        let digest = crate::digest::Digest::of(b"");
+        let writable = |text: &str| place(text).is_writable();
+        assert!(writable("localhost:5000/r:1") && writable("ci.json"));
+        assert!(!writable(&format!("localhost:5000/r:1@{digest}")) && !writable(&format!("localhost:5000/r@{digest}")));
     }
 }

@@ -11,6 +11,9 @@ use super::error::CliError;
 pub fn to_file(to: &Utf8Path, write: impl FnOnce(&mut dyn Write) -> Result<(), CliError>) -> Result<(), CliError> {
     let folder = to.parent().filter(|folder| !folder.as_str().is_empty()).unwrap_or(Utf8Path::new("."));
     let failed = |error: &io::Error| CliError::io(format!("cannot write {to}"), error);
+    if !folder.is_dir() {
+        return Err(CliError::environment(format!("cannot write {to}: there is no such folder")));
+    }
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|error| failed(&error))?;
     let mut buffered = io::BufWriter::with_capacity(1 << 20, &mut file);
     write(&mut buffered)?;
