@@ -4,10 +4,10 @@ use std::fs;
 
 use super::context::Context;
 use super::error::CliError;
+use super::project::Project;
 use super::record_place::RecordPlace;
 use super::registries;
 use super::whole_file::to_file;
-use super::work::Work;
 use crate::action::key::{self, Inputs};
 use crate::action::record::{Output, Record};
 use crate::action::{ActionGraph, ActionId};
@@ -18,67 +18,68 @@ use crate::event::Listener;
 use crate::exit::Exit;
 use crate::plan::build_record::{BuildRecord, BuildRecordError, Ended, Made};
 use crate::registry::Puller;
-use crate::store::Cache;
+use crate::store::{Cache, Store};
 
-/// Writes the record of a build that is over.
-pub fn write(
-    place: &RecordPlace,
-    work: &Work<'_>,
-    built: &Built,
-    cx: &Context,
-    listener: &dyn Listener,
-) -> Result<(), CliError> {
-    let bytes = of(work, built)?.encode();
-    match place {
-        RecordPlace::File(path) => to_file(&cx.path(path), |file| Ok(file.write_all(&bytes)?)),
-        RecordPlace::Published(reference) => {
-            let client = registries::client(cx, &work.project.workspace.settings.registries)?;
-            Ok(records::put(reference, bytes, client, listener)?)
+/// A build that is over, as far as its record is concerned.
+pub struct Recorded<'a> {
+    /// The workspace.
+    pub project: &'a Project,
+    /// The actions.
+    pub graph: &'a ActionGraph,
+    /// What they came to.
+    pub built: &'a Built,
+    /// Where their records are.
+    pub store: &'a Store,
+}
+
+impl Recorded<'_> {
+    /// Writes the record.
+    pub fn write(&self, place: &RecordPlace, cx: &Context, listener: &dyn Listener) -> Result<(), CliError> {
+        let bytes = self.record()?.encode();
+        match place {
+            RecordPlace::File(path) => to_file(&cx.path(path), |file| Ok(file.write_all(&bytes)?)),
+            RecordPlace::Published(reference) => {
+                let client = registries::client(cx, &self.project.workspace.settings.registries)?;
+                Ok(records::put(reference, bytes, client, listener)?)
+            }
         }
+    }
+
+    fn record(&self) -> Result<BuildRecord, CliError> {
+        let settings = &self.project.workspace.settings;
+        let mut record = BuildRecord::new(env!("CARGO_PKG_VERSION"), &settings.name, settings.profile.as_deref());
+        for id in self.graph.ids() {
+            if let Some(made) = self.made(id)? {
+                record.add(self.graph.note_name(id), self.graph.get(id), made);
+            }
+        }
+        Ok(record)
+    }
+
+    /// What became of an action; `None`: it was not tried.
+    fn made(&self, id: ActionId) -> Result<Option<Made>, CliError> {
+        let (action, built) = (self.graph.get(id), self.built);
+        let output = built.outputs[id.index()].clone();
+        let failed = built.failures.iter().any(|failure| failure.id == id);
+        let (Some(key), Some(components)) = (key::key(action, self), key::components(action, self)) else {
+            return Ok(None);
+        };
+        let ran = built.times.get(id.index()).filter(|time| !time.is_zero());
+        let result = match (&output, ran) {
+            (None, _) if !failed => return Ok(None),
+            (None, _) => Ended::Failed,
+            (Some(_), Some(_)) => Ended::Ran,
+            (Some(_), None) => Ended::Hit,
+        };
+        let kept = self.store.actions().get(&key)?.and_then(|bytes| Record::decode(&bytes).ok());
+        let elapsed = ran.copied().or(kept.as_ref().and_then(|record| record.elapsed));
+        let cache = kept.and_then(|record| record.shared);
+        Ok(Some(Made { key, components, result, cache, output, elapsed }))
     }
 }
 
-fn of(work: &Work<'_>, built: &Built) -> Result<BuildRecord, CliError> {
-    let settings = &work.project.workspace.settings;
-    let graph = &work.lowered.graph;
-    let mut record = BuildRecord::new(env!("CARGO_PKG_VERSION"), &settings.name, settings.profile.as_deref());
-    let outputs = Outputs { graph, built };
-    for id in graph.ids() {
-        if let Some(made) = made(id, &outputs, work)? {
-            record.add(graph.note_name(id), graph.get(id), made);
-        }
-    }
-    Ok(record)
-}
-
-/// What became of an action; `None`: it was not tried.
-fn made(id: ActionId, outputs: &Outputs<'_>, work: &Work<'_>) -> Result<Option<Made>, CliError> {
-    let (action, built) = (outputs.graph.get(id), outputs.built);
-    let output = built.outputs[id.index()].clone();
-    let failed = built.failures.iter().any(|failure| failure.id == id);
-    let (Some(key), Some(components)) = (key::key(action, outputs), key::components(action, outputs)) else {
-        return Ok(None);
-    };
-    let ran = built.times.get(id.index()).filter(|time| !time.is_zero());
-    let result = match (&output, ran) {
-        (None, _) if !failed => return Ok(None),
-        (None, _) => Ended::Failed,
-        (Some(_), Some(_)) => Ended::Ran,
-        (Some(_), None) => Ended::Hit,
-    };
-    let kept = work.store.actions().get(&key)?.and_then(|bytes| Record::decode(&bytes).ok());
-    let elapsed = ran.copied().or(kept.as_ref().and_then(|record| record.elapsed));
-    let cache = kept.and_then(|record| record.shared);
-    Ok(Some(Made { key, components, result, cache, output, elapsed }))
-}
-
-/// What a build came to, as the key's walk asks for it.
-struct Outputs<'a> {
-    graph: &'a ActionGraph,
-    built: &'a Built,
-}
-
-impl Inputs for Outputs<'_> {
+/// What the build came to, as the key's walk asks for it.
+impl Inputs for Recorded<'_> {
     fn digest(&self, id: ActionId) -> Option<Digest> {
         self.built.outputs[id.index()].as_ref().map(Output::digest)
     }
@@ -89,7 +90,7 @@ impl Inputs for Outputs<'_> {
 }
 
 /// Reads a record.
-pub fn read(place: &RecordPlace, work: &Work<'_>, cx: &Context) -> Result<BuildRecord, CliError> {
+pub fn read(place: &RecordPlace, project: &Project, cx: &Context) -> Result<BuildRecord, CliError> {
     let bytes = match place {
         RecordPlace::File(path) => {
             let failed = |error| CliError::io(format!("cannot read the record {path}"), &error);
@@ -99,7 +100,7 @@ pub fn read(place: &RecordPlace, work: &Work<'_>, cx: &Context) -> Result<BuildR
             })?
         }
         RecordPlace::Published(reference) => {
-            let client = registries::client(cx, &work.project.workspace.settings.registries)?;
+            let client = registries::client(cx, &project.workspace.settings.registries)?;
             let registry = reference.registry.as_ref();
             let client = registry.map_or(client.clone(), |registry| registries::without_mirrors(client, registry));
             records::get(reference, &Puller::new(client)?)?

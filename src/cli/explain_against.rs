@@ -12,7 +12,7 @@ use super::explain_steps::{self, Told, listed};
 use super::global::Verbosity;
 use super::record_place::RecordPlace;
 use super::work::Work;
-use crate::action::ActionId;
+use crate::action::{ActionId, Operation};
 use crate::build::probe::State;
 use crate::plan::build_record::BuildRecord;
 use crate::plan::compare::{Comparison, Standing, compare};
@@ -25,7 +25,7 @@ pub fn run(
     states: &[State],
     cx: &mut Context,
 ) -> Result<(), CliError> {
-    let record = build_record::read(place, work, cx)?;
+    let record = build_record::read(place, work.project, cx)?;
     let compared = compare(&work.lowered.graph, |id| states[id.index()].output(), &record);
     let all = cx.globals.verbosity == Verbosity::Verbose;
     let against = Against { place, record: &record, compared: &compared, work, all };
@@ -84,10 +84,12 @@ impl Against<'_> {
     /// What differs at all, and where each difference began.
     fn everything(&self) -> Vec<String> {
         let (graph, compared) = (&self.work.lowered.graph, self.compared);
-        let differ = graph.ids().filter(|id| *compared.of(*id) != Standing::Same).count();
+        let both = || graph.ids().filter(|id| *compared.of(*id) != Standing::OnlyHere);
+        let differ = both().filter(|id| *compared.of(*id) != Standing::Same).count();
+        let (both, place) = (both().count(), self.place);
         let mut lines = vec![match differ {
-            0 => format!("all {} actions are as in {}", graph.actions.len(), self.place),
-            _ => format!("{differ} of {} actions differ from {} (there → here)", graph.actions.len(), self.place),
+            0 => format!("all {both} actions of both are as in {place}"),
+            _ => format!("{differ} of {both} actions of both differ from {place} (there → here)"),
         }];
         let (new, roots): (Vec<_>, Vec<_>) =
             self.roots().into_iter().partition(|id| *compared.of(*id) == Standing::OnlyHere);
@@ -116,6 +118,9 @@ impl Against<'_> {
     fn roots(&self) -> Vec<ActionId> {
         let graph = &self.work.lowered.graph;
         let mut roots: Vec<ActionId> = graph.ids().filter(|id| self.compared.is_root(*id, graph)).collect();
+        // Builds with wildcards pass over tests: that a record lacks one says nothing.
+        let is_test = |id: ActionId| matches!(graph.get(id).operation, Operation::ImageTest(_));
+        roots.retain(|id| *self.compared.of(*id) != Standing::OnlyHere || !is_test(*id));
         roots.sort_by_key(|id| graph.note_name(*id));
         roots
     }
@@ -168,7 +173,7 @@ impl Against<'_> {
         json!({
             "against": self.place.to_string(), "version": {"there": self.record.version, "here": env!("CARGO_PKG_VERSION")},
             "targets": targets.map(target).collect::<Vec<_>>(), "root-causes": explain_steps::json(&roots),
-            "only-there": compared.only_there,
+            "only-there": if named { &[][..] } else { &compared.only_there },
         })
     }
 

@@ -99,3 +99,69 @@ fn input(at: &str, changes: &[Change]) -> Option<(String, Change)> {
     let origin = change.origin.as_deref()?;
     Some((if origin == at { format!("{origin} fetch") } else { origin.to_owned() }, change.clone()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::action::record::{Blob, Component, Output};
+    use crate::store::OpenMode;
+
+    /// Builds of `//:image` over `//:layer`, each of one component, in a store.
+    struct Scene {
+        _folder: tempfile::TempDir,
+        store: Store,
+    }
+
+    impl Scene {
+        fn new() -> Scene {
+            let folder = tempfile::tempdir().unwrap();
+            let store = Store::open(folder.path(), OpenMode { wait: true }).unwrap();
+            Scene { _folder: folder, store }
+        }
+
+        /// Notes a build: what it gave, and of what. `before`: not the last, but the one before.
+        fn note(&self, name: &str, gave: &str, components: &[(&str, &str, &str)], before: bool) {
+            let component = |(name, value, origin): &(&str, &str, &str)| Component {
+                name: (*name).into(),
+                value: (*value).into(),
+                origin: Some((*origin).into()),
+            };
+            let output = Output::File(Blob { digest: Digest::of(gave.as_bytes()), size: 1 });
+            let components = components.iter().map(component).collect();
+            let record = Record { output, components, shared: None, elapsed: None };
+            let key = Digest::of(format!("{name} {gave}").as_bytes());
+            self.store.actions().put(&key, &record.encode()).unwrap();
+            let name = if before { format!("{name} before") } else { name.to_owned() };
+            self.store.last_builds("/w".as_ref()).record([(name.as_str(), key)]).unwrap();
+        }
+
+        fn why(&self) -> Option<String> {
+            History::open(&self.store, "/w".into()).unwrap().last_rebuilt("//:image").unwrap()
+        }
+    }
+
+    fn digest(text: &str) -> String {
+        Digest::of(text.as_bytes()).to_string()
+    }
+
+    #[test]
+    fn the_target_to_blame_is_named_where_it_is_another() {
+        let scene = Scene::new();
+        for (content, layer, image, before) in [("1", "layer 1", "image 1", true), ("2", "layer 2", "image 2", false)] {
+            scene.note("//:layer", layer, &[("entry /a", content, "file src/a")], before);
+            scene.note("//:image", image, &[("layer 1", &digest(layer), "//:layer")], before);
+        }
+        assert_eq!(scene.why().as_deref(), Some("file src/a (entry /a) changed, in //:layer"));
+        // The layer was built once more since: what it changed for then is another matter.
+        scene.note("//:layer", "layer 3", &[("entry /a", "3", "file src/a")], false);
+        assert_eq!(scene.why().as_deref(), Some("//:layer (layer 1) changed"));
+    }
+
+    #[test]
+    fn what_was_built_once_was_not_rebuilt() {
+        let scene = Scene::new();
+        assert_eq!(scene.why(), None);
+        scene.note("//:image", "image 1", &[("user", "1", "layers.toml")], false);
+        assert_eq!(scene.why(), None);
+    }
+}

@@ -5,13 +5,14 @@ use std::ffi::OsStr;
 use std::sync::Mutex;
 use std::time::Instant;
 
+use super::build_record::Recorded;
 use super::context::Context;
 use super::error::CliError;
 use super::global::Verbosity;
+use super::machine;
 use super::project::{Project, Selected};
 use super::remote::Remotes;
 use super::shared::{self, Finished};
-use super::{build_record, machine};
 use crate::action::ActionId;
 use crate::action::record::{Blob, Output};
 use crate::build::error::BuildError;
@@ -148,10 +149,15 @@ impl Work<'_> {
         self.shared.take_warnings().into_iter().for_each(|warning| listener.event(Event::Warning(warning)));
         tell_damage(self.store, listener);
         let summary = self.summary(&built, actions, start);
-        let written = cx.globals.record.as_ref();
-        let written = written.map_or(Ok(()), |place| build_record::write(place, self, &built, cx, listener));
-        let error = self.failed(&built.failures).or(written.err());
+        let error = self.failed(&built.failures).or(self.record(&built, cx, listener).err());
         Ok((Results { outputs: built.outputs, failures: built.failures, summary, began: start }, error))
+    }
+
+    /// Writes the record for other machines, where one is asked for.
+    fn record(&self, built: &Built, cx: &Context, listener: &dyn Listener) -> Result<(), CliError> {
+        let Some(place) = &cx.globals.record else { return Ok(()) };
+        let (project, graph, store) = (self.project, &self.lowered.graph, self.store);
+        Recorded { project, graph, built, store }.write(place, cx, listener)
     }
 
     fn tell_plan(&self, states: &[State], cx: &Context, listener: &dyn Listener) {
