@@ -12,6 +12,7 @@ mod local;
 mod moved;
 pub mod record;
 mod run;
+pub mod sizes;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -2,6 +2,8 @@
 //!
 //! One self-contained value, so that any cache can hold it. Knows nothing of where it is kept.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::digest::{DiffId, Digest};
@@ -119,6 +121,8 @@ pub struct Record {
     pub components: Vec<Component>,
     /// The shared cache that it comes from, as `HOST/PATH`: the store may lack its large blobs. `None`: made here.
     pub shared: Option<String>,
+    /// How long it took here; `None`: it was not made here, or by a version that did not note it.
+    pub elapsed: Option<Duration>,
 }
 
 /// Bytes that are no record.
@@ -134,14 +138,21 @@ pub enum RecordError {
 
 impl Record {
     /// The record as bytes: the output as one line of JSON, then the components as another, so that a
-    /// build that does nothing never parses the second; then the shared cache, where it comes from one.
+    /// build that does nothing never parses the second; then the shared cache, where it comes from one, and the time in
+    /// microseconds, where it is known.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = serde_json::to_vec(&self.output).expect("plain values serialise");
         bytes.push(b'\n');
         serde_json::to_writer(&mut bytes, &self.components).expect("plain values serialise");
-        if let Some(shared) = &self.shared {
+        let shared = self.shared.as_deref().unwrap_or_default();
+        let elapsed = self.elapsed.map(|time| time.as_micros().to_string());
+        if self.shared.is_some() || elapsed.is_some() {
             bytes.push(b'\n');
             bytes.extend_from_slice(shared.as_bytes());
+        }
+        if let Some(elapsed) = elapsed {
+            bytes.push(b'\n');
+            bytes.extend_from_slice(elapsed.as_bytes());
         }
         bytes
     }
@@ -149,15 +160,18 @@ impl Record {
     /// The whole record.
     pub fn decode(bytes: &[u8]) -> Result<Record, RecordError> {
         let (output, rest) = split(bytes)?;
-        let (components, shared) = split(rest).map_or((rest, None), |(components, shared)| (components, Some(shared)));
-        let shared = shared.map(|shared| String::from_utf8_lossy(shared).into_owned());
-        let (output, components) = (serde_json::from_slice(output)?, serde_json::from_slice(components)?);
-        Ok(Record { output, components, shared })
+        let mut lines = rest.split(|byte| *byte == b'\n');
+        let components = serde_json::from_slice(lines.next().unwrap_or_default())?;
+        let mut text = || lines.next().map(String::from_utf8_lossy).filter(|text| !text.is_empty());
+        let shared = text().map(std::borrow::Cow::into_owned);
+        let elapsed = text().and_then(|text| text.parse().ok()).map(Duration::from_micros);
+        Ok(Record { output: serde_json::from_slice(output)?, components, shared, elapsed })
     }
 
     /// Whether the record comes from a shared cache.
     pub fn is_shared(bytes: &[u8]) -> bool {
-        split(bytes).and_then(|(_, rest)| split(rest)).is_ok()
+        let rest = split(bytes).and_then(|(_, rest)| split(rest));
+        rest.is_ok_and(|(_, shared)| shared.first().is_some_and(|byte| *byte != b'\n'))
     }
 
     /// The output alone.
@@ -180,8 +194,10 @@ mod tests {
         let blob = Blob { digest: Digest::of(b"x"), size: 1 };
         let component =
             Component { name: "entry /a".into(), value: "literal".into(), origin: Some("layers.toml".into()) };
-        let record = Record { output: Output::File(blob), components: vec![component], shared: None };
-        for record in [Record { shared: Some("a.example/cache".into()), ..record.clone() }, record] {
+        let record = Record { output: Output::File(blob), components: vec![component], shared: None, elapsed: None };
+        let (shared, elapsed) = (Some("a.example/cache".to_owned()), Some(Duration::from_micros(1_500_000)));
+        let all = [(None, None), (shared.clone(), None), (None, elapsed), (shared, elapsed)];
+        for record in all.map(|(shared, elapsed)| Record { shared, elapsed, ..record.clone() }) {
             let bytes = record.encode();
             assert_eq!(Record::decode(&bytes).unwrap(), record);
             assert_eq!(Record::decode_output(&bytes).unwrap(), record.output);

@@ -55,6 +55,8 @@ pub struct Built {
     pub ran: usize,
     /// The chain of actions that took longest, first to last, with the time of each.
     pub critical_path: Vec<(ActionId, Duration)>,
+    /// By action, how long it took; zero for what did not run. Empty where nothing did.
+    pub times: Vec<Duration>,
 }
 
 /// Builds every action that the plan has no result for.
@@ -199,6 +201,7 @@ impl Board {
             failures: self.failures,
             ran: self.ran,
             critical_path,
+            times: self.times,
         }
     }
 }
@@ -293,11 +296,12 @@ impl Shared<'_> {
             return Ok((output, Outcome::Cached, key));
         }
         self.listener.event(Event::Started(step.clone()));
+        let start = Instant::now();
         bring(action, inputs, self.shop)?;
         let told = |line: &str| self.listener.event(Event::Printed { step: step.clone(), line: line.to_owned() });
         let output = execute(action, inputs, self.shop, self.listener, &told)?;
         let components = key::components(action, inputs).expect("the key was made of the same inputs");
-        let record = Record { output, components, shared: None };
+        let record = Record { output, components, shared: None, elapsed: Some(start.elapsed()) };
         crate::store::Cache::put(self.shop.store.actions(), &key, &record.encode())?;
         Ok((record.output, Outcome::Ran, key))
     }

@@ -25,8 +25,8 @@ pub fn run(work: &Work<'_>, cx: &mut Context) -> Result<(), CliError> {
         let action = graph.get(id);
         let (verdict, reason) = match &states[id.index()] {
             State::Hit { output, key } => ("HIT", hit(&action.operation, &output.digest(), key, work)),
-            State::Run { .. } => ("RUN", explainer.reason(id)?.headline()),
-            State::Waits => ("WAIT", explainer.reason(id)?.headline()),
+            State::Run { .. } => ("RUN", explainer.headline(id)?),
+            State::Waits => ("WAIT", explainer.headline(id)?),
         };
         writeln!(cx.out, "{verdict:<4} {} {}  {reason}", action.name(), action.operation.name())?;
     }

@@ -1,66 +1,89 @@
-//! `explain`: why a target would be built again, or was built last, with the component that changed and the root cause.
+//! `explain`: why targets would be built again, or were built last, with the components that changed and the root causes;
+//! against another machine's record; and what builds cost.
 
 use std::io::Write;
 
 use camino::Utf8Path;
+use serde_json::{Value, json};
 
 use super::as_built;
 use super::config_rows::Rows;
 use super::context::Context;
 use super::error::CliError;
-use super::explanation::{Explainer, Reason};
+use super::explain_steps::{self, Told};
+use super::explanation::{Explainer, Step};
+use super::global::Verbosity;
 use super::project::{self, Project, Selected};
-use super::provenance;
+use super::record_place::RecordPlace;
 use super::work::Work;
+use super::{explain_against, explain_cost, patterns, provenance};
 use crate::action::{ActionId, Operation};
 use crate::build::probe::State;
+use crate::digest::Digest;
 use crate::exit::Exit;
 use crate::graph::TargetId;
 use crate::plan::lower::Lowered;
 use crate::plan::source_key::source_keys;
-use crate::plan::why::Change;
 use crate::source_root::Elsewhere;
 use crate::workspace::Workspace;
 use crate::workspace::origin::line;
 use crate::workspace::own_paths::OwnPath;
 
-/// Say why a target is built again: what changed since the last build, old and new, and the target to blame
+/// Say why targets are built again: what changed since the last build, old and new, and the target to blame
+///
+/// Builds nothing. HIT and MISS say whether the result of a step is known, here or in a cache. With --against, what differs
+/// from a build of another machine, by the record that it wrote with --record.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// The target.
-    #[arg(value_name = "LABEL")]
-    pub label: String,
+    /// Which targets: labels and patterns. With --against or --cost, default: //...
+    #[arg(value_name = "PATTERN", value_parser = patterns::read, required_unless_present_any = ["against", "cost"])]
+    pub patterns: Vec<String>,
+    /// Compare with another build's record: a file, or where in a registry it is, HOST[:PORT]/PATH:TAG
+    #[arg(long, value_name = "FILE|REFERENCE", conflicts_with = "cost")]
+    pub against: Option<RecordPlace>,
+    /// What builds cost: time and bytes by target, slowest first, and what the cache saves
+    #[arg(long)]
+    pub cost: bool,
 }
 
-/// Changes shown of one action before the rest is only counted.
-const SHOWN: usize = 10;
-
-/// Explains one target.
+/// Explains.
 pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
-    let project = project::open(std::slice::from_ref(&args.label), cx)?;
+    let all = ["//...".to_owned()];
+    let project = project::open(if args.patterns.is_empty() { &all } else { &args.patterns }, cx)?;
     let selected = project.select(cx)?;
-    let target = selected.only(&args.label, "explain")?;
     let store = project::open_store(cx)?;
     let lowered = project.lower(&selected, &store, cx)?;
     let work = Work::looking(&project, &selected, &lowered, &store, cx)?;
     let listener = cx.listener();
     let states = work.probe(&*listener)?;
     drop(listener);
-    let explainer = Explainer::new(&work, &states)?;
-    let id = lowered.action(target).ok_or_else(|| CliError::new(Exit::Bug, "the target has no action"))?;
-    let lines = Lines { explainer: &explainer, states: &states, work: &work };
-    let mut told: Vec<String> = lines.of(id)?.into_iter().chain(lines.not_portable(id)).collect();
-    let made = provenance::lines(selected.graph.target(target), &project.workspace).into_iter();
-    let made = made.skip(1).map(|line| format!("  {line}"));
-    told.splice(1..1, made);
-    told.extend(set(&selected, target, &project));
-    for line in told.into_iter().chain(elsewhere(&selected, target, &lowered, &project)) {
-        writeln!(cx.out, "{line}")?;
+    match (&args.against, args.cost) {
+        (Some(place), _) => explain_against::run(place, !args.patterns.is_empty(), &work, &states, cx),
+        (None, true) => explain_cost::run(&work, &states, cx),
+        (None, false) => changes(&work, &states, cx),
+    }
+}
+
+fn changes(work: &Work<'_>, states: &[State], cx: &mut Context) -> Result<(), CliError> {
+    let explainer = Explainer::new(work, states)?;
+    let told = Explained { explainer: &explainer, states, work, sources: source_keys(&work.lowered.graph) };
+    if cx.globals.json {
+        let all = work.selected.targets.iter().map(|target| told.json(*target)).collect::<Result<Vec<_>, _>>()?;
+        return Ok(writeln!(cx.out, "{}", Value::from(all))?);
+    }
+    let all = cx.globals.verbosity == Verbosity::Verbose;
+    for (number, target) in work.selected.targets.iter().enumerate() {
+        if number > 0 {
+            writeln!(cx.out)?;
+        }
+        for line in told.lines(*target, all)? {
+            writeln!(cx.out, "{line}")?;
+        }
     }
     Ok(())
 }
 
-/// What profile and local file set of the target and of all that it needs.
+/// What profile and local file set of a target and of all that it needs.
 fn set(selected: &Selected<'_>, target: TargetId, project: &Project) -> Vec<String> {
     let rows = Rows::new(project);
     let mut lines = Vec::new();
@@ -90,82 +113,93 @@ fn elsewhere(selected: &Selected<'_>, target: TargetId, lowered: &Lowered, proje
     used.map(say).collect()
 }
 
-struct Lines<'a> {
+struct Explained<'a> {
     explainer: &'a Explainer<'a>,
     states: &'a [State],
     work: &'a Work<'a>,
+    sources: Vec<Option<Digest>>,
 }
 
-impl Lines<'_> {
-    fn of(&self, id: ActionId) -> Result<Vec<String>, CliError> {
+impl Explained<'_> {
+    fn lines(&self, target: TargetId, all: bool) -> Result<Vec<String>, CliError> {
+        let id = self.action(target)?;
+        let (selected, project) = (self.work.selected, self.work.project);
+        let mut lines = self.head(id);
+        let made = provenance::lines(selected.graph.target(target), &project.workspace).into_iter();
+        let made = made.skip(1).map(|line| format!("  {line}"));
+        lines.splice(1..1, made);
         if let Operation::Local(local) = &self.work.lowered.graph.get(id).operation {
-            let mut lines = vec![format!("{} is taken as built here: {}", self.label(id), local.output.digest())];
             lines.push(format!("  built at {}; its sources are not looked at", as_built::moment(local)));
             return Ok(lines);
         }
-        match &self.states[id.index()] {
-            State::Hit { key, output } => {
-                let mut lines = vec![format!("{} is up to date: {}", self.label(id), output.digest())];
-                lines.push(format!("  action key {}", key.hex()));
-                lines.extend(self.work.shared.origin(key).map(|cache| format!("  from the cache {cache}")));
-                let sources = source_keys(&self.work.lowered.graph);
-                lines.extend(sources[id.index()].map(|key| format!("  source key {}", key.hex())));
-                lines.extend(self.last(id)?);
-                Ok(lines)
+        let steps = self.steps(id)?;
+        match (self.states[id.index()].output(), steps.as_slice()) {
+            (Some(_), [only]) if only.changes.is_empty() => {
+                lines.extend(only.notes.iter().map(|note| format!("  {note}")));
             }
-            _ => self.pending(id),
+            (known, steps) => {
+                lines.extend(known.map(|_| "its last rebuild:".to_owned()));
+                lines.extend(explain_steps::lines(steps, all));
+                lines.extend(explain_steps::root_causes(steps, all));
+            }
         }
+        lines.extend(self.not_portable(id));
+        lines.extend(set(selected, target, project));
+        lines.extend(elsewhere(selected, target, self.work.lowered, project));
+        Ok(lines)
     }
 
-    /// Of what is up to date: what its last rebuild came from.
-    fn last(&self, id: ActionId) -> Result<Vec<String>, CliError> {
-        let Some(changes) = self.explainer.last_change(id)? else {
-            return Ok(vec!["  no earlier result of it is known here".into()]);
+    fn json(&self, target: TargetId) -> Result<Value, CliError> {
+        let id = self.action(target)?;
+        let (state, steps) = (&self.states[id.index()], self.steps(id)?);
+        let roots: Vec<&str> = steps.iter().filter(|step| step.is_root).map(|step| step.name.as_str()).collect();
+        let from = state.key().and_then(|key| self.work.shared.origin(&key).map(ToString::to_string));
+        Ok(json!({
+            "label": self.name(id), "verdict": verdict(state), "digest": state.output().map(|output| output.digest()),
+            "action-key": state.key(), "source-key": self.sources[id.index()], "cache": from,
+            "portable": self.work.lowered.graph.get(id).operation.is_portable(),
+            "root-causes": roots, "steps": explain_steps::json(&steps),
+        }))
+    }
+
+    /// How the target itself stands.
+    fn head(&self, id: ActionId) -> Vec<String> {
+        if let Operation::Local(local) = &self.work.lowered.graph.get(id).operation {
+            return vec![format!("{} is taken as built here: {}", self.name(id), local.output.digest())];
+        }
+        let State::Hit { key, output } = &self.states[id.index()] else {
+            return vec![format!("{} would be built", self.name(id))];
         };
-        let mut lines = vec!["its last rebuild:".to_owned(), format!("  {}", self.label(id))];
-        lines.extend(self.down(id, changes)?);
-        Ok(lines)
+        let mut lines = vec![format!("{} is up to date: {}", self.name(id), output.digest())];
+        lines.push(format!("  action key {}", key.hex()));
+        lines.extend(self.work.shared.origin(key).map(|cache| format!("  from the cache {cache}")));
+        lines.extend(self.sources[id.index()].map(|key| format!("  source key {}", key.hex())));
+        lines
     }
 
-    /// An action's changes, then those of the input that brought one of them, and so on down to the root cause.
-    fn down(&self, mut at: ActionId, mut changes: Vec<Change>) -> Result<Vec<String>, CliError> {
-        let mut lines = shown(&changes);
-        while let Some((next, change)) =
-            changes.iter().find_map(|change| Some((self.explainer.input_of(at, change)?, change)))
-        {
-            let below = self.explainer.behind(next, change)?;
-            lines.push(format!("  {}", self.label(next)));
-            at = next;
-            let Some(below) = below else {
-                lines.push("    was built several times since; which change made the difference is not known".into());
-                break;
-            };
-            lines.extend(shown(&below));
-            changes = below;
-        }
-        lines.push(format!("root cause: {}", self.label(at)));
-        Ok(lines)
+    fn steps(&self, id: ActionId) -> Result<Vec<Told>, CliError> {
+        Ok(self.explainer.chain(id)?.into_iter().map(|step| self.told(step)).collect())
     }
 
-    /// Of what would be built: the chain down to the first action whose own inputs are all known.
-    fn pending(&self, id: ActionId) -> Result<Vec<String>, CliError> {
-        let mut lines = vec![format!("{} would be built", self.label(id))];
-        let mut at = id;
-        loop {
-            let reason = self.explainer.reason(at)?;
-            lines.push(format!("  {}", self.label(at)));
-            match reason {
-                Reason::Changed(changes) if !changes.is_empty() => {
-                    lines.extend(self.down(at, changes)?);
-                    return Ok(lines);
-                }
-                other => lines.push(format!("    {}", other.headline())),
-            }
-            let Some(next) = self.explainer.open_inputs(at).next() else { break };
-            at = next;
+    fn told(&self, step: Step) -> Told {
+        let action = self.work.lowered.graph.get(step.id);
+        let notes = step.cause.phrase().map(str::to_owned).into_iter().chain(self.asked(step.id)).collect();
+        Told {
+            verdict: verdict(&self.states[step.id.index()]),
+            name: action.name(),
+            kind: action.operation.name(),
+            notes,
+            changes: step.cause.changes().to_vec(),
+            waits: step.waits.iter().map(|input| self.name(*input)).collect(),
+            is_root: step.is_root,
         }
-        lines.push(format!("root cause: {}", self.label(at)));
-        Ok(lines)
+    }
+
+    /// The caches that were asked for what is not known here, and their answers.
+    fn asked(&self, id: ActionId) -> Vec<String> {
+        let State::Run { key } = &self.states[id.index()] else { return Vec::new() };
+        let missed = self.work.shared.missed(key).into_iter();
+        missed.map(|(cache, why)| format!("asked the cache {cache} for {}: {why}", key.hex())).collect()
     }
 
     /// What is said of an action that another machine would do otherwise.
@@ -176,16 +210,15 @@ impl Lines<'_> {
         })
     }
 
-    fn label(&self, id: ActionId) -> String {
+    fn action(&self, target: TargetId) -> Result<ActionId, CliError> {
+        self.work.lowered.action(target).ok_or_else(|| CliError::new(Exit::Bug, "the target has no action"))
+    }
+
+    fn name(&self, id: ActionId) -> String {
         self.work.lowered.graph.get(id).name()
     }
 }
 
-fn shown(changes: &[Change]) -> Vec<String> {
-    let mut lines: Vec<String> =
-        changes.iter().take(SHOWN).map(|change| format!("    {}", change.sentence())).collect();
-    if changes.len() > SHOWN {
-        lines.push(format!("    and {} more", changes.len() - SHOWN));
-    }
-    lines
+fn verdict(state: &State) -> &'static str {
+    if state.output().is_some() { "HIT" } else { "MISS" }
 }

@@ -1,13 +1,12 @@
 //! `export`: images as files that other tools read.
 
-use std::io::{self, Write};
-
 use camino::Utf8Path;
 
 use super::context::Context;
 use super::error::CliError;
 use super::images::{self, BuiltImage};
 use super::patterns::Patterns;
+use super::whole_file::to_file;
 use super::work::{Results, Work};
 use super::{dry_run, project};
 use crate::effect::blobs::StoreBlobs;
@@ -120,20 +119,6 @@ fn write(
                 .map_err(|error| failed("stdout".into(), &error))
         }
     }
-}
-
-/// A file that is there whole or not at all.
-fn to_file(to: &Utf8Path, write: impl FnOnce(&mut dyn Write) -> Result<(), CliError>) -> Result<(), CliError> {
-    let folder = to.parent().unwrap_or(Utf8Path::new("."));
-    let failed = |error: &io::Error| CliError::io(format!("cannot write {to}"), error);
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|error| failed(&error))?;
-    let mut buffered = io::BufWriter::with_capacity(1 << 20, &mut file);
-    write(&mut buffered)?;
-    buffered.flush().map_err(|error| failed(&error))?;
-    drop(buffered);
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    file.as_file().set_permissions(mode).map_err(|error| failed(&error))?;
-    file.persist(to).map(drop).map_err(|error| failed(&error.error))
 }
 
 fn failed(to: &Utf8Path, error: &dyn std::error::Error) -> CliError {

@@ -10,6 +10,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::environment::Environment;
 use super::error::CliError;
+use super::record_place::RecordPlace;
 use crate::reference::{ReferenceError, Repository};
 use crate::workspace::vars::PREFIX;
 
@@ -41,6 +42,9 @@ pub struct Flags {
     /// Repository that results are written to, for other machines
     #[arg(long, value_name = "HOST[:PORT]/PATH", global = true)]
     cache_to: Option<Repository>,
+    /// Write a record of each build, for `explain --against` on other machines
+    #[arg(long, value_name = "FILE|REFERENCE", global = true)]
+    record: Option<RecordPlace>,
     /// How many actions run at once; default: the number of cores
     #[arg(short = 'j', long, value_name = "N", global = true, value_parser = jobs)]
     jobs: Option<NonZeroUsize>,
@@ -145,6 +149,8 @@ pub struct Globals {
     pub cache_from: Vec<Repository>,
     /// The repository that results are written to; `None`: the workspace's.
     pub cache_to: Option<Repository>,
+    /// Where the record of a build is written to; `None`: nowhere.
+    pub record: Option<RecordPlace>,
     /// How many actions run at once.
     pub jobs: NonZeroUsize,
     /// Where a trace of the command is written, absolute; `None`: none is.
@@ -187,6 +193,7 @@ impl Flags {
                 Some(repository) => Some(repository),
                 None => env.text("LAYERBUILD_CACHE_TO")?.map(|text| named("LAYERBUILD_CACHE_TO", text)).transpose()?,
             },
+            record: record(self.record, env)?,
             jobs: or_parsed(self.jobs, env, "LAYERBUILD_JOBS", "a number of at least 1")?.unwrap_or_else(cores),
             offline: self.offline || env.switch("LAYERBUILD_OFFLINE")?,
             keep_going: self.keep_going || env.switch("LAYERBUILD_KEEP_GOING")?,
@@ -206,6 +213,18 @@ fn text<T: for<'a> From<&'a str>>(flag: Option<T>, env: &Environment, name: &str
 
 fn or_parsed<T: FromStr>(flag: Option<T>, env: &Environment, name: &str, what: &str) -> Result<Option<T>, CliError> {
     if flag.is_some() { Ok(flag) } else { env.parsed(name, what) }
+}
+
+fn record(flag: Option<RecordPlace>, env: &Environment) -> Result<Option<RecordPlace>, CliError> {
+    let place = or_parsed(flag, env, "LAYERBUILD_RECORD", "a path or HOST[:PORT]/PATH:TAG")?;
+    match &place {
+        Some(place) if !place.is_writable() => {
+            let message =
+                format!("--record (or LAYERBUILD_RECORD): `{place}` has a digest, under which nothing can be written");
+            Err(CliError::usage(message).hint("write HOST[:PORT]/PATH:TAG"))
+        }
+        _ => Ok(place),
+    }
 }
 
 /// The variable has several with blanks between them.
@@ -303,6 +322,7 @@ mod tests {
             ("LAYERBUILD_DRY_RUN", "yes"),
             ("LAYERBUILD_CACHE_FROM", "a.example/one b.example/two"),
             ("LAYERBUILD_CACHE_TO", "c.example/three"),
+            ("LAYERBUILD_RECORD", "ci.json"),
             ("LAYERBUILD_JSON", "on"),
             ("LAYERBUILD_QUIET", "1"),
             ("LAYERBUILD_COLOR", "never"),
@@ -319,6 +339,7 @@ mod tests {
             cache_dir: "/work/sub/cache".into(),
             cache_from: vec!["a.example/one".parse().unwrap(), "b.example/two".parse().unwrap()],
             cache_to: Some("c.example/three".parse().unwrap()),
+            record: Some(RecordPlace::File("ci.json".into())),
             jobs: NonZeroUsize::new(3).unwrap(),
             profile_out: Some("/work/sub/trace.json".into()),
             offline: true,

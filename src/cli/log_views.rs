@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::context::Context;
 use super::error::CliError;
-use super::explanation::Reason;
+use super::explanation::Cause;
 use super::log_select::{End, Selected};
 use super::project;
 use crate::action::record::Record;
@@ -287,14 +287,14 @@ pub fn what_ran(selected: &Selected, output: Output, cx: &mut Context) -> Result
 /// not known, or no longer.
 fn why(step: &Step, store: &Store) -> Option<String> {
     let now = Digest::from_hex(step.key.as_deref()?)?;
-    let Some(before) = &step.before else { return Some(Reason::New.headline()) };
+    let Some(before) = &step.before else { return Cause::New.headline() };
     let before = Digest::from_hex(before)?;
     if before == now {
-        return Some(Reason::Gone.headline());
+        return Cause::Gone.headline();
     }
     let record = |key: &Digest| Record::decode(&store.actions().get(key).ok()??).ok();
     let changes = why::changes(&record(&before)?.components, &record(&now)?.components);
-    (!changes.is_empty()).then(|| Reason::Changed(changes).headline())
+    Cause::Changed(changes).headline()
 }
 
 /// Steps that failed, what could not be tried, and what was not finished.

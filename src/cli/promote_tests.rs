@@ -145,7 +145,7 @@ impl Judge<'_> {
             return Ok(());
         }
         image_test::test(expected, &images()?, self.shop)?;
-        let record = Record { output: Output::Passed(image), components, shared: None };
+        let record = Record { output: Output::Passed(image), components, shared: None, elapsed: None };
         Ok(self.shop.store.actions().put(&key, &record.encode())?)
     }
 }

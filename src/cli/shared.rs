@@ -130,7 +130,7 @@ impl Finished<'_> {
         for ((key, output), action) in self.built.keys.iter().zip(&self.built.outputs).zip(&self.graph.actions) {
             let (Some(key), Some(output), true) = (key, output, action.operation.is_portable()) else { continue };
             if self.shared.origin(key) != Some(to) {
-                let record = Record { output: output.clone(), components: Vec::new(), shared: None };
+                let record = Record { output: output.clone(), components: Vec::new(), shared: None, elapsed: None };
                 self.shared.put(key, &record.encode())?;
             }
         }

@@ -31,7 +31,7 @@ impl Call {
         let began = SystemTime::now();
         let clock = Instant::now();
         let tells_all = cx.globals.json || cx.globals.verbosity == Verbosity::Verbose;
-        let shares = cx.globals.cache_to.is_some();
+        let shares = cx.globals.cache_to.is_some() || cx.globals.record.is_some();
         if cx.globals.hash_content || cx.globals.dry_run || tells_all || shares {
             return None;
         }

@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::sync::Mutex;
 use std::time::{Instant, SystemTime};
 
+use super::build_record::Recorded;
 use super::context::Context;
 use super::error::CliError;
 use super::global::Verbosity;
@@ -149,8 +150,15 @@ impl Work<'_> {
         self.shared.take_warnings().into_iter().for_each(|warning| listener.event(Event::Warning(warning)));
         tell_damage(self.store, listener);
         let summary = self.summary(&built, actions, start);
-        let error = self.failed(&built.failures);
+        let error = self.failed(&built.failures).or(self.record(&built, cx, listener).err());
         Ok((Results { outputs: built.outputs, failures: built.failures, summary, began: start }, error))
+    }
+
+    /// Writes the record for other machines, where one is asked for.
+    fn record(&self, built: &Built, cx: &Context, listener: &dyn Listener) -> Result<(), CliError> {
+        let Some(place) = &cx.globals.record else { return Ok(()) };
+        let (project, graph, store) = (self.project, &self.lowered.graph, self.store);
+        Recorded { project, graph, built, store }.write(place, cx, listener)
     }
 
     fn tell_plan(&self, states: &[State], cx: &Context, listener: &dyn Listener) {

@@ -8,6 +8,7 @@ pub mod inspect;
 pub mod load;
 pub mod promote;
 pub mod push;
+pub mod records;
 mod reporter;
 pub mod serve;
 #[cfg(test)]

@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::artifact::{self, Found};
 use super::depot::{Depot, DepotError};
@@ -28,6 +28,8 @@ pub struct SharedCache<'a> {
     /// Whether what is found is kept in the store.
     keep: bool,
     known: Mutex<HashMap<Digest, Option<Hit>>>,
+    /// Of keys that were looked for: why each place asked had no answer, as a phrase.
+    missed: Mutex<HashMap<Digest, Vec<(usize, String)>>>,
     /// Large blobs that the store may lack, and the place that has them.
     held: Mutex<BTreeMap<Digest, usize>>,
     warnings: Mutex<Vec<String>>,
@@ -36,7 +38,8 @@ pub struct SharedCache<'a> {
 
 struct Place {
     depot: Box<dyn Depot>,
-    down: AtomicBool,
+    /// Why it is asked no more.
+    down: OnceLock<String>,
     /// How many of its records could not be used.
     unusable: AtomicUsize,
 }
@@ -49,8 +52,12 @@ struct Hit {
 
 /// Why a place has no usable record.
 enum Miss {
-    /// There is none, or a blob of it is gone.
+    /// There is none.
     Absent,
+    /// There is one, and a blob of it is gone.
+    Gone(Digest),
+    /// None is asked for: why not.
+    GivenUp(String),
     /// There is one that can't be used, or none can be asked for.
     Depot(DepotError),
     /// The store failed.
@@ -76,13 +83,14 @@ fn unusable(why: &dyn std::fmt::Display) -> Miss {
 impl<'a> SharedCache<'a> {
     /// Caches that are asked in this order; none: nothing is ever found. `keep`: what is found goes into the store.
     pub fn new(store: &'a Store, depots: Vec<Box<dyn Depot>>, keep: bool) -> SharedCache<'a> {
-        let place = |depot| Place { depot, down: AtomicBool::new(false), unusable: AtomicUsize::new(0) };
+        let place = |depot| Place { depot, down: OnceLock::new(), unusable: AtomicUsize::new(0) };
         let places = depots.into_iter().map(place).collect();
         SharedCache {
             store,
             places,
             keep,
             known: Mutex::default(),
+            missed: Mutex::default(),
             held: Mutex::default(),
             warnings: Mutex::default(),
             pending: Mutex::default(),
@@ -120,34 +128,51 @@ impl<'a> SharedCache<'a> {
     }
 
     fn find(&self, key: &Digest) -> Result<Option<Hit>, StoreError> {
-        for (index, place) in self.places.iter().enumerate() {
+        let mut missed = Vec::new();
+        for index in 0..self.places.len() {
             match self.ask(index, key) {
                 Ok(output) => return Ok(Some(Hit { output, place: index })),
-                Err(Miss::Absent) => {}
                 Err(Miss::Store(error)) => return Err(error),
-                Err(Miss::Depot(DepotError::Down(why))) => self.give_up(place, &why),
-                Err(Miss::Depot(DepotError::Unusable(why))) => {
-                    let repository = place.depot.repository();
-                    self.warn(format!("the record {repository}:{} can't be used: {why}", key.hex()));
-                    if place.unusable.fetch_add(1, Ordering::Relaxed) + 1 == UNUSABLE {
-                        self.give_up(place, &format!("{UNUSABLE} of its records can't be used"));
-                    }
-                }
+                Err(miss) => missed.push((index, self.missed_by(index, key, miss))),
             }
         }
+        lock(&self.missed).insert(*key, missed);
         Ok(None)
     }
 
+    /// Why a place has no answer, as a phrase; what is worth a warning gets one.
+    fn missed_by(&self, index: usize, key: &Digest, miss: Miss) -> String {
+        let place = &self.places[index];
+        match miss {
+            Miss::Absent => "it has no record of this key".to_owned(),
+            Miss::Gone(blob) => format!("blob {blob} of its record is gone"),
+            Miss::GivenUp(why) => format!("it is not asked any more: {why}"),
+            Miss::Depot(DepotError::Down(why)) => {
+                self.give_up(place, &why);
+                format!("it does not answer: {why}")
+            }
+            Miss::Depot(DepotError::Unusable(why)) => {
+                let repository = place.depot.repository();
+                self.warn(format!("the record {repository}:{} can't be used: {why}", key.hex()));
+                if place.unusable.fetch_add(1, Ordering::Relaxed) + 1 == UNUSABLE {
+                    self.give_up(place, &format!("{UNUSABLE} of its records can't be used"));
+                }
+                format!("its record can't be used: {why}")
+            }
+            Miss::Store(error) => error.to_string(),
+        }
+    }
+
     fn give_up(&self, place: &Place, why: &str) {
-        if !place.down.swap(true, Ordering::Relaxed) {
+        if place.down.set(why.to_owned()).is_ok() {
             self.warn(format!("the cache {} is not asked any more: {why}", place.depot.repository()));
         }
     }
 
     fn ask(&self, index: usize, key: &Digest) -> Result<Output, Miss> {
         let place = &self.places[index];
-        if place.down.load(Ordering::Relaxed) {
-            return Err(Miss::Absent);
+        if let Some(why) = place.down.get() {
+            return Err(Miss::GivenUp(why.clone()));
         }
         let manifest = place.depot.manifest(&artifact::tag(key))?.ok_or(Miss::Absent)?;
         let found = artifact::decode(&manifest, key).map_err(|error| unusable(&error))?;
@@ -167,7 +192,7 @@ impl<'a> SharedCache<'a> {
             Some(bytes) if self.keep => self.keep_text(bytes),
             Some(_) => Ok(()),
             None if self.keep && artifact::is_text(&found.output, blob) => self.keep_text(&read(&**depot, blob)?),
-            None if !depot.has(blob)? => Err(Miss::Absent),
+            None if !depot.has(blob)? => Err(Miss::Gone(blob.digest)),
             None => {
                 lock(&self.held).insert(blob.digest, index);
                 Ok(())
@@ -183,6 +208,13 @@ impl<'a> SharedCache<'a> {
     pub fn origin(&self, key: &Digest) -> Option<&Repository> {
         let place = lock(&self.known).get(key)?.as_ref()?.place;
         Some(self.places[place].depot.repository())
+    }
+
+    /// Of a key that was looked for and not found: each repository that was asked, and why it had no answer, as a phrase.
+    pub fn missed(&self, key: &Digest) -> Vec<(&Repository, String)> {
+        let missed = lock(&self.missed);
+        let missed = missed.get(key).into_iter().flatten();
+        missed.map(|(index, why)| (self.places[*index].depot.repository(), why.clone())).collect()
     }
 
     /// Where a large blob is that a record found so far vouches for and that the store may lack.
@@ -231,7 +263,7 @@ impl Cache for SharedCache<'_> {
         let hit = lock(&self.known).get(key).cloned().flatten();
         let record = |Hit { output, place }| {
             let shared = Some(self.places[place].depot.repository().to_string());
-            Record { output, components: Vec::new(), shared }.encode()
+            Record { output, components: Vec::new(), shared, elapsed: None }.encode()
         };
         Ok(hit.map(record))
     }
@@ -264,6 +296,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use std::io::Cursor;
     use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
 
     use super::*;
     use crate::action::record::LayerOutput;
@@ -401,6 +434,8 @@ mod tests {
         lock(&scene.memory.blobs).remove(&Digest::of(b"a layer"));
         let cache = scene.cache(true);
         assert!(cache.get(&key(1)).unwrap().is_none() && cache.take_warnings().is_empty());
+        let gone = format!("blob {} of its record is gone", Digest::of(b"a layer"));
+        assert_eq!(cache.missed(&key(1)), [(&repository(), gone)]);
         lock(&scene.memory.blobs).insert(Digest::of(b"a layer"), b"a layer".to_vec());
         lock(&scene.memory.blobs).insert(Digest::of(&large_listing()), vec![b'x'; 100_000]);
         let cache = scene.cache(true);
@@ -416,6 +451,9 @@ mod tests {
         let cache = scene.cache(true);
         assert!(cache.get(&key(1)).unwrap().is_none());
         cache.look_up(&[key(2), key(3), key(4)]).unwrap();
+        let why = |number| cache.missed(&key(number)).into_iter().map(|(_, why)| why).collect::<Vec<_>>();
+        assert_eq!(why(1), ["it does not answer: nobody answers"]);
+        assert_eq!(why(4), ["it is not asked any more: nobody answers"]);
         assert_eq!(cache.take_warnings(), ["the cache a.example/cache is not asked any more: nobody answers"]);
         assert_eq!(scene.memory.asked.load(Ordering::Relaxed), 1);
     }
@@ -446,7 +484,7 @@ mod tests {
     fn what_is_put_waits_for_whoever_sends_it() {
         let scene = scene();
         let cache = scene.cache(true);
-        let record = Record { output: layer(b"small"), components: Vec::new(), shared: None };
+        let record = Record { output: layer(b"small"), components: Vec::new(), shared: None, elapsed: None };
         cache.put(&key(7), &record.encode()).unwrap();
         assert_eq!(cache.take_pending(), [(key(7), layer(b"small"))].into());
         assert!(cache.take_pending().is_empty());

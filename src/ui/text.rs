@@ -82,6 +82,7 @@ pub fn present(what: &str) -> &'static str {
     match what {
         "push" => "pushing",
         "share" => "sharing",
+        "record" => "recording",
         "pull" | "fetch" => "fetching",
         "lock" => "locking",
         "export" => "exporting",
@@ -95,6 +96,7 @@ fn past(what: &str) -> &'static str {
     match what {
         "push" => "pushed",
         "share" => "shared",
+        "record" => "recorded",
         "pull" | "fetch" => "fetched",
         "lock" => "locked",
         "export" => "exported",

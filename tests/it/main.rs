@@ -45,6 +45,7 @@ mod push_faults;
 mod push_scene;
 mod push_twice;
 mod readers;
+mod recorded;
 mod refused_bases;
 mod registry_ls;
 mod registry_pull;

@@ -71,13 +71,23 @@ fn a_secret_is_in_no_file_of_the_store_and_in_no_line_that_is_shown() {
         assert_eq!(held([&*ended.out, &*ended.err].concat().as_bytes()), None, "{arguments:?}: {ended:?}");
         ended
     };
-    let first = run(&["-v", "build", "//p:step"]).success();
+    let path = sample.folder().join("ci.json");
+    let record = |arguments: &[&str]| {
+        let ended = run(&[&["--record", path.to_str().expect("UTF-8")], arguments].concat());
+        let bytes = fs::read(&path).expect("a record");
+        assert_eq!(held(&bytes), None, "{arguments:?}");
+        assert!(holds(&bytes, "secret /run/secrets/token"), "its name is in the key");
+        ended
+    };
+    let first = record(&["-v", "build", "//p:step"]).success();
+    record(&["build", "//p:step"]);
     assert_eq!(first.err.matches("//p:step | ***").count(), 3, "{}", first.err);
     assert!(first.err.contains("//p:step | x"), "what is too short is everywhere: {}", first.err);
     for arguments in [
         &["--json", "build", "//p:step"][..],
         &["--json", "--dry-run", "build", "//p:step"],
         &["explain", "//p:step"],
+        &["explain", "--against", path.to_str().expect("UTF-8"), "//p:step"],
         &["query", "//p:step", "--output", "json"],
         &["ls", "//p:step"],
     ] {

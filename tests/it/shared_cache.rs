@@ -195,6 +195,11 @@ fn a_dry_run_and_explain_look_into_the_cache_and_keep_nothing() {
     assert!(explained.contains("  from the cache "), "{explained}");
     assert_eq!(files(&second.cache().join("blobs")), 0, "a blob was kept");
     assert!(run(&second, &registry.address, "build --dry-run //:app").stdout.contains("RUN "));
+    second.write("app/main", "edited\n");
+    let missed = run(&second, &registry.address, "explain --cache-from CACHE //:app").stdout;
+    let asked = format!("    asked the cache {}/caches/ours for ", registry.address);
+    let answer = |line: &&str| line.starts_with(&asked) && line.ends_with(": it has no record of this key");
+    assert_eq!(missed.lines().filter(answer).count(), 1, "the layer; the image waits: {missed}");
 }
 
 #[test]
