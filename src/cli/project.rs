@@ -30,7 +30,7 @@ use crate::workspace::overlays::LOCAL_FILE;
 use crate::workspace::settings::{CompressionFormat, Settings, SourceDateEpoch};
 use crate::workspace::stamp::{self, Stamped};
 use crate::workspace::vars::Given;
-use crate::workspace::{self, Target, Workspace};
+use crate::workspace::{self, Target, Workspace, lock_file};
 
 /// A workspace as far as some patterns reach.
 pub struct Project {
@@ -209,6 +209,16 @@ impl Project {
         if has_errors(&errors) { Err(self.diagnosed(Exit::Usage, &errors)) } else { Ok(graph) }
     }
 
+    /// The graph for whoever asks only how targets hang together, and the mistakes that bear on that: a label of the wrong
+    /// kind of target, a circle and a damaged lock file do not.
+    pub fn shape(&self) -> (TargetGraph<'_>, Vec<Diagnostic>) {
+        let (graph, found) = graph::shape(&self.workspace);
+        let of_lock = |span: Span| self.workspace.sources.get(span.file).path == lock_file::FILE_NAME;
+        let bears = |it: &&Diagnostic| !primary(it).is_some_and(of_lock);
+        let mistakes = self.diagnostics.iter().filter(bears).cloned().chain(found).collect();
+        (graph, mistakes)
+    }
+
     /// The graph, and the targets that the patterns mean; wildcards pass over what the profile takes as published.
     pub fn select(&self, cx: &Context) -> Result<Selected<'_>, CliError> {
         self.select_where(cx, |target| !self.is_passed_over(&target.label))
@@ -278,8 +288,8 @@ impl Project {
         self.warn(&self.diagnostics);
     }
 
-    /// Shows warnings on stderr.
-    fn warn(&self, warnings: &[Diagnostic]) {
+    /// Shows diagnostics on stderr.
+    pub fn warn(&self, warnings: &[Diagnostic]) {
         for text in self.diagnosed(Exit::Done, warnings).diagnostics {
             self.err.line(text.trim_end());
         }
@@ -387,7 +397,8 @@ fn places_of(diagnostic: &Diagnostic) -> Places {
     (diagnostic.primary.as_ref().map(span), diagnostic.others.first().map(span))
 }
 
-fn has_errors(diagnostics: &[Diagnostic]) -> bool {
+/// Whether any of them is an error.
+pub fn has_errors(diagnostics: &[Diagnostic]) -> bool {
     diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
 }
 

@@ -10,4 +10,5 @@ mod requirements;
 pub mod snapshot;
 pub mod source_key;
 pub mod sources;
+pub mod stamps;
 pub mod why;

@@ -14,6 +14,7 @@ pub mod index;
 pub mod pull;
 pub mod requires;
 pub mod run;
+pub mod source_attributes;
 pub mod tar;
 
 mod mode;
