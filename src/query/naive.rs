@@ -176,7 +176,7 @@ impl Naive {
             "allrdeps" => self.rdeps(&self.pattern("//...")?, given, number),
             "same_pkg_direct_rdeps" => self.all(|one| {
                 let near = |dep: &Name| dep.0 == one.0 && given.contains(dep);
-                self.deps(one).iter().any(near) && !given.contains(one)
+                self.deps(one).iter().any(near)
             }),
             "somepath" => self.somepath(&sets[0], given).into_iter().collect(),
             "allpaths" => {

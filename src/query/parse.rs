@@ -10,7 +10,7 @@
 use std::ops::Range;
 
 use super::ast::{Argument, Expr, Node, Operator, Word};
-use super::error::{QueryError, shortened};
+use super::error::{ErrorKind, QueryError, shortened};
 use super::functions::{self, FUNCTIONS, Parameter, Signature};
 use super::lexer::{self, Token, TokenKind};
 use crate::diagnostic::nearest;
@@ -215,8 +215,15 @@ fn literal(word: Word) -> Parsed<Node> {
     Ok(Node::Pattern(word.text))
 }
 
+/// More than a path may have is no target that anybody named.
+const LONGEST: usize = 4096;
+
 /// A target literal must not look like an operator or a lone wildcard.
 fn check_pattern(word: &Word) -> Parsed<()> {
+    if word.text.len() > LONGEST {
+        let message = format!("target literal must not be longer than {LONGEST} bytes: {}", shortened(&word.text));
+        return Err(QueryError::syntax(message, word.span.clone()));
+    }
     match word.text.chars().next() {
         Some(first @ ('-' | '*')) => {
             let message = format!("target literal must not begin with ({first}): {}", shortened(&word.text));
@@ -241,9 +248,14 @@ fn unknown_function(name: &Word) -> QueryError {
     QueryError::syntax(format!("unknown function '{}'", shortened(&name.text)), name.span.clone()).help(Some(help))
 }
 
-/// Adds how the function is called; an argument's own call has said its part already.
+/// Adds how the function is called; an argument's own call has said its part already, and of a regular expression it is
+/// not the matter.
 fn usage(error: QueryError, function: &Signature) -> QueryError {
-    if error.help.is_some() { error } else { error.help(Some(format!("it is called as {}", function.usage()))) }
+    if error.help.is_some() || error.kind == ErrorKind::Evaluation {
+        error
+    } else {
+        error.help(Some(format!("it is called as {}", function.usage())))
+    }
 }
 
 #[cfg(test)]

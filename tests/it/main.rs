@@ -38,6 +38,8 @@ mod pulling;
 mod push_faults;
 mod push_scene;
 mod push_twice;
+mod query_bazel;
+mod querying;
 mod readers;
 mod refused_bases;
 mod registry_ls;

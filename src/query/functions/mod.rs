@@ -149,7 +149,7 @@ pub fn find(name: &str) -> Option<&'static Signature> {
 pub fn compile(function: &str, pattern: &str, span: Range<usize>) -> Result<Regex, QueryError> {
     RegexBuilder::new(pattern).size_limit(1 << 20).nest_limit(50).build().map_err(|error| {
         let why = error.to_string();
-        let why = why.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        let why = why.lines().last().unwrap_or_default().trim_start_matches("error: ").trim_end_matches('.').to_owned();
         let shown = super::error::shortened(pattern);
         QueryError::evaluation(format!("illegal '{function}' pattern regexp '{shown}': {why}"), span)
     })

@@ -27,12 +27,11 @@ fn within(call: &Call<'_>, universe: &TargetSet, targets: &TargetSet, steps: Opt
     reach(&start, steps, |id| call.graph.rdeps(id), |id| universe.contains(id)).into()
 }
 
-/// `same_pkg_direct_rdeps(e)`: what needs something of `e` directly and is of the same package; without `e`.
+/// `same_pkg_direct_rdeps(e)`: what needs something of `e` directly and is of the package of that.
 pub fn same_package(call: &Call<'_>) -> Result<Found, QueryError> {
-    let targets = call.targets(0);
     let near = |id| {
         let package = call.graph.package(id);
         call.graph.rdeps(id).iter().copied().filter(move |other| package.contains(other))
     };
-    Ok(targets.iter().flat_map(near).filter(|id| !targets.contains(*id)).collect::<TargetSet>().into())
+    Ok(call.targets(0).iter().flat_map(near).collect::<TargetSet>().into())
 }
