@@ -5,6 +5,7 @@
 
 use super::graph::{Id, ResolveError};
 use super::packed::Packed;
+use crate::diagnostic::nearest;
 use crate::label::{Label, PackagePath};
 use crate::pattern::{Scope, TargetPattern};
 
@@ -17,8 +18,8 @@ pub fn resolve(packed: &Packed<'_>, here: &PackagePath, text: &str) -> Result<Ve
         return Ok(vec![id]);
     }
     let pattern = TargetPattern::parse(text, here).map_err(|error| {
-        let message = error.to_string();
-        (ResolveError { message, help: Some(error.hint) }, None)
+        let is_none = || ResolveError { message: error.to_string(), help: Some(error.hint.clone()) };
+        (no_file(packed, here, text).unwrap_or_else(is_none), None)
     })?;
     let found = of_scope(packed, here, &pattern);
     found.filter(|ids| !ids.is_empty()).ok_or_else(|| (ResolveError::new(missing(&pattern)), Some(pattern)))
@@ -37,6 +38,16 @@ pub fn wanted(text: &str, here: &PackagePath) -> Option<TargetPattern> {
         Ok(pattern) => Some(pattern),
         Err(_) => whole_package(text.split_once(':')?.0, here),
     }
+}
+
+/// Of a label that can only be a file's: that no target names it.
+fn no_file(packed: &Packed<'_>, here: &PackagePath, text: &str) -> Option<ResolveError> {
+    let (path, name) = text.split_once(':').filter(|(_, name)| name.contains('/'))?;
+    let Scope::Package(package, _) = whole_package(path, here)?.scope else { return None };
+    let members = packed.find_package(&package).map(|index| packed.members(index)).unwrap_or_default();
+    let meant = nearest(name, members.map(|id| packed.name(id)));
+    let message = format!("no such source file `{text}`: no target of `{package}` names it");
+    Some(ResolveError { message, help: meant.map(|meant| format!("did you mean `{package}:{meant}`?")) })
 }
 
 fn missing(pattern: &TargetPattern) -> String {
@@ -148,9 +159,7 @@ mod tests {
     fn what_means_nothing_is_said() {
         assert_eq!(meant("//a:nope", ""), "no such target `//a:nope`");
         assert_eq!(meant("//zzz/...", ""), "no targets found beneath `//zzz/...`");
-        assert_eq!(
-            meant("//a/b:src/y", ""),
-            "`//a/b:src/y` is not a target pattern: a name is letters, digits, `.`, `_` or `-`, beginning with a letter or digit"
-        );
+        assert_eq!(meant("//a/b:src/y", ""), "no such source file `//a/b:src/y`: no target of `//a/b` names it");
+        assert!(meant("/a:b", "").contains("is not a target pattern"));
     }
 }
