@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::graph::{Id, QueryGraph, ResolveError, Role, Value};
 use super::packed::{Packed, Tie};
-use super::resolve::{self, resolve};
+use super::resolve::resolve;
 use crate::label::PackagePath;
 use crate::pattern::TargetPattern;
 
@@ -46,7 +46,8 @@ impl QueryGraph for Known<'_> {
     }
 
     fn resolve(&self, pattern: &str) -> Result<Vec<Id>, ResolveError> {
-        resolve(self.packed, self.here, pattern).map_err(|(error, pattern): resolve::Unresolved| {
+        resolve(self.packed, self.here, pattern).map_err(|unresolved| {
+            let (error, pattern) = *unresolved;
             pattern.and_then(|pattern| self.details?.missing(&pattern)).unwrap_or(error)
         })
     }

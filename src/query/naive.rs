@@ -73,7 +73,7 @@ impl Naive {
         };
         let first = starts.iter().filter_map(|name| Some((far(name)?, name))).min();
         let mut path: Vec<Name> = first.into_iter().map(|(_, name)| name.clone()).collect();
-        while let Some(left) = path.last().and_then(|last| far(last)).filter(|left| *left > 0) {
+        while let Some(left) = path.last().and_then(far).filter(|left| *left > 0) {
             let next = self.deps(path.last().unwrap()).into_iter().find(|dep| far(dep) == Some(left - 1));
             path.push(next.unwrap());
         }

@@ -10,7 +10,7 @@ use crate::label::{Label, PackagePath};
 use crate::pattern::{Scope, TargetPattern};
 
 /// Why a word names nothing; with the pattern where it is one, so that more can be said of it.
-pub type Unresolved = (ResolveError, Option<TargetPattern>);
+pub type Unresolved = Box<(ResolveError, Option<TargetPattern>)>;
 
 /// The ids that a word means.
 pub fn resolve(packed: &Packed<'_>, here: &PackagePath, text: &str) -> Result<Vec<Id>, Unresolved> {
@@ -19,10 +19,10 @@ pub fn resolve(packed: &Packed<'_>, here: &PackagePath, text: &str) -> Result<Ve
     }
     let pattern = TargetPattern::parse(text, here).map_err(|error| {
         let is_none = || ResolveError { message: error.to_string(), help: Some(error.hint.clone()) };
-        (no_file(packed, here, text).unwrap_or_else(is_none), None)
+        Box::new((no_file(packed, here, text).unwrap_or_else(is_none), None))
     })?;
     let found = of_scope(packed, here, &pattern);
-    found.filter(|ids| !ids.is_empty()).ok_or_else(|| (ResolveError::new(missing(&pattern)), Some(pattern)))
+    found.filter(|ids| !ids.is_empty()).ok_or_else(|| Box::new((ResolveError::new(missing(&pattern)), Some(pattern))))
 }
 
 /// The pattern whose packages have to be read for a word of a query; `None` where it can mean nothing. Of a file's label,
@@ -130,7 +130,7 @@ mod tests {
         };
         match resolve(&packed, &PackagePath::new(here).unwrap(), text) {
             Ok(ids) => ids.into_iter().map(label).collect::<Vec<_>>().join(" "),
-            Err((error, _)) => error.message,
+            Err(unresolved) => unresolved.0.message,
         }
     }
 

@@ -104,7 +104,7 @@ fn pack(all: &[Written]) -> Vec<u8> {
             name: &one.label.1,
             kind: Arc::clone(kind),
             role: one.role,
-            published: one.attributes.get("published").is_some(),
+            published: one.attributes.contains_key("published"),
             edges: one.deps.iter().map(|dep| edge(one, dep)).collect(),
             requires: requires.iter().map(String::as_str).collect(),
         })

@@ -147,7 +147,7 @@ pub fn find(name: &str) -> Option<&'static Signature> {
 
 /// A regular expression, bounded in size: whatever it is, looking for it takes time linear in the text.
 pub fn compile(function: &str, pattern: &str, span: Range<usize>) -> Result<Regex, QueryError> {
-    RegexBuilder::new(pattern).size_limit(1 << 20).nest_limit(50).build().map_err(|error| {
+    RegexBuilder::new(pattern).size_limit(1 << 18).nest_limit(50).build().map_err(|error| {
         let why = error.to_string();
         let why = why.lines().last().unwrap_or_default().trim_start_matches("error: ").trim_end_matches('.').to_owned();
         let shown = super::error::shortened(pattern);
