@@ -20,9 +20,10 @@ test: ## run every test, with a Docker engine
 	@tools/setup test
 	tools/with-docker cargo test --locked --workspace
 
-acceptance: ## run the heavier proofs: the tests marked as ignored, optimised
+acceptance: ## run the heavier proofs: the tests marked as ignored, optimised, and a minute of fuzzing
 	@tools/setup test
 	tools/with-docker cargo test --locked --release --workspace -- --ignored
+	tools/fuzz 60
 
 format-check: ## say which files are not formatted
 	cargo fmt --all --check

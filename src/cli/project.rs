@@ -37,7 +37,7 @@ use crate::workspace::settings::{BuildBase, CompressionFormat, Settings, SourceD
 use crate::workspace::stamp;
 use crate::workspace::taken::Taken;
 use crate::workspace::vars::Given;
-use crate::workspace::{self, Home, Spanned, Target, Workspace};
+use crate::workspace::{self, Home, Spanned, Target, Workspace, lock_file};
 
 /// A workspace as far as some patterns reach.
 pub struct Project {
@@ -301,6 +301,16 @@ impl Project {
         mistake.map_or(Ok(graph), |mistake| Err(mistake.message.clone()))
     }
 
+    /// The graph for whoever asks only how targets hang together, and the mistakes that bear on that: a label of the wrong
+    /// kind of target, a circle and a damaged lock file do not.
+    pub fn shape(&self) -> (TargetGraph<'_>, Vec<Diagnostic>) {
+        let (graph, found) = graph::shape(&self.workspace);
+        let of_lock = |span: Span| self.workspace.sources.get(span.file).path.file_name() == Some(lock_file::FILE_NAME);
+        let bears = |it: &&Diagnostic| !primary(it).is_some_and(of_lock);
+        let mistakes = self.diagnostics.iter().filter(bears).cloned().chain(found).collect();
+        (graph, mistakes)
+    }
+
     /// The graph, and the targets that the patterns mean; wildcards pass over what is taken as it is.
     pub fn select(&self, cx: &Context) -> Result<Selected<'_>, CliError> {
         self.select_where(cx, |target| !self.is_passed_over(&target.label))
@@ -371,8 +381,8 @@ impl Project {
         self.warn(&self.diagnostics);
     }
 
-    /// Shows warnings on stderr.
-    fn warn(&self, warnings: &[Diagnostic]) {
+    /// Shows diagnostics on stderr.
+    pub fn warn(&self, warnings: &[Diagnostic]) {
         for text in self.diagnosed(Exit::Done, warnings).diagnostics {
             self.err.line(text.trim_end());
         }
@@ -563,7 +573,8 @@ fn places_of(diagnostic: &Diagnostic) -> Places {
     (diagnostic.primary.as_ref().map(span), diagnostic.others.first().map(span))
 }
 
-fn has_errors(diagnostics: &[Diagnostic]) -> bool {
+/// Whether any of them is an error.
+pub fn has_errors(diagnostics: &[Diagnostic]) -> bool {
     diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
 }
 

@@ -1,30 +1,146 @@
-//! The target graph as queries see it.
+//! The target graph as queries see it: packed, and what is too dear to be packed, told when asked.
 
-use super::provenance;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use camino::Utf8PathBuf;
+use rayon::prelude::*;
+use serde_json::{Map, Value};
+
+use super::{provenance, query_sources};
 use crate::graph::{TargetGraph, TargetId};
 use crate::label::PackagePath;
 use crate::pattern::TargetPattern;
-use crate::query::graph::ResolveError;
-use crate::query::{Id, QueryGraph};
-use crate::workspace::{Target, Workspace, print};
+use crate::query::graph::{Id, ResolveError, Role};
+use crate::query::known::Details;
+use crate::query::packed::{self, Edge, Node, Tie};
+use crate::rules::requires;
+use crate::workspace::globs::SourceTree;
+use crate::workspace::root::FILE_NAME;
+use crate::workspace::schema::{Purpose, Type};
+use crate::workspace::value::{self, Table};
+use crate::workspace::{Package, Target, Workspace, print};
 
-/// A target graph behind the trait of queries; a query's ids are positions in `ids`.
+/// A target graph, with files or without, in the order of labels: a row each.
 pub struct Targets<'a> {
     graph: &'a TargetGraph<'a>,
-    here: &'a PackagePath,
-    ids: Vec<TargetId>,
-    deps: Vec<Vec<Id>>,
-    rdeps: Vec<Vec<Id>>,
+    rows: Vec<Row>,
+    /// Which row a target is, by its id.
+    row_of: Vec<Id>,
 }
 
+/// A target or file.
+struct Row {
+    package: u32,
+    what: What,
+}
+
+enum What {
+    Target(TargetId),
+    File {
+        name: String,
+        /// Who names it, by its id, and in which attribute.
+        by: Vec<(usize, &'static str)>,
+    },
+}
+
+/// A package's files by name, and who names each.
+type Files = BTreeMap<String, Vec<(usize, &'static str)>>;
+
 impl<'a> Targets<'a> {
-    /// Relative patterns are relative to the package `here`.
-    pub fn new(graph: &'a TargetGraph<'a>, here: &'a PackagePath) -> Targets<'a> {
+    /// All targets; with a source tree, also the files that they and their packages are made of.
+    pub fn new(graph: &'a TargetGraph<'a>, tree: Option<&SourceTree<'_>>) -> Targets<'a> {
+        let packages = &graph.workspace().packages;
+        let firsts = packages.iter().scan(0, |next, package| {
+            let first = *next;
+            *next += package.targets.len();
+            Some(first)
+        });
+        let firsts: Vec<usize> = firsts.collect();
+        let files = |(package, first): (&Package, &usize)| {
+            tree.map_or_else(Files::new, |tree| files(package, *first, graph, tree))
+        };
+        let files: Vec<Files> = packages.par_iter().zip(&firsts).map(files).collect();
         let ids: Vec<TargetId> = graph.ids().collect();
-        let number = |dependency: crate::graph::Dependency| dependency.target.index() as Id;
-        let deps = ids.iter().map(|id| graph.deps(*id).map(number).collect()).collect();
-        let rdeps = ids.iter().map(|id| graph.rdeps(*id).map(number).collect()).collect();
-        Targets { graph, here, ids, deps, rdeps }
+        let mut targets = Targets { graph, rows: Vec::with_capacity(ids.len()), row_of: vec![0; ids.len()] };
+        for (index, (package, files)) in packages.iter().zip(files).enumerate() {
+            let of_package = &ids[firsts[index]..firsts[index] + package.targets.len()];
+            targets.add(index as u32, of_package, files);
+        }
+        targets
+    }
+
+    /// A package's targets and files, by name; a target before a file of its name.
+    fn add(&mut self, package: u32, ids: &[TargetId], files: Files) {
+        let mut files = files.into_iter().peekable();
+        for id in ids {
+            let name = &self.graph.target(*id).label.name;
+            while let Some((name, by)) = files.next_if(|(file, _)| **file < **name) {
+                self.rows.push(Row { package, what: What::File { name, by } });
+            }
+            self.row_of[id.index()] = self.rows.len() as Id;
+            self.rows.push(Row { package, what: What::Target(*id) });
+        }
+        self.rows.extend(files.map(|(name, by)| Row { package, what: What::File { name, by } }));
+    }
+
+    /// The graph as bytes.
+    pub fn pack(&self) -> Vec<u8> {
+        let packages: Vec<PackagePath> =
+            self.graph.workspace().packages.iter().map(|package| package.path.clone()).collect();
+        let mut named: Vec<Vec<Edge>> = vec![Vec::new(); self.graph.len()];
+        for (row, to) in self.rows.iter().zip(0..) {
+            if let What::File { by, .. } = &row.what {
+                by.iter().for_each(|(id, attribute)| named[*id].push(Edge { to, attribute, tie: Tie::Needed }));
+            }
+        }
+        let mut kinds = Kinds::default();
+        let nodes: Vec<Node<'_>> = self.rows.iter().map(|row| self.node(row, &mut named, &mut kinds)).collect();
+        packed::pack(&packages, &nodes)
+    }
+
+    fn node<'s>(&'s self, row: &'s Row, named: &mut [Vec<Edge>], kinds: &mut Kinds) -> Node<'s> {
+        match &row.what {
+            What::File { name, by } => Node {
+                package: row.package,
+                name,
+                kind: kinds.of("source file"),
+                role: if by.is_empty() { Role::BuildFile } else { Role::Source },
+                published: false,
+                edges: Vec::new(),
+                requires: Vec::new(),
+            },
+            What::Target(id) => {
+                let target = self.graph.target(*id);
+                let edges = self.graph.deps(*id).map(|dep| Edge {
+                    to: self.row_of[dep.target.index()],
+                    attribute: dep.attribute,
+                    tie: tie(target, dep.attribute, self.graph.target(dep.target)),
+                });
+                Node {
+                    package: row.package,
+                    name: &target.label.name,
+                    kind: kinds.rule(target.rule.name),
+                    role: role(target.rule.purpose),
+                    published: target.published,
+                    edges: edges.chain(std::mem::take(&mut named[id.index()])).collect(),
+                    requires: requires_of(target),
+                }
+            }
+        }
+    }
+
+    fn target(&self, id: Id) -> Option<&'a Target> {
+        match self.rows[id as usize].what {
+            What::Target(id) => Some(self.graph.target(id)),
+            What::File { .. } => None,
+        }
+    }
+
+    /// A file's path, relative to the root.
+    fn path(&self, row: &Row, name: &str) -> Utf8PathBuf {
+        let workspace = self.graph.workspace();
+        workspace.settings.folder(&workspace.packages[row.package as usize].path).join(name)
     }
 }
 
@@ -36,43 +152,133 @@ fn external(target: &Target, workspace: &Workspace) -> Option<String> {
     Some(print::external(name, home.settings.externals.get(name)?))
 }
 
-impl QueryGraph for Targets<'_> {
-    fn len(&self) -> usize {
-        self.ids.len()
+/// What a package's targets name, and its own file. Of other workspaces none: their files are their own.
+fn files(package: &Package, first: usize, graph: &TargetGraph<'_>, tree: &SourceTree<'_>) -> Files {
+    let mut files = Files::new();
+    if graph.workspace().home(&package.path).name.is_some() {
+        return files;
+    }
+    let directory = graph.workspace().settings.folder(&package.path);
+    for (position, target) in package.targets.iter().enumerate().filter(|(_, target)| !target.published) {
+        for (attribute, name) in query_sources::files(target, &directory, tree) {
+            files.entry(name).or_default().push((first + position, attribute));
+        }
+    }
+    // A package of another workspace, or one that is not there, has no file here.
+    if package.targets.is_empty() || package.targets.iter().any(|target| !target.published) {
+        files.entry(FILE_NAME.to_owned()).or_default();
+    }
+    files
+}
+
+fn role(purpose: Purpose) -> Role {
+    match purpose {
+        Purpose::Layer => Role::Layer,
+        Purpose::Image => Role::Image,
+        Purpose::Base => Role::Pulled,
+        Purpose::Index => Role::Index,
+        Purpose::Test => Role::Check,
+    }
+}
+
+fn tie(from: &Target, attribute: &str, to: &Target) -> Tie {
+    match (from.rule.purpose, attribute, to.rule.purpose) {
+        (Purpose::Image, "base", _) => Tie::Base,
+        (Purpose::Image, "layers", Purpose::Layer) | (Purpose::Index, "images", Purpose::Image) => Tie::Part,
+        _ => Tie::Needed,
+    }
+}
+
+fn requires_of(target: &Target) -> Vec<&str> {
+    match target.rule.purpose {
+        Purpose::Image => requires::said(target.attributes()).map(|said| said.name.value).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// What kinds are called, each made once.
+#[derive(Default)]
+struct Kinds(HashMap<&'static str, Arc<str>>);
+
+impl Kinds {
+    fn of(&mut self, kind: &'static str) -> Arc<str> {
+        Arc::clone(self.0.entry(kind).or_insert_with(|| kind.into()))
     }
 
-    fn resolve(&self, pattern: &str) -> Result<Vec<Id>, ResolveError> {
-        let parsed = TargetPattern::parse(pattern, self.here);
-        let parsed =
-            parsed.map_err(|error| ResolveError { message: error.to_string(), help: Some(error.hint.clone()) })?;
-        let selected = self.graph.select(&[parsed]).map_err(|errors| {
-            let diagnostic = errors[0].diagnostic();
-            ResolveError { message: diagnostic.message, help: diagnostic.help.into_iter().next() }
-        })?;
-        Ok(selected.targets.into_iter().map(|target| target.index() as Id).collect())
+    fn rule(&mut self, rule: &'static str) -> Arc<str> {
+        Arc::clone(self.0.entry(rule).or_insert_with(|| format!("{rule} rule").into()))
+    }
+}
+
+impl Details for Targets<'_> {
+    fn attribute(&self, id: Id, name: &str) -> Option<Value> {
+        let target = self.target(id)?;
+        if let Some(value) = target.table.get(name) {
+            return Some(json(value, target));
+        }
+        match name {
+            "name" => Some(Value::from(&*target.label.name)),
+            "generator_function" => Some(target.origin.as_ref().map_or(Value::Null, |made| Value::from(&*made.rule))),
+            _ => {
+                let attribute = target.rule.attributes.iter().find(|attribute| attribute.name == name)?;
+                Some(unwritten(&attribute.ty))
+            }
+        }
     }
 
-    fn deps(&self, id: Id) -> &[Id] {
-        &self.deps[id as usize]
+    fn attributes(&self, id: Id) -> Vec<(String, Value)> {
+        let Some(target) = self.target(id) else { return Vec::new() };
+        target.table.0.iter().map(|entry| (entry.key.clone(), json(&entry.value, target))).collect()
     }
 
-    fn rdeps(&self, id: Id) -> &[Id] {
-        &self.rdeps[id as usize]
-    }
-
-    fn label(&self, id: Id) -> String {
-        self.graph.target(self.ids[id as usize]).label.to_string()
-    }
-
-    fn kind(&self, id: Id) -> String {
-        format!("{} rule", self.graph.target(self.ids[id as usize]).rule.name)
+    fn location(&self, id: Id) -> String {
+        let row = &self.rows[id as usize];
+        match &row.what {
+            What::Target(id) => self.graph.workspace().sources.place(self.graph.target(*id).span),
+            What::File { name, .. } => format!("{}:1:1", self.path(row, name)),
+        }
     }
 
     fn written(&self, id: Id) -> String {
-        let target = self.graph.target(self.ids[id as usize]);
+        let Some(target) = self.target(id) else { return String::new() };
         let workspace = self.graph.workspace();
         let lines = provenance::lines(target, workspace);
         let text = external(target, workspace).unwrap_or_else(|| print::target(target));
         format!("# {}\n# {}\n{text}", target.label, lines.join("\n# "))
+    }
+
+    fn missing(&self, pattern: &TargetPattern) -> Option<ResolveError> {
+        let errors = self.graph.select(std::slice::from_ref(pattern)).err()?;
+        let diagnostic = errors.first()?.diagnostic();
+        Some(ResolveError { message: diagnostic.message, help: diagnostic.help.into_iter().next() })
+    }
+}
+
+/// A value with its labels absolute.
+fn json(value: &value::Value, target: &Target) -> Value {
+    use value::Node;
+    match &value.node {
+        Node::String(text) => match target.labels.iter().find(|used| used.span == value.span) {
+            Some(used) => used.label.to_string().into(),
+            None => text.clone().into(),
+        },
+        Node::Integer(number) => (*number).into(),
+        Node::Float(number) => (*number).into(),
+        Node::Boolean(flag) => (*flag).into(),
+        Node::Datetime(date) => date.clone().into(),
+        Node::Array(items) => items.iter().map(|item| json(item, target)).collect(),
+        Node::Table(Table(entries)) => {
+            let entry = |entry: &value::Entry| (entry.key.clone(), json(&entry.value, target));
+            Value::Object(entries.iter().map(entry).collect::<Map<_, _>>())
+        }
+    }
+}
+
+/// What an attribute comes to that is not written.
+fn unwritten(ty: &Type) -> Value {
+    match ty {
+        Type::List(_) => Value::Array(Vec::new()),
+        Type::Map(_) | Type::Table(_) => Value::Object(Map::new()),
+        _ => Value::Null,
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::{Instant, SystemTime};
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8PathBuf;
 
 use super::context::Context;
 use super::error::CliError;
@@ -36,7 +36,8 @@ impl Call {
             return None;
         }
         let root = find_root(cx.directory()).ok()?;
-        Some(Call { key: key(patterns, &root, cx)?, root, began, clock })
+        let here = cx.directory().strip_prefix(&root).ok()?.as_str();
+        Some(Call { key: key(&["build", here], patterns, cx)?, root, began, clock })
     }
 
     /// The answer given before, with the figures for the closing line.
@@ -72,16 +73,15 @@ impl Call {
     }
 }
 
-/// All that decides the answer besides the source tree.
-fn key(patterns: &[String], root: &Utf8Path, cx: &Context) -> Option<Digest> {
-    let here = cx.directory().strip_prefix(root).ok()?;
+/// All that decides an answer besides the source tree. `what`: what is asked for, and from where.
+pub fn key(what: &[&str], patterns: &[String], cx: &Context) -> Option<Digest> {
     let mut hasher = Hasher::new();
     let mut field = |text: &str| {
         hasher.update(&(text.len() as u64).to_le_bytes());
         hasher.update(text.as_bytes());
     };
     field(&program());
-    field(here.as_str());
+    what.iter().for_each(|text| field(text));
     field(cx.globals.profile.as_deref().map_or("-", |_| "+"));
     field(cx.globals.profile.as_deref().unwrap_or_default());
     field(if cx.globals.no_local { "-" } else { "+" });

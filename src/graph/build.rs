@@ -11,11 +11,25 @@ use crate::workspace::Workspace;
 /// and place; the graph has every other edge.
 pub fn build(workspace: &Workspace) -> (TargetGraph<'_>, Vec<Diagnostic>) {
     let mut graph = TargetGraph::unconnected(workspace);
-    let resolve::Resolved { edges, mut diagnostics } = resolve::resolve(&graph);
+    let resolve::Resolved { edges, unknown, unfit } = resolve::resolve(&graph);
     let groups = graph.connect(edges);
-    diagnostics.extend(groups.iter().filter_map(|group| cycle::describe(&graph, group)));
-    diagnostics.sort_by_cached_key(|diagnostic| place(workspace, diagnostic));
+    let circles = groups.iter().filter_map(|group| cycle::describe(&graph, group));
+    let diagnostics = sorted(workspace, unknown.into_iter().chain(unfit).chain(circles));
     (graph, diagnostics)
+}
+
+/// The same for whoever asks only how targets hang together: of labels of the wrong kind and of circles nothing is said.
+pub fn shape(workspace: &Workspace) -> (TargetGraph<'_>, Vec<Diagnostic>) {
+    let mut graph = TargetGraph::unconnected(workspace);
+    let resolve::Resolved { edges, unknown, .. } = resolve::resolve(&graph);
+    graph.connect(edges);
+    (graph, sorted(workspace, unknown.into_iter()))
+}
+
+fn sorted(workspace: &Workspace, diagnostics: impl Iterator<Item = Diagnostic>) -> Vec<Diagnostic> {
+    let mut diagnostics: Vec<Diagnostic> = diagnostics.collect();
+    diagnostics.sort_by_cached_key(|diagnostic| place(workspace, diagnostic));
+    diagnostics
 }
 
 fn place<'w>(workspace: &'w Workspace, diagnostic: &Diagnostic) -> Option<(&'w Utf8Path, u32)> {

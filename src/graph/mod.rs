@@ -12,7 +12,7 @@ mod target_graph;
 #[cfg(test)]
 mod testing;
 
-pub use build::build;
+pub use build::{build, shape};
 pub use select::{SelectError, Selection};
 pub use suggest::Missing;
 pub use target_graph::{Dependency, TargetGraph, TargetId};

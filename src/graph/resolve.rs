@@ -15,7 +15,10 @@ use crate::workspace::{LabelUse, Package, Target};
 #[derive(Default)]
 pub struct Resolved {
     pub edges: Vec<(TargetId, Dependency)>,
-    pub diagnostics: Vec<Diagnostic>,
+    /// Of labels that name nothing: an edge is missing.
+    pub unknown: Vec<Diagnostic>,
+    /// Of labels that name the wrong kind of target: the edge is there.
+    pub unfit: Vec<Diagnostic>,
 }
 
 /// Resolves the labels of all targets.
@@ -26,7 +29,8 @@ pub fn resolve(graph: &TargetGraph<'_>) -> Resolved {
     let mut all = Resolved::default();
     for part in parts {
         all.edges.extend(part.edges);
-        all.diagnostics.extend(part.diagnostics);
+        all.unknown.extend(part.unknown);
+        all.unfit.extend(part.unfit);
     }
     all
 }
@@ -43,11 +47,11 @@ fn resolve_package(graph: &TargetGraph<'_>, index: usize, package: &Package) -> 
             }
             match near.1.and_then(|package| graph.in_package(package, &used.label.name)) {
                 Some(to) => {
-                    resolved.diagnostics.extend(unfit(used, graph.target(to)).map(|it| target.traced(it)));
+                    resolved.unfit.extend(unfit(used, graph.target(to)).map(|it| target.traced(it)));
                     let edge = Dependency { target: to, attribute: used.attribute, span: used.span };
                     resolved.edges.extend(used.is_edge.then_some((from, edge)));
                 }
-                None => resolved.diagnostics.extend(unknown(graph, used).map(|it| target.traced(it))),
+                None => resolved.unknown.extend(unknown(graph, used).map(|it| target.traced(it))),
             }
         }
     }

@@ -17,5 +17,6 @@ mod requirements;
 pub mod snapshot;
 pub mod source_key;
 pub mod sources;
+pub mod stamps;
 pub mod then;
 pub mod why;

@@ -1,35 +1,57 @@
 //! An expression → the targets that it names, asking a graph.
 //!
-//! Operators and `let` stand here, functions in [`functions`]. Cycles in the graph do no harm.
+//! Operators and `let` stand here, functions in [`functions`]. Circles in the graph do no harm.
 
 use std::ops::Range;
 
-use super::ast::{Argument, Expr, Node, Operator};
+use super::ast::{Argument, Expr, Node, Operator, Word};
 use super::error::QueryError;
-use super::functions::{self, Given};
+use super::functions::{self, ALLRDEPS, Call, Given, Parameter};
 use super::graph::{QueryGraph, ResolveError};
-use super::set::TargetSet;
+use super::set::{Found, TargetSet};
 use crate::diagnostic::nearest;
 
+/// What does not stand in the query.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options<'o> {
+    /// The patterns that `allrdeps` looks in.
+    pub universe: &'o [String],
+    /// Takes a pattern that names nothing for an empty one, and tells of it beside the answer.
+    pub keep_going: bool,
+}
+
+/// What an expression comes to.
+#[derive(Debug, Clone, Default)]
+pub struct Answer {
+    /// The targets, and their order where they are a path.
+    pub found: Found,
+    /// The patterns that named nothing, where that was let pass.
+    pub told: Vec<QueryError>,
+}
+
 /// The targets of an expression.
-pub fn evaluate(expr: &Expr, graph: &dyn QueryGraph) -> Result<TargetSet, QueryError> {
-    Scope { graph, variables: Vec::new() }.eval(expr)
+pub fn evaluate(expr: &Expr, graph: &dyn QueryGraph, options: Options<'_>) -> Result<Answer, QueryError> {
+    let mut scope = Scope { graph, options, variables: Vec::new(), told: Vec::new() };
+    let found = scope.eval(expr)?;
+    Ok(Answer { found, told: scope.told })
 }
 
 struct Scope<'e> {
     graph: &'e dyn QueryGraph,
+    options: Options<'e>,
     /// What `let` has bound, innermost last: a name hides the same name before it.
-    variables: Vec<(&'e str, TargetSet)>,
+    variables: Vec<(&'e str, Found)>,
+    told: Vec<QueryError>,
 }
 
+type Evaluated<T> = Result<T, QueryError>;
+
 impl<'e> Scope<'e> {
-    fn eval(&mut self, expr: &'e Expr) -> Result<TargetSet, QueryError> {
+    fn eval(&mut self, expr: &'e Expr) -> Evaluated<Found> {
         match &expr.node {
-            Node::Pattern(pattern) => self.resolve(pattern, expr.span.clone()),
+            Node::Pattern(pattern) => Ok(self.resolve(pattern, &expr.span)?.into()),
             Node::Variable(name) => self.variable(name, expr),
-            Node::Set(words) => words
-                .iter()
-                .try_fold(TargetSet::new(), |set, word| Ok(set.union(&self.resolve(&word.text, word.span.clone())?))),
+            Node::Set(words) => self.set(words),
             Node::Operations(first, rest) => self.operations(first, rest),
             Node::Let { name, value, body } => {
                 let value = self.eval(value)?;
@@ -38,45 +60,78 @@ impl<'e> Scope<'e> {
                 self.variables.pop();
                 result
             }
-            Node::Call { name, arguments } => {
-                let unknown = || QueryError::evaluation(format!("unknown function '{}'", name.text), name.span.clone());
-                let function = functions::find(&name.text).ok_or_else(unknown)?;
-                let given = arguments.iter().map(|argument| self.argument(argument)).collect::<Result<Vec<_>, _>>()?;
-                Ok((function.apply)(&given, self.graph))
+            Node::Call { name, arguments } => self.call(name, arguments, &expr.span),
+        }
+    }
+
+    fn resolve(&mut self, pattern: &str, span: &Range<usize>) -> Evaluated<TargetSet> {
+        match self.graph.resolve(pattern) {
+            Ok(ids) => Ok(ids.into_iter().collect()),
+            Err(ResolveError { message, help }) => {
+                let error = QueryError::evaluation(message, span.clone()).help(help);
+                if !self.options.keep_going {
+                    return Err(error);
+                }
+                self.told.push(error);
+                Ok(TargetSet::new())
             }
         }
     }
 
-    fn resolve(&self, pattern: &str, span: Range<usize>) -> Result<TargetSet, QueryError> {
-        let targets = self.graph.resolve(pattern);
-        let error = |error: ResolveError| QueryError::evaluation(error.message, span).help(error.help);
-        Ok(targets.map_err(error)?.into_iter().collect())
+    fn set(&mut self, words: &[Word]) -> Evaluated<Found> {
+        let mut all = TargetSet::new();
+        for word in words {
+            all.add(&self.resolve(&word.text, &word.span)?);
+        }
+        Ok(all.into())
     }
 
-    fn variable(&self, name: &str, expr: &Expr) -> Result<TargetSet, QueryError> {
+    fn variable(&self, name: &str, expr: &Expr) -> Evaluated<Found> {
         let bound = self.variables.iter().rev().find(|(bound, _)| *bound == name);
-        bound.map(|(_, targets)| targets.clone()).ok_or_else(|| {
+        bound.map(|(_, found)| found.clone()).ok_or_else(|| {
             let meant = nearest(name, self.variables.iter().map(|(bound, _)| *bound));
             let help = meant.map(|meant| format!("did you mean `${meant}`?"));
             QueryError::evaluation(format!("undefined variable '{name}'"), expr.span.clone()).help(help)
         })
     }
 
-    fn operations(&mut self, first: &'e Expr, rest: &'e [(Operator, Expr)]) -> Result<TargetSet, QueryError> {
-        let first = self.eval(first)?;
-        rest.iter().try_fold(first, |left, (operator, right)| {
-            let right = self.eval(right)?;
-            Ok(match operator {
-                Operator::Union => left.union(&right),
-                Operator::Except => left.difference(&right),
-                Operator::Intersect => left.intersection(&right),
-            })
-        })
+    fn operations(&mut self, first: &'e Expr, rest: &'e [(Operator, Expr)]) -> Evaluated<Found> {
+        let mut left = self.eval(first)?.targets;
+        for (operator, right) in rest {
+            let right = self.eval(right)?.targets;
+            match operator {
+                Operator::Union => left.add(&right),
+                Operator::Except => left = left.difference(&right),
+                Operator::Intersect => left = left.intersection(&right),
+            }
+        }
+        Ok(left.into())
     }
 
-    fn argument(&mut self, argument: &'e Argument) -> Result<Given, QueryError> {
+    fn call(&mut self, name: &'e Word, arguments: &'e [Argument], span: &Range<usize>) -> Evaluated<Found> {
+        let unknown = || QueryError::evaluation(format!("unknown function '{}'", name.text), name.span.clone());
+        let function = functions::find(&name.text).ok_or_else(unknown)?;
+        let pairs = arguments.iter().zip(function.parameters);
+        let given = pairs.map(|(argument, parameter)| self.argument(argument, *parameter, function.name));
+        let given = given.collect::<Evaluated<Vec<_>>>()?;
+        let universe = if function.name == ALLRDEPS { Some(self.universe(span)?) } else { None };
+        (function.apply)(&Call { graph: self.graph, given, span: span.clone(), universe })
+    }
+
+    fn universe(&mut self, span: &Range<usize>) -> Evaluated<TargetSet> {
+        let mut all = TargetSet::new();
+        for pattern in self.options.universe {
+            all.add(&self.resolve(pattern, span)?);
+        }
+        Ok(all)
+    }
+
+    fn argument(&mut self, argument: &'e Argument, parameter: Parameter, function: &str) -> Evaluated<Given> {
         Ok(match argument {
-            Argument::Expr(expr) => Given::Targets(self.eval(expr)?),
+            Argument::Expr(expr) => Given::Targets(self.eval(expr)?.targets),
+            Argument::Word(word) if parameter == Parameter::Pattern => {
+                Given::Pattern(functions::compile(function, &word.text, word.span.clone())?)
+            }
             Argument::Word(word) => Given::Word(word.text.clone()),
             Argument::Number(number) => Given::Number(*number),
         })

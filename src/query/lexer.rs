@@ -78,6 +78,11 @@ fn word(text: &str, at: usize, first: char) -> Result<Token, QueryError> {
     Ok(Token { span: at..at + length, kind })
 }
 
+/// Whether a text is one word without quotes.
+pub fn is_plain(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(in_word) && !KEYWORDS.contains(&text)
+}
+
 fn in_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || "*/@.-_:$~[]".contains(c)
 }

@@ -10,7 +10,7 @@
 use std::ops::Range;
 
 use super::ast::{Argument, Expr, Node, Operator, Word};
-use super::error::QueryError;
+use super::error::{ErrorKind, QueryError, shortened};
 use super::functions::{self, FUNCTIONS, Parameter, Signature};
 use super::lexer::{self, Token, TokenKind};
 use crate::diagnostic::nearest;
@@ -25,7 +25,7 @@ pub fn parse(text: &str) -> Result<Expr, QueryError> {
     match parser.tokens.first() {
         None => Ok(expr),
         Some(token) => {
-            let (after, found) = (&text[expr.span.clone()], &text[token.span.clone()]);
+            let [after, found] = [&expr.span, &token.span].map(|span| shortened(&text[span.clone()]));
             let message = format!("unexpected token '{found}' after query expression '{after}'");
             Err(QueryError::syntax(message, token.span.clone()))
         }
@@ -97,7 +97,7 @@ impl<'t> Parser<'t> {
         let name = self.word()?;
         if !is_variable_name(&name.text) {
             return Err(QueryError::syntax(
-                format!("invalid variable name '{}' in let expression", name.text),
+                format!("invalid variable name '{}' in let expression", shortened(&name.text)),
                 name.span,
             ));
         }
@@ -131,19 +131,25 @@ impl<'t> Parser<'t> {
             if at > 0 {
                 self.symbol(',').map_err(|error| usage(error, function))?;
             }
-            arguments.push(self.argument(*parameter).map_err(|error| usage(error, function))?);
+            arguments.push(self.argument(*parameter, function).map_err(|error| usage(error, function))?);
         }
         self.symbol(')').map_err(|error| usage(error, function))?;
         Ok(Node::Call { name, arguments })
     }
 
-    fn argument(&mut self, parameter: Parameter) -> Parsed<Argument> {
+    fn argument(&mut self, parameter: Parameter, function: &Signature) -> Parsed<Argument> {
         match parameter {
             Parameter::Expr => self.expr().map(Argument::Expr),
             Parameter::Word => self.word().map(Argument::Word),
+            Parameter::Pattern => {
+                let word = self.word()?;
+                functions::compile(function.name, &word.text, word.span.clone())?;
+                Ok(Argument::Word(word))
+            }
             Parameter::Number => {
                 let word = self.word()?;
-                let wrong = |_| QueryError::syntax(format!("expected an integer literal: '{}'", word.text), word.span);
+                let text = shortened(&word.text);
+                let wrong = |_| QueryError::syntax(format!("expected an integer literal: '{text}'"), word.span);
                 word.text.parse().map(Argument::Number).map_err(wrong)
             }
         }
@@ -192,7 +198,8 @@ impl<'t> Parser<'t> {
     }
 
     fn unexpected(&self) -> QueryError {
-        let shown: Vec<&str> = self.tokens.iter().take(3).map(|token| &self.text[token.span.clone()]).collect();
+        let tokens = self.tokens.iter().take(3);
+        let shown: Vec<_> = tokens.map(|token| shortened(&self.text[token.span.clone()])).collect();
         if shown.is_empty() {
             return QueryError::syntax("premature end of input", self.here());
         }
@@ -208,11 +215,18 @@ fn literal(word: Word) -> Parsed<Node> {
     Ok(Node::Pattern(word.text))
 }
 
+/// More than a path may have is no target that anybody named.
+const LONGEST: usize = 4096;
+
 /// A target literal must not look like an operator or a lone wildcard.
 fn check_pattern(word: &Word) -> Parsed<()> {
+    if word.text.len() > LONGEST {
+        let message = format!("target literal must not be longer than {LONGEST} bytes: {}", shortened(&word.text));
+        return Err(QueryError::syntax(message, word.span.clone()));
+    }
     match word.text.chars().next() {
         Some(first @ ('-' | '*')) => {
-            let message = format!("target literal must not begin with ({first}): {}", word.text);
+            let message = format!("target literal must not begin with ({first}): {}", shortened(&word.text));
             Err(QueryError::syntax(message, word.span.clone()))
         }
         Some(_) => Ok(()),
@@ -231,12 +245,17 @@ fn unknown_function(name: &Word) -> QueryError {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => format!("expected one of {}", names.join(", ")),
     };
-    QueryError::syntax(format!("unknown function '{}'", name.text), name.span.clone()).help(Some(help))
+    QueryError::syntax(format!("unknown function '{}'", shortened(&name.text)), name.span.clone()).help(Some(help))
 }
 
-/// Adds how the function is called; an argument's own call has said its part already.
+/// Adds how the function is called; an argument's own call has said its part already, and of a regular expression it is
+/// not the matter.
 fn usage(error: QueryError, function: &Signature) -> QueryError {
-    if error.help.is_some() { error } else { error.help(Some(format!("it is called as {}", function.usage()))) }
+    if error.help.is_some() || error.kind == ErrorKind::Evaluation {
+        error
+    } else {
+        error.help(Some(format!("it is called as {}", function.usage())))
+    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A set of targets: the value of every expression. A bit for each target of the graph.
+//! A set of targets: the value of every expression. A bit for each target of the graph; of a path, its order too.
 
 use super::graph::Id;
 
@@ -49,13 +49,11 @@ impl TargetSet {
         self.words.is_empty()
     }
 
-    /// Targets of either.
-    #[must_use]
-    pub fn union(mut self, other: &TargetSet) -> TargetSet {
+    /// Adds the targets of another set.
+    pub fn add(&mut self, other: &TargetSet) {
         let length = self.words.len().max(other.words.len());
         self.words.resize(length, 0);
         self.words.iter_mut().zip(&other.words).for_each(|(mine, theirs)| *mine |= theirs);
-        self
     }
 
     /// Targets of both.
@@ -77,6 +75,36 @@ impl TargetSet {
         let used = self.words.iter().rposition(|bits| *bits != 0).map_or(0, |last| last + 1);
         self.words.truncate(used);
         self
+    }
+}
+
+/// What an expression found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Found {
+    /// The targets.
+    pub targets: TargetSet,
+    /// Their order, where they are a path; else `None`.
+    pub path: Option<Vec<Id>>,
+}
+
+impl Found {
+    /// A path, in its order.
+    pub fn path(path: Vec<Id>) -> Found {
+        Found { targets: path.iter().copied().collect(), path: Some(path) }
+    }
+
+    /// Only those that are wanted.
+    #[must_use]
+    pub fn only(self, wanted: impl Fn(Id) -> bool) -> Found {
+        let targets = self.targets.iter().filter(|id| wanted(*id)).collect();
+        let path = self.path.map(|path| path.into_iter().filter(|id| wanted(*id)).collect());
+        Found { targets, path }
+    }
+}
+
+impl From<TargetSet> for Found {
+    fn from(targets: TargetSet) -> Found {
+        Found { targets, path: None }
     }
 }
 
@@ -103,7 +131,9 @@ mod tests {
         let set = |ids: &[Id]| ids.iter().copied().collect::<TargetSet>();
         assert_eq!(set(&[1, 700]).difference(&set(&[700])), set(&[1]));
         assert_eq!(set(&[1, 700]).intersection(&set(&[1, 3])), set(&[1]));
-        assert_eq!(set(&[1]).union(&set(&[700])), set(&[700, 1]));
+        let mut both = set(&[1]);
+        both.add(&set(&[700]));
+        assert_eq!(both, set(&[700, 1]));
         assert!(set(&[64]).difference(&set(&[64])).is_empty());
         assert_eq!(set(&[700, 64, 63, 0]).iter().collect::<Vec<_>>(), [0, 63, 64, 700]);
     }

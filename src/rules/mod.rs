@@ -15,6 +15,7 @@ pub mod place;
 pub mod pull;
 pub mod requires;
 pub mod run;
+pub mod source_attributes;
 pub mod tar;
 
 mod mode;

@@ -44,6 +44,8 @@ mod pulling;
 mod push_faults;
 mod push_scene;
 mod push_twice;
+mod query_bazel;
+mod querying;
 mod readers;
 mod recorded;
 mod refused_bases;
