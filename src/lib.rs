@@ -29,6 +29,7 @@ pub mod cargo;
 
 pub mod rules;
 
+pub mod picture;
 pub mod plan;
 
 pub mod base;

@@ -35,6 +35,7 @@ const ABOVE: [(&str, &[&str]); 23] = [
     ("oci", &[]),
     ("packages", &[]),
     ("cargo", &[]),
+    ("picture", &[]),
     ("query", &[]),
     ("ui", &[]),
     ("registry", &["oci"]),
@@ -58,6 +59,7 @@ const ABOVE: [(&str, &[&str]); 23] = [
         &[
             "store",
             "oci",
+            "picture",
             "query",
             "ui",
             "registry",
