@@ -29,7 +29,6 @@ pub mod cargo;
 
 pub mod rules;
 
-pub mod picture;
 pub mod plan;
 
 pub mod base;
@@ -54,6 +53,7 @@ pub mod packages;
 
 pub mod registry;
 
+pub mod picture;
 pub mod query;
 
 pub mod ui;

@@ -56,6 +56,7 @@ pub enum Verb {
     Env(env::Args),
     Explain(explain::Args),
     Config(config::Args),
+    Diagram(diagram::Args),
     Query(query::Args),
     Registry(registry::Args),
     Doctor(doctor::Args),

@@ -48,14 +48,11 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let mut selected = project.select_with_published(cx)?;
     images::only_images(&project, &mut selected, "published")?;
     images::only_ours(&project, &mut selected)?;
-    let client = registries::client(cx, &project.workspace.settings.registries)?;
-    let client = registries::without_mirrors(client, &project.registry(cx)?.registry);
     let store = project::open_store(cx)?;
     let lowered = project.lower(&selected, &store, cx)?;
     let work = Work::looking(&project, &selected, &lowered, &store, cx)?;
     let listener = cx.listener();
-    let locals = locals(&work, &work.probe(&*listener)?, cx)?;
-    let found = status(locals, &Puller::new(client)?, AT_ONCE);
+    let found = of(&work, &work.probe(&*listener)?, &selected.targets, cx)?;
     tell_failures(&found, &*listener);
     drop(listener);
     if cx.globals.json {
@@ -66,7 +63,14 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     if args.strict { judge(&found) } else { Ok(()) }
 }
 
-fn locals(work: &Work<'_>, states: &[State], cx: &Context) -> Result<Vec<Local>, CliError> {
+/// How images stand, each asked of its registry.
+pub fn of(work: &Work<'_>, states: &[State], images: &[TargetId], cx: &Context) -> Result<Status, CliError> {
+    let client = registries::client(cx, &work.project.workspace.settings.registries)?;
+    let client = registries::without_mirrors(client, &work.project.registry(cx)?.registry);
+    Ok(status(locals(work, states, images, cx)?, &Puller::new(client)?, AT_ONCE))
+}
+
+fn locals(work: &Work<'_>, states: &[State], images: &[TargetId], cx: &Context) -> Result<Vec<Local>, CliError> {
     let registry = work.project.registry(cx)?;
     let tag = images::tags(&[], work.project)?.remove(0);
     let defaults = work.project.defaults(cx)?;
@@ -87,7 +91,7 @@ fn locals(work: &Work<'_>, states: &[State], cx: &Context) -> Result<Vec<Local>,
             base: if target.published { None } else { base(action, work, &defaults) },
         })
     };
-    work.selected.targets.iter().map(one).collect()
+    images.iter().map(one).collect()
 }
 
 fn published(label: &crate::label::Label, registry: &RegistryBase, tag: &Tag) -> Result<Reference, CliError> {
@@ -112,7 +116,8 @@ fn locked(target: &Target, work: &Work<'_>, defaults: &Defaults) -> Option<Base>
     locked.map(|locked| Base { reference: source.reference, locked: locked.digest })
 }
 
-fn tell_failures(found: &Status, listener: &dyn Listener) {
+/// Warns of each registry that could not be asked.
+pub fn tell_failures(found: &Status, listener: &dyn Listener) {
     for error in found.failures.values() {
         listener.event(Event::Warning(error.to_string()));
     }
@@ -149,7 +154,8 @@ fn tagged(tagged: Tagged) -> String {
     }
 }
 
-fn step(step: Step) -> &'static str {
+/// A step in words.
+pub fn step(step: Step) -> &'static str {
     match step {
         Step::InStep => "in step",
         Step::OutOfStep => "out of step",

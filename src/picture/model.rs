@@ -22,6 +22,8 @@ pub struct Node {
     pub text: String,
     /// What it is, such as `image rule`.
     pub kind: String,
+    /// What it is for, in a line; empty: not said.
+    pub doc: String,
     /// How it looks.
     pub shape: Shape,
     /// The cluster that it stands in, by position; `None`: none.
