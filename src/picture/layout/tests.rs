@@ -1,0 +1,1 @@
+//! What any layout keeps, on graphs that a seed grows.
