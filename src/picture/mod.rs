@@ -3,6 +3,7 @@
 //! [`model`] is what is drawn, `layout` decides where it stands (Sugiyama's way: ranks, order, coordinates), and one file
 //! a form writes it. Knows neither targets nor queries: `cli` makes the values.
 
+pub mod html;
 pub mod layout;
 pub mod model;
 pub mod svg;

@@ -16,7 +16,7 @@ pub(super) use legend::legend;
 pub(super) use text::escaped;
 use text::number;
 
-/// Looks for all that [`drawing`] and [`legend`] write.
+/// The look of all that [`drawing`] and [`legend`] write.
 pub(super) const STYLE: &str = include_str!("style.css");
 
 /// Writes a picture as an SVG document. Fails where writing fails.
@@ -56,13 +56,17 @@ pub(super) fn described(picture: &Picture) -> String {
 pub(super) fn drawing(picture: &Picture, layout: &Layout, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "<defs>{}</defs>", markers())?;
     for (at, (cluster, area)) in picture.clusters.iter().zip(&layout.clusters).enumerate() {
-        frame(at, cluster, area, out)?;
+        frame(at, cluster, area, false, out)?;
     }
     // Thick lines last: inheritance is seen on top of what is part of it.
     let mut order: Vec<usize> = (0..picture.edges.len()).collect();
     order.sort_by_key(|at| picture.edges[*at].role != Role::Part);
     for at in order {
         edge(picture, layout, at, out)?;
+    }
+    // What is written stands on top of lines that pass.
+    for (at, (cluster, area)) in picture.clusters.iter().zip(&layout.clusters).enumerate() {
+        frame(at, cluster, area, true, out)?;
     }
     for (at, (it, area)) in picture.nodes.iter().zip(&layout.nodes).enumerate() {
         node(at, it, area, out)?;
@@ -82,25 +86,31 @@ fn markers() -> String {
     let marker = |role| {
         let (class, size) = (role_class(role), if role == Role::Base { 11 } else { 8 });
         format!(
-            r#"<marker id="head-{class}" class="head {class}" viewBox="0 0 10 10" refX="9.5" refY="5" markerUnits="userSpaceOnUse" markerWidth="{size}" markerHeight="{size}" orient="auto"><path d="M0 0.8 10 5 0 9.2z"/></marker>"#
+            r#"<marker id="head-{class}" class="arrow {class}" viewBox="0 0 10 10" refX="9.5" refY="5" markerUnits="userSpaceOnUse" markerWidth="{size}" markerHeight="{size}" orient="auto"><path d="M0 0.8 10 5 0 9.2z"/></marker>"#
         )
     };
     roles.map(marker).concat()
 }
 
-fn frame(at: usize, cluster: &Cluster, area: &Area, out: &mut dyn Write) -> io::Result<()> {
+/// A frame, or (`head`) what is written in it.
+fn frame(at: usize, cluster: &Cluster, area: &Area, head: bool, out: &mut dyn Write) -> io::Result<()> {
     if area.width == 0.0 {
         return Ok(());
     }
     let Area { x, y, width, height } = *area;
-    let rect = format!(r#"x="{}" y="{}" width="{}" height="{}""#, number(x), number(y), number(width), number(height));
-    writeln!(out, r#"<g class="frame" id="c{at}"><rect {rect} rx="8"/>"#)?;
-    let x = number(x + 14.0);
-    writeln!(out, r#"<text class="title" x="{x}" y="{}">{}</text>"#, number(y + 23.0), escaped(&cluster.title))?;
-    if !cluster.doc.is_empty() {
-        writeln!(out, r#"<text class="doc" x="{x}" y="{}">{}</text>"#, number(y + 40.0), escaped(&cluster.doc))?;
+    if !head {
+        let (left, top, width, height) = (number(x), number(y), number(width), number(height));
+        return writeln!(
+            out,
+            r#"<rect class="frame" id="c{at}" x="{left}" y="{top}" width="{width}" height="{height}" rx="8"/>"#
+        );
     }
-    writeln!(out, "</g>")
+    let x = number(x + 14.0);
+    writeln!(out, r#"<text class="head title" x="{x}" y="{}">{}</text>"#, number(y + 23.0), escaped(&cluster.title))?;
+    if !cluster.doc.is_empty() {
+        writeln!(out, r#"<text class="head doc" x="{x}" y="{}">{}</text>"#, number(y + 40.0), escaped(&cluster.doc))?;
+    }
+    Ok(())
 }
 
 fn edge(picture: &Picture, layout: &Layout, at: usize, out: &mut dyn Write) -> io::Result<()> {

@@ -1,0 +1,2 @@
+//! The page stands on its own and takes any text for text.
+
