@@ -43,7 +43,10 @@ fn write_legend(picture: &Picture, out: &mut dyn Write) -> io::Result<()> {
     let legend = legend(picture, 300.0);
     let size = format!("{:.0} {:.0}", legend.width, legend.height);
     let (width, height) = (legend.width, legend.height);
-    writeln!(out, r#"<svg width="{width:.0}" height="{height:.0}" viewBox="0 0 {size}" role="img" aria-label="Legend">"#)?;
+    writeln!(
+        out,
+        r#"<svg width="{width:.0}" height="{height:.0}" viewBox="0 0 {size}" role="img" aria-label="Legend">"#
+    )?;
     writeln!(out, "{}</svg>", legend.svg)
 }
 

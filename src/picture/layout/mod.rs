@@ -85,8 +85,9 @@ pub fn of(picture: &Picture) -> Layout {
         pack::together(picture, placed)
     };
     let down = towards(Direction::Down);
-    // Frames are stacked, so their rows are too.
-    if !picture.clusters.is_empty() || down.width <= WIDE {
+    // Frames are a stack, as far as there is room for one; then they stand side by side.
+    let wide = if picture.clusters.is_empty() { WIDE } else { 2.0 * WIDE };
+    if down.width <= wide {
         return down;
     }
     let right = towards(Direction::Right);

@@ -10,7 +10,7 @@ const SWEEPS: usize = 24;
 /// What all of it may take, in links looked at: some tenths of a second.
 const EFFORT: usize = 12_000_000;
 /// First orders that are tried at most, and at least.
-const STARTS: (usize, usize) = (2, 24);
+const STARTS: (usize, usize) = (2, 16);
 
 /// The same rows in an order with few crossings.
 pub(super) fn ordered(mut rows: Rows) -> Rows {
@@ -68,7 +68,12 @@ impl Order {
             shuffle(&mut roots, start as u64);
         }
         let (ahead, back) = if start % 4 < 2 { (&down, &up) } else { (&up, &down) };
-        let mut order = Self { rows: vec![Vec::new(); rows.rows.len()], at: vec![0; rows.cells.len()], up: Vec::new(), down: Vec::new() };
+        let mut order = Self {
+            rows: vec![Vec::new(); rows.rows.len()],
+            at: vec![0; rows.cells.len()],
+            up: Vec::new(),
+            down: Vec::new(),
+        };
         for cell in walked(&roots, ahead, back) {
             order.rows[rows.cells[cell].row].push(cell);
         }

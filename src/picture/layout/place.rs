@@ -62,7 +62,15 @@ pub(super) fn placed(picture: &Picture, rows: &Rows, direction: Direction) -> Pl
         sides.map(|side| side * sign).fold(f64::MIN, f64::max) * sign
     };
     let pad = if picture.clusters.is_empty() { 0.0 } else { PADDING };
-    let (left, right) = (side(-1.0) - pad, (side(1.0) + pad).max(side(-1.0) - pad + titles(picture)));
+    // Titles stand at the top of frames: before their rows, or, from left to right, beside them.
+    let (title, beside) = match direction {
+        Direction::Down => (titles(picture), 0.0),
+        Direction::Right => {
+            (0.0, (0..picture.clusters.len()).map(|at| head(picture, at) - PADDING).fold(0.0, f64::max))
+        }
+    };
+    let left = side(-1.0) - pad - beside;
+    let right = (side(1.0) + pad).max(left + title);
     let grid = Grid { across: grid.across.iter().map(|across| across - left).collect(), ..grid };
     let size = grid.point(right - left, end);
     Placed {
@@ -76,8 +84,14 @@ pub(super) fn placed(picture: &Picture, rows: &Rows, direction: Direction) -> Pl
 
 /// The width that the longest of the frames' titles needs.
 fn titles(picture: &Picture) -> f64 {
-    let texts = picture.clusters.iter().flat_map(|cluster| [&cluster.title, &cluster.doc]);
-    texts.map(|text| text.width() as f64 * CHARACTER * 1.1 + 2.0 * PADDING).fold(0.0, f64::max)
+    (0..picture.clusters.len()).map(|cluster| title(picture, cluster)).fold(0.0, f64::max)
+}
+
+/// The width that a frame's title and the line below it need; the title is written larger.
+fn title(picture: &Picture, cluster: usize) -> f64 {
+    let cluster = &picture.clusters[cluster];
+    let longest = (cluster.title.width() as f64 * 1.2).max(cluster.doc.width() as f64);
+    longest * CHARACTER + 2.0 * PADDING
 }
 
 fn areas(rows: &Rows, grid: &Grid) -> Vec<(usize, Area)> {
@@ -94,45 +108,59 @@ fn areas(rows: &Rows, grid: &Grid) -> Vec<(usize, Area)> {
 fn frames(picture: &Picture, rows: &Rows, grid: &Grid, width: f64) -> Vec<(usize, Area)> {
     let frame = |cluster: usize| {
         let (first, last) = span(picture, rows, cluster)?;
-        let y = grid.along[first] - head(picture, cluster);
-        Some((cluster, Area { x: 0.0, y, width, height: grid.along[last] + grid.depth[last] + PADDING - y }))
+        let start = grid.along[first] - before(picture, cluster, grid.direction);
+        let end = grid.along[last] + grid.depth[last] + PADDING;
+        let end = end.max(if grid.direction == Direction::Right { start + title(picture, cluster) } else { end });
+        let (corner, size) = (grid.point(0.0, start), grid.point(width, end - start));
+        Some((cluster, Area { x: corner.x, y: corner.y, width: size.x, height: size.y }))
     };
     (0..picture.clusters.len()).filter_map(frame).collect()
 }
 
+/// What a frame takes before its first row.
+fn before(picture: &Picture, cluster: usize, direction: Direction) -> f64 {
+    if direction == Direction::Down { head(picture, cluster) } else { PADDING }
+}
+
 /// The rows of a cluster, first and last; `None`: it has no nodes.
 fn span(picture: &Picture, rows: &Rows, cluster: usize) -> Option<(usize, usize)> {
-    let own = rows.cells.iter().filter(|cell| cell.node.is_some_and(|node| picture.nodes[node].cluster == Some(cluster)));
+    let own =
+        rows.cells.iter().filter(|cell| cell.node.is_some_and(|node| picture.nodes[node].cluster == Some(cluster)));
     own.map(|cell| (cell.row, cell.row)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
 }
 
-/// What a frame takes above its first row.
+/// What a frame takes above the nodes in it.
 fn head(picture: &Picture, cluster: usize) -> f64 {
     PADDING + TITLE.0 + if picture.clusters[cluster].doc.is_empty() { 0.0 } else { TITLE.1 }
 }
 
 /// Where rows begin, how much they take, and where all ends.
 fn along(picture: &Picture, rows: &Rows, across: &[f64], direction: Direction) -> (Vec<f64>, Vec<f64>, f64) {
-    let depth: Vec<f64> = rows.rows.iter().map(|row| row.iter().map(|cell| extent(rows, *cell, direction).1).fold(0.0, f64::max)).collect();
-    let mut before: Vec<f64> = (0..rows.rows.len()).map(|row| if row == 0 { 0.0 } else { gap(rows, row, across) }).collect();
-    before.push(0.0);
-    for cluster in 0..picture.clusters.len() {
-        if let Some((first, last)) = span(picture, rows, cluster) {
-            before[first] += head(picture, cluster);
-            before[last + 1] += PADDING;
+    let deepest = |row: &Vec<usize>| row.iter().map(|cell| extent(rows, *cell, direction).1).fold(0.0, f64::max);
+    let depth: Vec<f64> = rows.rows.iter().map(deepest).collect();
+    let spans: Vec<_> = (0..picture.clusters.len()).filter_map(|at| Some((at, span(picture, rows, at)?))).collect();
+    let (mut along, mut end, mut start) = (Vec::new(), 0.0_f64, 0.0);
+    for (row, depth) in depth.iter().enumerate() {
+        end += if row == 0 { 0.0 } else { gap(rows, row, across) };
+        if let Some((cluster, _)) = spans.iter().find(|(_, (first, _))| *first == row) {
+            start = end;
+            end += before(picture, *cluster, direction);
+        }
+        along.push(end);
+        end += depth;
+        if let Some((cluster, _)) = spans.iter().find(|(_, (_, last))| *last == row) {
+            let least = if direction == Direction::Right { start + title(picture, *cluster) } else { end };
+            end = least.max(end + PADDING);
         }
     }
-    let (mut along, mut end) = (Vec::new(), 0.0);
-    for (row, depth) in depth.iter().enumerate() {
-        along.push(end + before[row]);
-        end += before[row] + depth;
-    }
-    (along, depth, end + before[rows.rows.len()])
+    (along, depth, end)
 }
 
 /// Above a row: more where many edges run flat.
 fn gap(rows: &Rows, row: usize, across: &[f64]) -> f64 {
-    let links = rows.rows[row].iter().flat_map(|cell| rows.up[*cell].iter().map(|(upper, _)| (across[*cell] - across[*upper]).abs()));
+    let links = rows.rows[row]
+        .iter()
+        .flat_map(|cell| rows.up[*cell].iter().map(|(upper, _)| (across[*cell] - across[*upper]).abs()));
     let (sum, count) = links.fold((0.0, 0.0_f64), |(sum, count), length| (sum + length, count + 1.0));
     GAP + (sum / count.max(1.0) * 0.12 + count).min(90.0)
 }

@@ -61,7 +61,9 @@ fn spread(ranks: &mut [i64], bonds: &[Bond], count: usize) {
         }
         let first = of(|bond| bond.lower).map(|bond| ranks[bond.upper] + bond.min).max().unwrap_or(0);
         let last = of(|bond| bond.upper).map(|bond| ranks[bond.lower] - bond.min).min().unwrap_or(rows - 1);
-        let Some(best) = (first..=last).min_by_key(|row| (filled[*row as usize], (row - ranks[at]).abs())) else { continue };
+        let Some(best) = (first..=last).min_by_key(|row| (filled[*row as usize], (row - ranks[at]).abs())) else {
+            continue;
+        };
         if filled[best as usize] + 1 < filled[ranks[at] as usize] {
             filled[ranks[at] as usize] -= 1;
             filled[best as usize] += 1;

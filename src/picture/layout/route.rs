@@ -62,20 +62,26 @@ fn route(rows: &Rows, grid: &Grid, chain: &Chain, (upper, lower): (f64, f64)) ->
         grid.along[row] + grid.depth[row] / 2.0 + sign * extent(rows, cell, grid.direction).1 / 2.0
     };
     let (first, last) = (chain.cells[0], chain.cells[chain.cells.len() - 1]);
-    let mut stops = vec![(upper, side(first, 1.0))];
+    let mut stops = vec![(upper, side(first, 1.0)), (upper, end(grid, rows.cells[first].row))];
     let mut label = None;
     for bend in &chain.cells[1..chain.cells.len() - 1] {
         let (row, across) = (rows.cells[*bend].row, grid.across[*bend]);
-        let (top, depth) = (grid.along[row], grid.depth[row]);
-        stops.extend([(across, top), (across, top + depth)]);
-        label = label.or(rows.cells[*bend].labelled.then(|| grid.point(across, top + depth / 2.0)));
+        let (start, end) = (grid.along[row], end(grid, row));
+        stops.extend([(across, start), (across, end)]);
+        label = label.or(rows.cells[*bend].labelled.then(|| grid.point(across, start.midpoint(end))));
     }
-    stops.push((lower, side(last, -1.0)));
+    // Straight through what is left of a row: a higher neighbour may reach further.
+    stops.extend([(lower, grid.along[rows.cells[last].row]), (lower, side(last, -1.0))]);
+    stops.dedup_by(|a, b| (a.1 - b.1).abs() < 0.01);
     let mut curve = curve(grid, &stops);
     if chain.ends_above {
         curve.reverse();
     }
     Route { curve, label }
+}
+
+fn end(grid: &Grid, row: usize) -> f64 {
+    grid.along[row] + grid.depth[row]
 }
 
 /// Curves that leave each stop and come to the next along the edge.

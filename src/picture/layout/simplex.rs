@@ -107,7 +107,8 @@ impl Simplex {
 
     /// Of the bonds with one end inside, one with the least slack.
     fn nearest(&self, inside: &[bool]) -> Option<usize> {
-        let crossing = (0..self.bonds.len()).filter(|at| inside[self.bonds[*at].upper] != inside[self.bonds[*at].lower]);
+        let crossing =
+            (0..self.bonds.len()).filter(|at| inside[self.bonds[*at].upper] != inside[self.bonds[*at].lower]);
         crossing.min_by_key(|at| self.slack(*at))
     }
 
@@ -127,7 +128,9 @@ impl Simplex {
             let (upper, lower) = (hung.below(top, upper), hung.below(top, lower));
             upper != lower && lower == top_is_upper
         };
-        let Some(entering) = (0..self.bonds.len()).filter(enters).min_by_key(|at| self.slack(*at)) else { return false };
+        let Some(entering) = (0..self.bonds.len()).filter(enters).min_by_key(|at| self.slack(*at)) else {
+            return false;
+        };
         let slack = self.slack(entering);
         self.shift(if top_is_upper { -slack } else { slack }, |vertex| hung.below(top, vertex));
         self.tree.retain(|at| *at != leaving);

@@ -66,7 +66,11 @@ fn items(picture: &Picture) -> Vec<(String, String)> {
 
 fn shaped(shape: Shape) -> String {
     let height = if shape == Shape::Registry { 22.0 } else { 18.0 };
-    format!(r#"<g class="node {}" transform="translate(2 1)">{}</g>"#, shape::class(shape), shape::path(shape, 30.0, height))
+    format!(
+        r#"<g class="node {}" transform="translate(2 1)">{}</g>"#,
+        shape::class(shape),
+        shape::path(shape, 30.0, height)
+    )
 }
 
 /// The kinds that a shape stands for in this picture; the first few where there are many.

@@ -191,3 +191,6 @@ pub(super) fn tone_class(tone: Tone) -> &'static str {
         Tone::Unknown => "unknown",
     }
 }
+
+#[cfg(test)]
+mod tests;

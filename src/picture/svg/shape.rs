@@ -39,8 +39,17 @@ pub(super) fn path(shape: Shape, width: f64, height: f64) -> String {
             )
         }
         Shape::Layer => format!(r#"<rect class="shape" width="{w}" height="{h}" rx="{}"/>"#, number(height / 2.0)),
-        Shape::Check => outline(&[(12.0, 0.0), (width - 12.0, 0.0), (width, height / 2.0), (width - 12.0, height), (12.0, height), (0.0, height / 2.0)]),
-        Shape::Effect => outline(&[(0.0, 0.0), (width - 14.0, 0.0), (width, height / 2.0), (width - 14.0, height), (0.0, height)]),
+        Shape::Check => outline(&[
+            (12.0, 0.0),
+            (width - 12.0, 0.0),
+            (width, height / 2.0),
+            (width - 12.0, height),
+            (12.0, height),
+            (0.0, height / 2.0),
+        ]),
+        Shape::Effect => {
+            outline(&[(0.0, 0.0), (width - 14.0, 0.0), (width, height / 2.0), (width - 14.0, height), (0.0, height)])
+        }
         Shape::File => {
             let fold = number(width - 10.0);
             format!(r#"<path class="shape" d="M0 0H{fold}L{w} 10V{h}H0z"/><path class="inner" d="M{fold} 0V10H{w}"/>"#)

@@ -32,7 +32,10 @@ mod tests {
 
     #[test]
     fn nothing_leaves_its_place() {
-        assert_eq!(escaped("</title><script>'&\"\u{1b}\u{0}é\n"), "&lt;/title&gt;&lt;script&gt;&#39;&amp;&quot;\u{fffd}\u{fffd}é\n");
+        assert_eq!(
+            escaped("</title><script>'&\"\u{1b}\u{0}é\n"),
+            "&lt;/title&gt;&lt;script&gt;&#39;&amp;&quot;\u{fffd}\u{fffd}é\n"
+        );
     }
 
     #[test]
