@@ -56,6 +56,7 @@ pub mod packages;
 
 pub mod registry;
 
+pub mod picture;
 pub mod query;
 
 pub mod event_log;

@@ -15,6 +15,7 @@ pub mod config;
 pub mod config_rows;
 pub mod config_text;
 pub mod context;
+pub mod diagram;
 pub mod diff;
 pub mod diff_side;
 pub mod doctor;
@@ -49,6 +50,9 @@ pub mod ls;
 pub mod machine;
 pub mod parse;
 pub mod patterns;
+pub mod picture;
+pub mod picture_facts;
+pub mod picture_form;
 pub mod process;
 pub mod project;
 pub mod promote;
@@ -145,6 +149,7 @@ fn dispatch(verb: &Verb, context: &mut Context) -> Result<(), CliError> {
         Verb::Env(args) => env::run(args, context),
         Verb::Explain(args) => explain::run(args, context),
         Verb::Config(args) => config::run(args, context),
+        Verb::Diagram(args) => diagram::run(args, context),
         Verb::Query(args) => query::run(args, context),
         Verb::Affected(args) => affected::run(args, context),
         Verb::Registry(args) => registry::run(args, context),

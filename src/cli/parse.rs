@@ -10,7 +10,7 @@ use super::error::CliError;
 use super::global::{ColorChoice, Flags};
 use super::recorder::Logged;
 use super::{
-    affected, build, check, completions, config, diff, doctor, env, explain, export, fmt, help, init, load, lock, log,
+    affected, build, check, completions, config, diagram, diff, doctor, env, explain, export, fmt, help, init, load, lock, log,
     ls,
     patterns, promote, push, query, registry, schema, shell, status,
 };
@@ -58,6 +58,7 @@ pub enum Verb {
     Env(env::Args),
     Explain(explain::Args),
     Config(config::Args),
+    Diagram(diagram::Args),
     Query(query::Args),
     Affected(affected::Args),
     Log(log::Args),

@@ -8,6 +8,8 @@ use camino::Utf8PathBuf;
 use super::context::Context;
 use super::error::CliError;
 use super::patterns;
+use super::picture::{self, Clusters};
+use super::picture_form::{self, Form};
 use super::project::{self, Project, has_errors};
 use super::query_graph::Targets;
 use super::query_kept::{self, Place};
@@ -21,7 +23,7 @@ use crate::query::eval::{self, Answer, Options};
 use crate::query::functions::ALLRDEPS;
 use crate::query::known::Known;
 use crate::query::packed::Packed;
-use crate::query::{self, QueryError, QueryGraph, files, resolve};
+use crate::query::{self, QueryError, QueryGraph, TargetSet, files, resolve};
 use crate::store::Store;
 use crate::workspace::globs::SourceTree;
 
@@ -92,7 +94,7 @@ impl<'a> Asked<'a> {
 
     /// Whether it asks for what no packed graph holds.
     fn wants_details(&self) -> bool {
-        self.args.show.output.shows_details() || self.expression.calls("attr")
+        self.args.show.form().is_some() || self.args.show.output.shows_details() || self.expression.calls("attr")
     }
 
     /// Answers from a graph that was kept; `false` where there is none, or it lacks something, so that the workspace has
@@ -132,12 +134,31 @@ impl<'a> Asked<'a> {
         let color = cx.err_style().color;
         let answer = self.evaluate(&graph, cx.globals.keep_going);
         let Answer { found, told } = answer.map_err(|error| CliError::query(&error, &self.text, color))?;
-        self.args.show.write(found, &graph, &mut cx.out)?;
+        match self.args.show.form() {
+            Some(form) => self.draw(form, &found.targets, &graph, project, cx)?,
+            None => self.args.show.write(found, &graph, &mut cx.out)?,
+        }
         if broken || !told.is_empty() {
             let told = told.iter().map(|error| error.render(&self.text, color)).collect();
             return Err(CliError::diagnosed(Exit::Partial, told));
         }
         Ok((bytes, mistakes.is_empty() && !named))
+    }
+
+    fn draw(
+        &self,
+        form: Form,
+        found: &TargetSet,
+        graph: &dyn QueryGraph,
+        project: &Project,
+        cx: &mut Context,
+    ) -> Result<(), CliError> {
+        let found = self.args.show.drawn(found, graph);
+        let flags = &self.args.show.picture;
+        let look = flags.look(Clusters::Package, false, project, cx)?;
+        let facts = flags.facts(form, project, cx)?;
+        let picture = picture::of(&found, graph, &look, &facts);
+        Ok(picture_form::write(form, &picture, cx.out.size().columns.into(), &mut cx.out)?)
     }
 
     fn evaluate(&self, graph: &dyn QueryGraph, keep_going: bool) -> Result<Answer, QueryError> {

@@ -2,9 +2,10 @@
 
 use std::io::{self, Write};
 
+use super::picture_form::{Flags, Form};
 use crate::query::format::{self, Drawn};
 use crate::query::order::{self, Order};
-use crate::query::{Found, QueryGraph};
+use crate::query::{Found, QueryGraph, TargetSet};
 
 /// How targets are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -28,6 +29,10 @@ pub enum Output {
     Graph,
     /// A graph in Mermaid, for Markdown pages.
     Mermaid,
+    /// A picture in an SVG file.
+    Svg,
+    /// A page to look around in, one file.
+    Html,
     /// An array of objects.
     Json,
     /// An object a line.
@@ -37,7 +42,7 @@ pub enum Output {
 impl Output {
     /// Whether it is a picture, which source files would crowd.
     fn is_picture(self) -> bool {
-        matches!(self, Output::Graph | Output::Mermaid)
+        matches!(self, Output::Graph | Output::Mermaid | Output::Svg | Output::Html)
     }
 
     /// Whether it shows more of targets than how they hang together.
@@ -80,12 +85,31 @@ pub struct Show {
     /// The most characters of a node that stands for several targets; -1: any number
     #[arg(long, alias = "graph:node_limit", value_name = "N", default_value_t = 1024, allow_negative_numbers = true)]
     pub node_limit: i64,
+    /// What pictures show
+    #[command(flatten)]
+    pub picture: Flags,
 }
 
 impl Show {
     /// Whether source files are seen.
     pub fn files(&self) -> bool {
         self.source_files || !self.no_source_files && !self.output.is_picture()
+    }
+
+    /// The form, where a picture with frames, shapes and states is asked for.
+    pub fn form(&self) -> Option<Form> {
+        match self.output {
+            Output::Svg => Some(Form::Svg),
+            Output::Html => Some(Form::Html),
+            Output::Graph => self.picture.any().then_some(Form::Graph),
+            Output::Mermaid => self.picture.any().then_some(Form::Mermaid),
+            _ => None,
+        }
+    }
+
+    /// What a picture shows of an answer.
+    pub fn drawn(&self, found: &TargetSet, graph: &dyn QueryGraph) -> TargetSet {
+        found.iter().filter(|id| self.files() || !graph.role(*id).is_file()).collect()
     }
 
     /// Writes an answer.
@@ -106,6 +130,8 @@ impl Show {
             Output::Maxrank => format::ranks(&found.targets, true, graph, to),
             Output::Graph => format::dot(&found.targets, drawn, graph, to),
             Output::Mermaid => format::mermaid(&found.targets, drawn, graph, to),
+            // They are drawn by whoever has the workspace.
+            Output::Svg | Output::Html => Ok(()),
         }
     }
 

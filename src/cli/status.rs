@@ -49,13 +49,10 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let mut selected = project.select_with_taken(&store, cx)?;
     images::only_images(&project, &mut selected, "published")?;
     images::only_ours(&project, &mut selected)?;
-    let client = registries::client(cx, &project.workspace.settings.registries)?;
-    let client = registries::without_mirrors(client, &project.registry(cx)?.registry);
     let lowered = project.lower(&selected, &store, cx)?;
     let work = Work::looking(&project, &selected, &lowered, &store, cx)?;
     let listener = cx.listener();
-    let locals = locals(&work, &work.probe(&*listener)?, cx)?;
-    let found = status(locals, &Puller::new(client)?, AT_ONCE);
+    let found = of(&work, &work.probe(&*listener)?, &selected.targets, cx)?;
     tell_failures(&found, &*listener);
     drop(listener);
     if cx.globals.json {
@@ -66,7 +63,14 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     if args.strict { judge(&found) } else { Ok(()) }
 }
 
-fn locals(work: &Work<'_>, states: &[State], cx: &Context) -> Result<Vec<Local>, CliError> {
+/// How images stand, each asked of its registry.
+pub fn of(work: &Work<'_>, states: &[State], images: &[TargetId], cx: &Context) -> Result<Status, CliError> {
+    let client = registries::client(cx, &work.project.workspace.settings.registries)?;
+    let client = registries::without_mirrors(client, &work.project.registry(cx)?.registry);
+    Ok(status(locals(work, states, images, cx)?, &Puller::new(client)?, AT_ONCE))
+}
+
+fn locals(work: &Work<'_>, states: &[State], images: &[TargetId], cx: &Context) -> Result<Vec<Local>, CliError> {
     let workspace = &work.project.workspace;
     let publisher = |beside| Publisher::of(work.project, workspace.home_at(beside), cx);
     let (own, beside) = (publisher(None)?, (0..workspace.beside.len()).map(|at| publisher(Some(at))));
@@ -91,7 +95,7 @@ fn locals(work: &Work<'_>, states: &[State], cx: &Context) -> Result<Vec<Local>,
             base: if target.published { None } else { base(action, work, &|target| &whose(target).defaults) },
         })
     };
-    work.selected.targets.iter().map(one).collect()
+    images.iter().map(one).collect()
 }
 
 /// Where a workspace publishes its images, and what it says for all of them.
@@ -132,7 +136,8 @@ fn locked(target: &Target, work: &Work<'_>, defaults: &Defaults) -> Option<Base>
     locked.map(|locked| Base { reference: source.reference, locked: locked.digest })
 }
 
-fn tell_failures(found: &Status, listener: &dyn Listener) {
+/// Warns of each registry that could not be asked.
+pub fn tell_failures(found: &Status, listener: &dyn Listener) {
     for error in found.failures.values() {
         listener.event(Event::Warning(error.to_string()));
     }
@@ -170,7 +175,8 @@ fn tagged(tagged: Tagged) -> String {
     }
 }
 
-fn step(step: Step) -> &'static str {
+/// A step in words.
+pub fn step(step: Step) -> &'static str {
     match step {
         Step::InStep => "in step",
         Step::OutOfStep => "out of step",

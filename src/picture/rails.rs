@@ -1,0 +1,221 @@
+//! Boxes of text above one another, joined by arrows: between neighbours in the middle, past others by rails at the right.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+
+/// What stands in a box.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// Lines; the longest decides nothing, the width does.
+    pub text: Vec<String>,
+    /// What the arrow says that comes from the box above; `None`: there is none.
+    pub joined: Option<String>,
+}
+
+/// Characters, by row.
+#[derive(Debug, Default)]
+pub struct Canvas {
+    rows: Vec<Vec<char>>,
+}
+
+/// Columns that a rail takes.
+const RAIL: usize = 3;
+
+impl Canvas {
+    /// How many columns the rails of some arrows take.
+    pub fn room(arrows: &BTreeSet<(usize, usize)>) -> usize {
+        let columns = columns(arrows);
+        columns.values().max().map_or(0, |last| (last + 1) * RAIL + 1)
+    }
+
+    /// Writes the rows; none ends with spaces.
+    pub fn write(&self, to: &mut dyn Write) -> io::Result<()> {
+        self.rows.iter().try_for_each(|row| writeln!(to, "{}", row.iter().collect::<String>().trim_end()))
+    }
+
+    fn text(&mut self, row: usize, column: usize, text: &str) {
+        text.chars().enumerate().for_each(|(at, letter)| self.set(row, column + at, letter));
+    }
+
+    fn set(&mut self, row: usize, column: usize, letter: char) {
+        while self.rows.len() <= row {
+            self.rows.push(Vec::new());
+        }
+        let row = &mut self.rows[row];
+        while row.len() <= column {
+            row.push(' ');
+        }
+        row[column] = letter;
+    }
+
+    fn get(&self, row: usize, column: usize) -> char {
+        self.rows.get(row).and_then(|row| row.get(column)).copied().unwrap_or(' ')
+    }
+
+    /// Lays a line over what is there, so that lines cross.
+    fn cross(&mut self, row: usize, column: usize, letter: char) {
+        let both = match (self.get(row, column), letter) {
+            ('─', '│') | ('│', '─') => '┼',
+            ('┘', '│') => '┤',
+            (_, letter) => letter,
+        };
+        self.set(row, column, both);
+    }
+}
+
+/// Draws boxes whose text has `inner` columns. `arrows`: which box is consumed by which, by position.
+pub fn draw(mut frames: Vec<Frame>, inner: usize, arrows: &BTreeSet<(usize, usize)>) -> Canvas {
+    let columns = columns(arrows);
+    let rails: Vec<(usize, usize)> = arrows.iter().copied().filter(|arrow| is_rail(*arrow)).collect();
+    for (at, frame) in frames.iter_mut().enumerate() {
+        // A row for each rail that ends here, and one for that which begins.
+        let ends = rails.iter().filter(|(_, to)| *to == at).count();
+        while frame.text.len() < ends + 1 {
+            frame.text.push(String::new());
+        }
+    }
+    let mut canvas = Canvas::default();
+    let tops = boxes(&mut canvas, &frames, inner);
+    let mut ends = vec![0; frames.len()];
+    for (from, to) in rails {
+        ends[to] += 1;
+        let start = tops[from] + frames[from].text.len();
+        let end = tops[to] + ends[to];
+        rail(&mut canvas, inner + 3, inner + 3 + (columns[&from] + 1) * RAIL, start, end);
+    }
+    canvas
+}
+
+/// Whether an arrow goes past other boxes, or up.
+fn is_rail((from, to): (usize, usize)) -> bool {
+    to != from + 1
+}
+
+/// The column of each box's rail, from the inside: those that would run beside one another lie apart.
+fn columns(arrows: &BTreeSet<(usize, usize)>) -> BTreeMap<usize, usize> {
+    let mut spans: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
+    for (from, to) in arrows.iter().copied().filter(|arrow| is_rail(*arrow)) {
+        let span = spans.entry(from).or_insert((from, from));
+        *span = (span.0.min(to), span.1.max(to));
+    }
+    let mut columns: BTreeMap<usize, usize> = BTreeMap::new();
+    for (from, span) in spans.iter().rev() {
+        let meets = |other: &usize| spans[other].0 <= span.1 && span.0 <= spans[other].1;
+        let taken: BTreeSet<usize> =
+            columns.iter().filter(|(other, _)| meets(other)).map(|(_, column)| *column).collect();
+        let free = (0..).find(|column| !taken.contains(column)).unwrap_or_default();
+        columns.insert(*from, free);
+    }
+    columns
+}
+
+/// Draws the boxes and what joins neighbours; gives the row of each one's upper border.
+fn boxes(canvas: &mut Canvas, frames: &[Frame], inner: usize) -> Vec<usize> {
+    let middle = inner / 2;
+    let line = "─".repeat(inner + 2);
+    let mut tops = Vec::new();
+    let mut row = 0;
+    for frame in frames {
+        if let Some(said) = frame.joined.as_ref() {
+            canvas.set(row - 1, middle, '┬');
+            canvas.text(row, middle, &format!("│ {said}"));
+        }
+        row += usize::from(!tops.is_empty());
+        tops.push(row);
+        canvas.text(row, 0, &format!("┌{line}┐"));
+        if frame.joined.is_some() {
+            canvas.set(row, middle, '▼');
+        }
+        for text in &frame.text {
+            row += 1;
+            canvas.text(row, 0, &format!("│ {text}"));
+            canvas.set(row, inner + 3, '│');
+        }
+        row += 1;
+        canvas.text(row, 0, &format!("└{line}┘"));
+        row += 1;
+    }
+    tops
+}
+
+/// A rail in a column, from a row at the border of one box to a row at that of another.
+fn rail(canvas: &mut Canvas, border: usize, column: usize, start: usize, end: usize) {
+    canvas.set(start, border, '├');
+    canvas.set(end, border, '◄');
+    for row in [start, end] {
+        (border + 1..column).for_each(|at| canvas.cross(row, at, '─'));
+    }
+    let (upper, lower) = (start.min(end), start.max(end));
+    (upper + 1..lower).for_each(|row| canvas.cross(row, column, '│'));
+    for (row, alone) in [(upper, '┐'), (lower, '┘')] {
+        let here = canvas.get(row, column);
+        canvas.set(row, column, if here == ' ' || here == alone { alone } else { '┤' });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawn(joined: &[Option<&str>], arrows: &[(usize, usize)]) -> String {
+        let frame = |(at, joined): (usize, &Option<&str>)| Frame {
+            text: vec![format!("box {at}"), String::new()],
+            joined: joined.map(str::to_owned),
+        };
+        let frames = joined.iter().enumerate().map(frame).collect();
+        let mut bytes = Vec::new();
+        draw(frames, 8, &arrows.iter().copied().collect()).write(&mut bytes).unwrap();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn neighbours_are_joined_in_the_middle_and_others_by_rails_that_cross() {
+        let picture = drawn(&[None, Some("by"), None, None], &[(0, 1), (0, 2), (1, 3)]);
+        insta::assert_snapshot!(picture, @r"
+        ┌──────────┐
+        │ box 0    │
+        │          ├─────┐
+        └───┬──────┘     │
+            │ by         │
+        ┌───▼──────┐     │
+        │ box 1    │     │
+        │          ├──┐  │
+        └──────────┘  │  │
+                      │  │
+        ┌──────────┐  │  │
+        │ box 2    ◄──┼──┘
+        │          │  │
+        └──────────┘  │
+                      │
+        ┌──────────┐  │
+        │ box 3    ◄──┘
+        │          │
+        └──────────┘
+        ");
+    }
+
+    #[test]
+    fn a_rail_that_several_boxes_need_branches() {
+        insta::assert_snapshot!(drawn(&[None, None, None, None], &[(0, 2), (0, 3)]), @r"
+        ┌──────────┐
+        │ box 0    │
+        │          ├──┐
+        └──────────┘  │
+                      │
+        ┌──────────┐  │
+        │ box 1    │  │
+        │          │  │
+        └──────────┘  │
+                      │
+        ┌──────────┐  │
+        │ box 2    ◄──┤
+        │          │  │
+        └──────────┘  │
+                      │
+        ┌──────────┐  │
+        │ box 3    ◄──┘
+        │          │
+        └──────────┘
+        ");
+    }
+}

@@ -1,0 +1,197 @@
+//! A picture as text for a terminal: a box a cluster from top to bottom, a line or more a node in it, arrows from what is
+//! consumed to what consumes it. Neighbours are joined between the boxes, all others by rails beside them.
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+
+use super::model::{Node, Picture, Role};
+use super::rails::{Canvas, Frame, draw};
+
+/// The narrowest that boxes are.
+const NARROWEST: usize = 40;
+
+/// Writes boxes of at most `width` characters, rails included. Clusters and nodes stand as [`super::stack`] puts them.
+pub fn write(picture: &Picture, width: usize, to: &mut dyn Write) -> io::Result<()> {
+    let arrows = arrows(picture);
+    let inner = width.saturating_sub(4 + Canvas::room(&arrows)).max(NARROWEST);
+    let clusters = 0..picture.clusters.len();
+    let mut frames: Vec<Frame> = clusters.clone().map(|at| frame(picture, at, inner)).collect();
+    for at in clusters.skip(1) {
+        frames[at].joined = join(picture, at - 1, at);
+    }
+    draw(frames, inner, &arrows).write(to)?;
+    let loose: Vec<String> = picture
+        .nodes
+        .iter()
+        .filter(|node| node.cluster.is_none())
+        .flat_map(|node| lines(picture, node, width))
+        .collect();
+    loose.iter().try_for_each(|line| writeln!(to, "{line}"))
+}
+
+/// Which clusters are consumed by which, each pair once: the consumed one first.
+fn arrows(picture: &Picture) -> BTreeSet<(usize, usize)> {
+    let between = picture.edges.iter().filter_map(|edge| {
+        let (from, to) = (picture.nodes[edge.from].cluster?, picture.nodes[edge.to].cluster?);
+        (from != to).then_some((to, from))
+    });
+    between.collect()
+}
+
+/// What the arrow from one cluster to the next says; `None` where nothing joins them.
+fn join(picture: &Picture, above: usize, below: usize) -> Option<String> {
+    let within = |at: usize, cluster| picture.nodes[at].cluster == Some(cluster);
+    let joining = picture.edges.iter().filter(|edge| within(edge.to, above) && within(edge.from, below));
+    let mut said: Vec<&str> = joining
+        .map(|edge| if edge.role == Role::Flow && !edge.text.is_empty() { edge.text.as_str() } else { "consumed by" })
+        .collect();
+    said.sort_unstable();
+    said.dedup();
+    (!said.is_empty()).then(|| said.join(", "))
+}
+
+fn frame(picture: &Picture, at: usize, inner: usize) -> Frame {
+    let cluster = &picture.clusters[at];
+    let mut text = vec![centred(&cluster.title.to_uppercase(), inner)];
+    text.extend(Some(centred(&cluster.doc, inner)).filter(|_| !cluster.doc.is_empty()));
+    text.push(String::new());
+    for node in picture.nodes.iter().filter(|node| node.cluster == Some(at)) {
+        text.extend(lines(picture, node, inner));
+    }
+    text.push(String::new());
+    Frame { text, joined: None }
+}
+
+fn centred(text: &str, width: usize) -> String {
+    format!("{text:^width$}").trim_end().to_owned()
+}
+
+/// A node: its name, what it is for, what it stands on, what it shares, and how it stands.
+fn lines(picture: &Picture, node: &Node, width: usize) -> Vec<String> {
+    let mut lines = wrapped("• ", &node.text, width);
+    let state = node.state.as_ref().map(|(_, said)| said.clone());
+    let said = Some(node.doc.clone()).filter(|doc| !doc.is_empty());
+    for text in said.into_iter().chain(needs(picture, node)).chain(state) {
+        lines.extend(wrapped("    ", &text, width));
+    }
+    lines
+}
+
+/// What a node needs, and what flows between it and others, a sentence each.
+fn needs(picture: &Picture, node: &Node) -> Vec<String> {
+    let name = |at: usize| {
+        let other = &picture.nodes[at];
+        if other.cluster == node.cluster { other.text.clone() } else { other.id.clone() }
+    };
+    let of = |role: Role| picture.edges.iter().filter(move |edge| edge.role == role);
+    let mine = |role| of(role).filter(|edge| picture.nodes[edge.from].id == node.id).map(|edge| name(edge.to));
+    let told = [(Role::Base, "on"), (Role::Part, "with"), (Role::Checks, "checks"), (Role::Published, "from")];
+    let mut lines: Vec<String> = Vec::new();
+    for (role, word) in told {
+        let names: Vec<String> = mine(role).collect();
+        lines.extend((!names.is_empty()).then(|| format!("{word} {}", names.join(", "))));
+    }
+    let flows = of(Role::Flow).filter(|edge| picture.nodes[edge.from].id == node.id);
+    lines.extend(flows.map(|edge| format!("{} from {}", edge.text, name(edge.to))));
+    lines
+}
+
+/// Words in lines of at most `width` characters, the first behind `mark`, the others as far in. A longer word stays whole.
+fn wrapped(mark: &str, text: &str, width: usize) -> Vec<String> {
+    let indent = " ".repeat(mark.chars().count());
+    let mut lines = vec![mark.to_owned()];
+    for word in text.split_whitespace() {
+        let line = lines.last().map_or(0, |line| line.chars().count());
+        let empty = line == indent.len() || line == mark.chars().count();
+        if !empty && line + 1 + word.chars().count() > width {
+            lines.push(format!("{indent}{word}"));
+        } else if let Some(last) = lines.last_mut() {
+            if !empty {
+                last.push(' ');
+            }
+            last.push_str(word);
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::picture::{Cluster, Edge, Tone, stack};
+
+    fn node(id: &str, cluster: usize, doc: &str) -> Node {
+        let text = id.rsplit(':').next().unwrap().to_owned();
+        Node { id: id.into(), text, cluster: Some(cluster), doc: doc.into(), ..Node::default() }
+    }
+
+    #[test]
+    fn layers_stand_above_those_that_consume_them() {
+        let edge = |from, to, role, text: &str| Edge { from, to, role, text: text.into() };
+        let cluster = |title: &str| Cluster { title: title.into(), doc: format!("pushed to r.example/{title}") };
+        let mut picture = Picture {
+            title: "x".into(),
+            nodes: vec![
+                node("//warehouse:postgres", 0, ""),
+                node("//platform:sidecar", 1, "keeps a ticket for all others, which they read"),
+                node("//platform:base", 1, ""),
+                node("//kits:bronze", 2, ""),
+                node("//debian:debian", 3, ""),
+            ],
+            edges: vec![
+                edge(0, 4, Role::Base, ""),
+                edge(2, 1, Role::Flow, "shares /cache"),
+                edge(2, 4, Role::Base, ""),
+                edge(3, 2, Role::Base, ""),
+                edge(3, 4, Role::Part, ""),
+            ],
+            clusters: ["warehouse", "platform", "kits", "debian"].map(cluster).into(),
+        };
+        picture.nodes[3].state = Some((Tone::Good, "built, in step".into()));
+        stack::stack(&mut picture);
+        let mut bytes = Vec::new();
+        write(&picture, 56, &mut bytes).unwrap();
+        insta::assert_snapshot!(String::from_utf8(bytes).unwrap(), @r"
+        ┌──────────────────────────────────────────────────┐
+        │                      DEBIAN                      │
+        │            pushed to r.example/debian            │
+        │                                                  │
+        │ • debian                                         │
+        │                                                  ├──┐
+        └───────────────────────┬──────────────────────────┘  │
+                                │ consumed by                 │
+        ┌───────────────────────▼──────────────────────────┐  │
+        │                     PLATFORM                     │  │
+        │           pushed to r.example/platform           │  │
+        │                                                  │  │
+        │ • sidecar                                        │  │
+        │     keeps a ticket for all others, which they    │  │
+        │     read                                         │  │
+        │ • base                                           │  │
+        │     on //debian:debian                           │  │
+        │     shares /cache from sidecar                   │  │
+        │                                                  │  │
+        └───────────────────────┬──────────────────────────┘  │
+                                │ consumed by                 │
+        ┌───────────────────────▼──────────────────────────┐  │
+        │                       KITS                       ◄──┤
+        │             pushed to r.example/kits             │  │
+        │                                                  │  │
+        │ • bronze                                         │  │
+        │     on //platform:base                           │  │
+        │     with //debian:debian                         │  │
+        │     built, in step                               │  │
+        │                                                  │  │
+        └──────────────────────────────────────────────────┘  │
+                                                              │
+        ┌──────────────────────────────────────────────────┐  │
+        │                    WAREHOUSE                     ◄──┘
+        │          pushed to r.example/warehouse           │
+        │                                                  │
+        │ • postgres                                       │
+        │     on //debian:debian                           │
+        │                                                  │
+        └──────────────────────────────────────────────────┘
+        ");
+    }
+}
