@@ -62,7 +62,7 @@ impl Compilers for Then<'_> {
         let places = folder.ancestors().flat_map(|folder| CHOOSES.map(|name| folder.join(name)));
         match places.into_iter().find(|path| self.revision.is_changed(path)) {
             Some(path) => Err(ToolchainError {
-                message: format!("another Rust toolchain may have counted: {path} was another"),
+                message: format!("`{}` chose another Rust toolchain, perhaps", path.file_name().unwrap_or_default()),
                 help: "nothing is wrong: this is what changed".to_owned(),
             }),
             None => self.toolchains.of(folder),

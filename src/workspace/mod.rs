@@ -20,6 +20,7 @@ mod dollars;
 mod duplicate;
 pub mod external;
 pub mod git;
+mod git_changes;
 mod git_objects;
 mod git_tree;
 pub mod globs;

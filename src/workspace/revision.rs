@@ -3,7 +3,7 @@
 //! What the work tree has unchanged is read there: that spares git the reading, and is right whatever git makes of a file
 //! when it is checked out (line ends, filters). Knows nothing of packages.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -11,6 +11,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use rustix::io::Errno;
 
 use super::git::{Git, GitError};
+use super::git_changes::{ATTRIBUTES, Changes};
 use super::git_objects::Objects;
 use super::git_tree::{GitTree, Item};
 use crate::checkout::{Checkout, Disk, Entry, Kind};
@@ -31,15 +32,6 @@ pub struct Revision {
     objects: Objects,
     converts: OnceLock<bool>,
     unheld: Mutex<BTreeSet<Unheld>>,
-}
-
-/// How the work tree differs from the commit. Paths are relative to the top.
-#[derive(Debug)]
-struct Changes {
-    /// What is not, or not surely, the same on disk.
-    paths: HashSet<String>,
-    /// Folders below which git may convert files in another way than then.
-    converted: Vec<Utf8PathBuf>,
 }
 
 /// Something that was looked at and that git doesn't hold. Paths are relative to the repository's top, but for those that
@@ -91,7 +83,6 @@ enum Place {
 const MOST_LINKS: usize = 40;
 /// What a file says that stands for one that LFS keeps.
 const LFS: &str = "version https://git-lfs.github.com/spec/v1\n";
-const ATTRIBUTES: &str = ".gitattributes";
 
 impl Revision {
     /// The files of a commit, of the repository that holds the workspace's `root`.
@@ -164,7 +155,7 @@ impl Revision {
 
     /// Whether a file of the commit is surely the same on disk.
     fn is_same(&self, at: &Utf8Path) -> bool {
-        !self.changes.paths.contains(at.as_str()) && self.changes.conversion_of(at).is_none()
+        !self.changes.has(at) && self.changes.conversion_of(at).is_none()
     }
 
     fn file(&self, at: &Utf8Path, blob: &str, executable: bool) -> io::Result<Held> {
@@ -286,36 +277,6 @@ fn kept_by_lfs(bytes: &[u8]) -> Option<(Digest, u64)> {
     Some((value("oid ")?.parse().ok()?, value("size ")?.parse().ok()?))
 }
 
-impl Changes {
-    fn since(commit: &str, git: &Git) -> Result<Changes, GitError> {
-        // What the index says of a file's stat is believed only where nothing weakens it.
-        let strict = ["-c", "core.fsmonitor=false", "-c", "core.checkStat=default", "-c", "core.trustctime=true"];
-        let compare = ["diff-index", "-z", "--name-only", "--no-renames", "--no-relative", "--ignore-submodules=all"];
-        let differing = git.bytes(&[&strict[..], &compare[..], &[commit]].concat())?;
-        let marked = git.bytes(&["ls-files", "-z", "-v", "--full-name", ":/"])?;
-        // Such files git takes for unchanged without a look: assumed so, or left out of a sparse checkout.
-        let unseen = marked.split(|byte| *byte == 0).filter(|line| line.first().is_some_and(is_unseen));
-        let unseen = unseen.filter_map(|line| line.get(2..));
-        let all = differing.split(|byte| *byte == 0).chain(unseen);
-        let paths: HashSet<String> = all.filter_map(|path| String::from_utf8(path.to_owned()).ok()).collect();
-        let folder = |path: &String| {
-            let path = Utf8Path::new(path);
-            (path.file_name() == Some(ATTRIBUTES)).then(|| path.parent().unwrap_or(Utf8Path::new("")).to_owned())
-        };
-        let converted = paths.iter().filter_map(folder).collect();
-        Ok(Changes { paths, converted })
-    }
-
-    fn conversion_of(&self, at: &Utf8Path) -> Option<&Utf8PathBuf> {
-        self.converted.iter().find(|folder| at.starts_with(folder))
-    }
-}
-
-/// The mark of a file in `git ls-files -v`.
-fn is_unseen(mark: &u8) -> bool {
-    mark.is_ascii_lowercase() || *mark == b'S'
-}
-
 impl Checkout for Revision {
     fn read(&self, path: &Utf8Path) -> io::Result<Vec<u8>> {
         let at = match self.find(path, true)? {
@@ -391,10 +352,5 @@ mod tests {
         let open = chain(Utf8Path::new("./a//b"), vec!["z".to_owned(), "y".to_owned()]);
         assert_eq!(open, ["z", "y", "b", "a"]);
         assert_eq!(rest(&open), "a/b/y/z");
-    }
-
-    #[test]
-    fn marks_of_files_that_git_does_not_look_at_are_known() {
-        assert!([b'h', b'S', b's'].iter().all(is_unseen) && !is_unseen(&b'H'));
     }
 }

@@ -387,6 +387,51 @@ fn a_list_is_built_and_checked_and_an_empty_one_is_nothing_to_do() {
     assert_eq!(space.layerbuild("push //:app --dry-run").code, 2);
 }
 
+#[test]
+fn of_rust_programs_the_crates_that_their_manifests_reach_count_and_the_toolchain() {
+    let package = |name: &str, more: &str| {
+        format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2021\"\n{more}")
+    };
+    let lock = "version = 4\n\n[[package]]\nname = \"app\"\nversion = \"0.1.0\"\ndependencies = [\n \"lib\",\n]\n\n\
+                [[package]]\nname = \"lib\"\nversion = \"0.1.0\"\n\n[[package]]\nname = \"other\"\nversion = \"0.1.0\"\n";
+    let targets = "[files.root]\ncontent = { \"/x\" = \"\" }\n[cargo.app]\nmanifest = \"app/Cargo.toml\"\nbuild-base = \":root\"\n";
+    let files = [
+        ("Cargo.toml", "[workspace]\nmembers = [\"app\", \"lib\", \"other\"]\nresolver = \"2\"\n"),
+        ("Cargo.lock", lock),
+        ("app/Cargo.toml", &package("app", "[dependencies]\nlib = { path = \"../lib\" }\n")),
+        ("app/src/main.rs", "fn main() {}\n"),
+        ("lib/Cargo.toml", &package("lib", "")),
+        ("lib/src/lib.rs", ""),
+        ("other/Cargo.toml", &package("other", "")),
+        ("other/src/lib.rs", ""),
+        (".gitignore", "/toolchain/\n"),
+    ];
+    let Some(space) = committed(targets, &files) else { return };
+    let here = space.path("toolchain");
+    let rustc = format!("#!/bin/sh\n[ \"$1\" = --print ] && echo {} || echo rustc 1\n", here.display());
+    [("bin/rustc", &*rustc), ("bin/cargo", ""), ("lib/rustlib/x", "")]
+        .iter()
+        .for_each(|(path, text)| space.write(&format!("toolchain/{path}"), text));
+    fs::set_permissions(here.join("bin/rustc"), fs::Permissions::from_mode(0o755)).expect("a mode");
+    let causes = || {
+        let mut call = space.command(crate::space::PROGRAM);
+        call.env("PATH", format!("{}:/usr/bin:/bin", here.join("bin").display()));
+        let ran = space.output(call.args(["-q", "affected", "--since", "HEAD", "--output", "table"]));
+        assert_eq!(ran.code, 0, "{ran:?}");
+        ran.stdout.lines().skip(1).map(str::to_owned).collect::<Vec<_>>()
+    };
+    space.write("other/src/lib.rs", "// edited\n");
+    assert_eq!(causes(), [""; 0]);
+    space.write("lib/src/lib.rs", "// edited\n");
+    assert_eq!(causes(), ["//:app  file lib/src/lib.rs changed"]);
+    git(&space, "checkout -q .");
+    space.write("rust-toolchain.toml", "[toolchain]\nchannel = \"1.90\"\n");
+    let told = "what it was made of is not known: `rust-toolchain.toml` chose another Rust toolchain, perhaps";
+    assert_eq!(causes(), [format!("//:app  {told}")]);
+    commit(&space);
+    assert_eq!(causes(), [""; 0]);
+}
+
 /// The job of docs/ci.md, on runners that begin with an empty store.
 #[test]
 fn the_job_publishes_what_changed_and_takes_all_else_from_the_cache() {
