@@ -36,6 +36,15 @@ fn settle(samples: &[Sample]) {
 }
 
 #[test]
+fn an_answer_that_is_kept_does_not_stand_for_a_record() {
+    let sample = settling();
+    settle(std::slice::from_ref(&sample));
+    let path = sample.folder().join("ci.json");
+    sample.run(&["build", ALL, "--record", path.to_str().expect("UTF-8")]);
+    assert!(path.exists());
+}
+
+#[test]
 fn every_edit_of_a_workspace_whose_stats_are_trusted_is_found() {
     type Edit = (&'static str, fn(&Sample));
     let edits: [Edit; 16] = [
