@@ -1,6 +1,6 @@
 //! `log`: what earlier commands did, from the logs that they left. Also the end of a command's own log, and its trace.
 //!
-//! `recorder` writes logs, `log_select` finds one, `event_log` reads it, `log_views` shows it.
+//! `recorder` writes logs, `log_select` finds one, `event_log` reads it, `log_last` and `log_views` show it.
 
 use std::fs;
 use std::num::NonZeroUsize;
@@ -9,9 +9,9 @@ use camino::Utf8Path;
 
 use super::context::Context;
 use super::error::CliError;
-use super::log_select;
-use super::log_views::{self, Output};
+use super::log_table::Output;
 use super::recorder::Recorder;
+use super::{log_last, log_select, log_views};
 use crate::event_log::{Log, trace};
 use crate::exit::Exit;
 
@@ -73,7 +73,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
         write_trace(&selected.log, path)?;
     }
     match args.view {
-        View::Last | View::List => log_views::last(&selected, output, cx),
+        View::Last | View::List => log_last::last(&selected, output, cx),
         View::WhatRan => log_views::what_ran(&selected, output, cx),
         View::WhatFailed => log_views::what_failed(&selected, output, cx),
         View::CriticalPath => log_views::critical_path(&selected, output, cx),

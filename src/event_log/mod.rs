@@ -213,6 +213,20 @@ impl Log {
         }
     }
 
+    /// Actions that the cache answered, before anything ran or since. What was answered at once has no plan, only figures.
+    pub fn cached(&self) -> u64 {
+        match self.planned {
+            Some((_, cached)) => cached + self.cut_off,
+            None => self.done.as_ref().map_or(0, |done| done.cached),
+        }
+    }
+
+    /// What was told of the failure, where no step says it; else empty.
+    pub fn message(&self) -> &str {
+        let by_step = self.steps.iter().any(|step| matches!(step.outcome, Outcome::Failed(_)));
+        self.ended.as_ref().filter(|_| !by_step).map_or("", |ended| &ended.message)
+    }
+
     /// Steps that ran to a good end.
     pub fn ran(&self) -> impl Iterator<Item = &Step> {
         self.steps.iter().filter(|step| step.outcome.is_ran())
