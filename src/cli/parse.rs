@@ -10,9 +10,8 @@ use super::error::CliError;
 use super::global::{ColorChoice, Flags};
 use super::recorder::Logged;
 use super::{
-    affected, build, check, completions, config, diagram, diff, doctor, env, explain, export, fmt, help, init, load, lock, log,
-    ls,
-    patterns, promote, push, query, registry, schema, shell, status,
+    affected, build, check, completions, config, diagram, diff, doctor, env, explain, export, fmt, help, init, load,
+    lock, log, ls, patterns, promote, push, query, registry, schema, shell, status,
 };
 use crate::diagnostic::nearest;
 

@@ -12,8 +12,8 @@ use super::work::Work;
 use crate::action::record::Output;
 use crate::build::probe::State;
 use crate::picture::{Detail, Tone};
-use crate::store::Store;
 use crate::status::{Row, Step, Tagged};
+use crate::store::Store;
 
 /// Facts by label.
 #[derive(Debug, Default)]
@@ -67,9 +67,7 @@ impl Facts {
             let target = selected.graph.target(id);
             let Some(action) = lowered.action(id) else { continue };
             self.built(&target.label.to_string(), &states[action.index()]);
-            images.extend(
-                Some(id).filter(|_| target.rule.purpose.is_published() && project.is_own(target)),
-            );
+            images.extend(Some(id).filter(|_| target.rule.purpose.is_published() && project.is_own(target)));
         }
         let found = status::of(&work, &states, &images, cx)?;
         status::tell_failures(&found, &*listener);

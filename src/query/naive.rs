@@ -66,15 +66,24 @@ impl Naive {
         self.grow(&start, steps, |from, to| universe.contains(to) && self.deps(to).contains(from))
     }
 
+    /// How many steps each is away from `ends`, by the shortest way; those that no way leads from are left out.
+    fn far(&self, ends: &BTreeSet<Name>) -> BTreeMap<Name, usize> {
+        let mut far: BTreeMap<Name, usize> = ends.iter().map(|name| (name.clone(), 0)).collect();
+        for steps in 0..self.0.len() {
+            let nearer = |name: &Name| self.deps(name).iter().any(|dep| far.get(dep) == Some(&steps));
+            let next = self.all(|name| !far.contains_key(name) && nearer(name));
+            far.extend(next.into_iter().map(|name| (name, steps + 1)));
+        }
+        far
+    }
+
     /// The shortest way of the first to begin; each step to the first dependency written that is nearer.
     pub fn somepath(&self, starts: &BTreeSet<Name>, ends: &BTreeSet<Name>) -> Vec<Name> {
-        let far = |name: &Name| {
-            (0..=self.0.len()).find(|n| !self.closure(&[name.clone()].into(), Some(*n)).is_disjoint(ends))
-        };
-        let first = starts.iter().filter_map(|name| Some((far(name)?, name))).min();
+        let far = self.far(ends);
+        let first = starts.iter().filter_map(|name| Some((*far.get(name)?, name))).min();
         let mut path: Vec<Name> = first.into_iter().map(|(_, name)| name.clone()).collect();
-        while let Some(left) = path.last().and_then(far).filter(|left| *left > 0) {
-            let next = self.deps(path.last().unwrap()).into_iter().find(|dep| far(dep) == Some(left - 1));
+        while let Some(left) = path.last().map(|last| far[last]).filter(|left| *left > 0) {
+            let next = self.deps(path.last().unwrap()).into_iter().find(|dep| far.get(dep) == Some(&(left - 1)));
             path.push(next.unwrap());
         }
         path

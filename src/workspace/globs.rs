@@ -237,7 +237,8 @@ impl<'a> SourceTree<'a> {
         let unreadable = |why: String| GlobError::Unreadable { path: folder.to_owned(), why };
         let mut entries = BTreeMap::new();
         for entry in self.checkout.list(&self.at(folder)).map_err(|error| unreadable(error.to_string()))? {
-            let name = entry.name.into_string().map_err(|name| unreadable(format!("the name {name:?} is not UTF-8")))?;
+            let name =
+                entry.name.into_string().map_err(|name| unreadable(format!("the name {name:?} is not UTF-8")))?;
             entries.insert(name, entry.kind == Kind::Folder);
         }
         entries.extend(self.sources.begin_in(folder).map(|name| (name.to_owned(), true)));
