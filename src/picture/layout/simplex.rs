@@ -16,7 +16,7 @@ pub(super) struct Bond {
 
 /// What one layout may take, in looks at a bond: some tenths of a second. Ranks hold after every step, so one that is
 /// cut short is only longer than need be.
-const EFFORT: usize = 60_000_000;
+const EFFORT: usize = 15_000_000;
 
 /// A rank for each of `count` vertices, 0 the smallest. The bonds have no circle.
 pub(super) fn ranks(count: usize, bonds: &[Bond]) -> Vec<i64> {
