@@ -7,33 +7,27 @@ use super::rows::Rows;
 
 /// Sweeps from each first order.
 const SWEEPS: usize = 24;
+/// Sweeps without a gain after which no more is hoped for.
+const PATIENCE: usize = 8;
 /// What all of it may take, in links looked at: some tenths of a second.
 const EFFORT: usize = 12_000_000;
-/// First orders that are tried at most, and at least.
-const STARTS: (usize, usize) = (2, 16);
+/// First orders that are tried at least, and at most.
+const STARTS: (usize, usize) = (1, 16);
 
 /// The same rows in an order with few crossings.
 pub(super) fn ordered(mut rows: Rows) -> Rows {
     let links: usize = rows.down.iter().map(Vec::len).sum();
     let starts = (EFFORT / (SWEEPS * 8 * (links + rows.cells.len() + 1))).clamp(STARTS.0, STARTS.1);
-    let mut best: Option<(usize, Vec<Vec<usize>>)> = None;
+    let mut best = (usize::MAX, Vec::new());
     for start in 0..starts {
         let mut order = Order::begin(&rows, start);
-        for sweep in 0..SWEEPS {
-            let crossings = order.crossings();
-            if best.as_ref().is_none_or(|(least, _)| crossings < *least) {
-                best = Some((crossings, order.rows.clone()));
-            }
-            if crossings == 0 {
-                break;
-            }
-            order.sweep(sweep, start % 2 == 0);
-        }
-        if best.as_ref().is_some_and(|(least, _)| *least == 0) {
+        let found = order.improve(start % 2 == 0);
+        best = if found < best.0 { (found, order.rows) } else { best };
+        if found == 0 {
             break;
         }
     }
-    rows.rows = best.map(|(_, order)| order).unwrap_or_default();
+    rows.rows = best.1;
     rows
 }
 
@@ -114,6 +108,24 @@ impl Order {
             }
         }
         found
+    }
+
+    /// Sweeps as long as that helps, and keeps the best that was seen; its crossings.
+    fn improve(&mut self, by_median: bool) -> usize {
+        let (mut least, mut best, mut idle) = (self.crossings(), self.rows.clone(), 0);
+        for sweep in 0..SWEEPS {
+            if least == 0 || idle == PATIENCE {
+                break;
+            }
+            self.sweep(sweep, by_median);
+            let crossings = self.crossings();
+            idle += 1;
+            if crossings < least {
+                (least, best, idle) = (crossings, self.rows.clone(), 0);
+            }
+        }
+        self.rows = best;
+        least
     }
 
     fn sweep(&mut self, sweep: usize, by_median: bool) {

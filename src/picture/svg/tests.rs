@@ -83,7 +83,10 @@ fn it_says_what_it_shows() {
 
 #[test]
 fn the_legend_has_what_occurs_and_nothing_else() {
-    let full = legend(&every_kind("x"), 400.0).svg;
+    let mut twice = every_kind("x");
+    twice.nodes.push(twice.nodes[0].clone());
+    twice.edges.push(twice.edges[0].clone());
+    let full = legend(&twice, 400.0).svg;
     let samples = |svg: &str| svg.matches("<text").count();
     assert_eq!(samples(&full), SHAPES.len() + 5 + 4);
     let mut one = every_kind("x");
