@@ -122,7 +122,10 @@ impl Drawing<'_> {
             Some((cluster, text)) => (Some(*cluster), text.clone()),
             None => (None, label.clone()),
         };
-        let mut details = vec![Detail { name: "declared".into(), value: self.graph.location(id) }];
+        let doc = self.doc(id);
+        let said = Some(doc.clone()).filter(|doc| !doc.is_empty());
+        let mut details: Vec<Detail> = said.into_iter().map(|value| Detail { name: "doc".into(), value }).collect();
+        details.push(Detail { name: "declared".into(), value: self.graph.location(id) });
         let fact = facts.of(&label);
         details.extend(fact.into_iter().flat_map(|fact| fact.details.clone()));
         let attributes = self.graph.attributes(id).into_iter();
@@ -131,7 +134,7 @@ impl Drawing<'_> {
             id: label,
             text,
             kind: self.graph.kind(id).to_owned(),
-            doc: self.doc(id),
+            doc,
             shape: self.shape(id),
             cluster,
             state: fact.and_then(|fact| fact.state.clone()),
