@@ -21,7 +21,7 @@ test: ## run every test, with a Docker engine
 	tools/with-docker cargo test --locked --workspace
 
 acceptance: ## run the heavier proofs: the tests marked as ignored, optimised
-	@tools/setup test
+	@tools/setup acceptance
 	tools/with-docker cargo test --locked --release --workspace -- --ignored
 
 format-check: ## say which files are not formatted

@@ -9,7 +9,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use super::error::CliError;
 use super::global::{ColorChoice, Flags};
 use super::{
-    build, check, completions, config, diff, doctor, env, explain, export, help, init, load, lock, ls, patterns,
+    build, check, completions, config, diagram, diff, doctor, env, explain, export, help, init, load, lock, ls, patterns,
     promote, push, query, registry, schema, shell, status,
 };
 use crate::diagnostic::nearest;

@@ -4,10 +4,12 @@
 
 mod audited;
 mod base_images;
+mod browsing;
 mod cases;
 mod compiling;
 mod completing;
 mod containers;
+mod crossings;
 mod damage;
 mod debian;
 mod debian_archive;

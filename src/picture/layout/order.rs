@@ -1,0 +1,239 @@
+//! Who stands left of whom: few crossings.
+//!
+//! From several first orders, sweeps down and up put each cell where its neighbours are (at their median or their
+//! mean), and neighbours change places where that helps (Gansner et al., section 3). The best of all is kept.
+
+use super::rows::Rows;
+
+/// Sweeps from each first order.
+const SWEEPS: usize = 24;
+/// What all of it may take, in links looked at: some tenths of a second.
+const EFFORT: usize = 12_000_000;
+/// First orders that are tried at most, and at least.
+const STARTS: (usize, usize) = (2, 16);
+
+/// The same rows in an order with few crossings.
+pub(super) fn ordered(mut rows: Rows) -> Rows {
+    let links: usize = rows.down.iter().map(Vec::len).sum();
+    let starts = (EFFORT / (SWEEPS * 8 * (links + rows.cells.len() + 1))).clamp(STARTS.0, STARTS.1);
+    let mut best: Option<(usize, Vec<Vec<usize>>)> = None;
+    for start in 0..starts {
+        let mut order = Order::begin(&rows, start);
+        for sweep in 0..SWEEPS {
+            let crossings = order.crossings();
+            if best.as_ref().is_none_or(|(least, _)| crossings < *least) {
+                best = Some((crossings, order.rows.clone()));
+            }
+            if crossings == 0 {
+                break;
+            }
+            order.sweep(sweep, start % 2 == 0);
+        }
+        if best.as_ref().is_some_and(|(least, _)| *least == 0) {
+            break;
+        }
+    }
+    rows.rows = best.map(|(_, order)| order).unwrap_or_default();
+    rows
+}
+
+/// A way to turn.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Towards {
+    Up,
+    Down,
+}
+
+struct Order {
+    rows: Vec<Vec<usize>>,
+    /// Each cell's place in its row.
+    at: Vec<usize>,
+    up: Vec<Vec<usize>>,
+    down: Vec<Vec<usize>>,
+}
+
+impl Order {
+    /// A first order: cells as a walk in depth comes to them, from above or from below, from each in turn or, later,
+    /// from some in a shuffled order.
+    fn begin(rows: &Rows, start: usize) -> Self {
+        let bare = |links: &Vec<Vec<(usize, f64)>>| -> Vec<Vec<usize>> {
+            links.iter().map(|links| links.iter().map(|(cell, _)| *cell).collect()).collect()
+        };
+        let (up, down) = (bare(&rows.up), bare(&rows.down));
+        let mut roots: Vec<usize> = rows.rows.iter().flatten().copied().collect();
+        if start % 4 > 1 {
+            roots.reverse();
+        }
+        if start > 3 {
+            shuffle(&mut roots, start as u64);
+        }
+        let (ahead, back) = if start % 4 < 2 { (&down, &up) } else { (&up, &down) };
+        let mut order = Self {
+            rows: vec![Vec::new(); rows.rows.len()],
+            at: vec![0; rows.cells.len()],
+            up: Vec::new(),
+            down: Vec::new(),
+        };
+        for cell in walked(&roots, ahead, back) {
+            order.rows[rows.cells[cell].row].push(cell);
+        }
+        (order.up, order.down) = (up, down);
+        (0..order.rows.len()).for_each(|row| order.number(row));
+        order
+    }
+
+    fn number(&mut self, row: usize) {
+        self.rows[row].iter().enumerate().for_each(|(place, cell)| self.at[*cell] = place);
+    }
+
+    fn crossings(&self) -> usize {
+        (1..self.rows.len()).map(|row| self.between(row - 1)).sum()
+    }
+
+    /// The crossings between a row and the next: inversions, counted with a Fenwick tree.
+    fn between(&self, row: usize) -> usize {
+        let width = self.rows[row + 1].len();
+        let (mut tree, mut seen, mut found) = (vec![0_usize; width + 1], 0, 0);
+        for cell in &self.rows[row] {
+            let ends = || self.down[*cell].iter().map(|lower| self.at[*lower] + 1);
+            for end in ends() {
+                let (mut node, mut up_to) = (end, 0);
+                while node > 0 {
+                    up_to += tree[node];
+                    node &= node - 1;
+                }
+                found += seen - up_to;
+            }
+            for end in ends() {
+                seen += 1;
+                let mut node = end;
+                while node <= width {
+                    tree[node] += 1;
+                    node += node & node.wrapping_neg();
+                }
+            }
+        }
+        found
+    }
+
+    fn sweep(&mut self, sweep: usize, by_median: bool) {
+        let count = self.rows.len();
+        // Every other pair of sweeps lets equals change places.
+        let flip = sweep % 4 > 1;
+        if sweep.is_multiple_of(2) {
+            (1..count).for_each(|row| self.gather(row, Towards::Up, by_median, flip));
+        } else {
+            (0..count.saturating_sub(1)).rev().for_each(|row| self.gather(row, Towards::Down, by_median, flip));
+        }
+        // Seldom more than a few rounds help.
+        for _ in 0..6 {
+            if !(0..count).fold(false, |any, row| self.exchange(row, flip) || any) {
+                break;
+            }
+        }
+    }
+
+    fn near(&self, cell: usize, towards: Towards) -> &[usize] {
+        if towards == Towards::Up { &self.up[cell] } else { &self.down[cell] }
+    }
+
+    /// Sorts a row by where its cells' neighbours stand. Cells without any keep their places.
+    fn gather(&mut self, row: usize, towards: Towards, by_median: bool, flip: bool) {
+        let wish = |cell: &usize| {
+            let mut places: Vec<usize> = self.near(*cell, towards).iter().map(|other| self.at[*other]).collect();
+            places.sort_unstable();
+            if by_median { median(&places) } else { mean(&places) }
+        };
+        let wishes: Vec<Option<f64>> = self.rows[row].iter().map(wish).collect();
+        let mut movers: Vec<(f64, usize)> =
+            self.rows[row].iter().zip(&wishes).filter_map(|(cell, wish)| Some(((*wish)?, *cell))).collect();
+        if flip {
+            movers.reverse();
+        }
+        movers.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut movers = movers.into_iter();
+        for (place, wish) in self.rows[row].iter_mut().zip(wishes) {
+            if let Some((_, cell)) = wish.and_then(|_| movers.next()) {
+                *place = cell;
+            }
+        }
+        self.number(row);
+    }
+
+    /// Exchanges neighbours in a row that cross less the other way round; equals too where `flip` says so.
+    fn exchange(&mut self, row: usize, flip: bool) -> bool {
+        let mut better = false;
+        for place in 1..self.rows[row].len() {
+            let (left, right) = (self.rows[row][place - 1], self.rows[row][place]);
+            let (as_is, other) = self.pair(left, right);
+            if other < as_is || flip && other == as_is {
+                self.rows[row].swap(place - 1, place);
+                (self.at[left], self.at[right]) = (place, place - 1);
+                better |= other < as_is;
+            }
+        }
+        better
+    }
+
+    /// The crossings of two neighbours' links as they stand, and the other way round.
+    fn pair(&self, left: usize, right: usize) -> (usize, usize) {
+        let (mut as_is, mut other) = (0, 0);
+        for towards in [Towards::Up, Towards::Down] {
+            for a in self.near(left, towards) {
+                for b in self.near(right, towards) {
+                    as_is += usize::from(self.at[*a] > self.at[*b]);
+                    other += usize::from(self.at[*a] < self.at[*b]);
+                }
+            }
+        }
+        (as_is, other)
+    }
+}
+
+/// All cells as a walk in depth meets them.
+fn walked(roots: &[usize], ahead: &[Vec<usize>], back: &[Vec<usize>]) -> Vec<usize> {
+    let (mut seen, mut order) = (vec![false; ahead.len()], Vec::new());
+    let ends = |root: &&usize| back[**root].is_empty();
+    for root in roots.iter().filter(ends).chain(roots) {
+        let mut open = vec![*root];
+        while let Some(cell) = open.pop() {
+            if !std::mem::replace(&mut seen[cell], true) {
+                order.push(cell);
+                open.extend(ahead[cell].iter().rev());
+            }
+        }
+    }
+    order
+}
+
+/// Fisher and Yates' shuffle with Marsaglia's xorshift: the same for the same seed, everywhere.
+fn shuffle(items: &mut [usize], seed: u64) {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    for last in (1..items.len()).rev() {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        items.swap(last, (state % (last as u64 + 1)) as usize);
+    }
+}
+
+/// Gansner's weighted median: between two middle places, nearer to the side where the others stand closer together.
+fn median(places: &[usize]) -> Option<f64> {
+    let (middle, count) = (places.len() / 2, places.len());
+    let place = |at: usize| places[at] as f64;
+    match count {
+        0 => None,
+        _ if count % 2 == 1 => Some(place(middle)),
+        2 => Some(place(0).midpoint(place(1))),
+        _ => {
+            let (left, right) = (place(middle - 1) - place(0), place(count - 1) - place(middle));
+            let both = left + right;
+            let at = (place(middle - 1) * right + place(middle) * left) / both;
+            Some(if both > 0.0 { at } else { place(middle) })
+        }
+    }
+}
+
+fn mean(places: &[usize]) -> Option<f64> {
+    (!places.is_empty()).then(|| places.iter().sum::<usize>() as f64 / places.len() as f64)
+}

@@ -1,0 +1,111 @@
+//! Rows of cells: nodes, and the bends of edges that pass through a row. All edges then join neighbouring rows.
+
+use unicode_width::UnicodeWidthStr;
+
+use super::pack::Part;
+use super::{CHARACTER, LINE, ranks, size};
+use crate::picture::model::{Picture, Role};
+
+/// What stands in a row.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Cell {
+    /// The node, by its position in the picture; `None`: a bend.
+    pub node: Option<usize>,
+    /// Whether an edge's text is written here.
+    pub labelled: bool,
+    pub row: usize,
+    pub width: f64,
+    pub height: f64,
+}
+
+/// An edge's way from its upper to its lower end.
+#[derive(Debug, Clone)]
+pub(super) struct Chain {
+    pub edge: usize,
+    /// Whether it ends at the upper one: what is needed stands above.
+    pub ends_above: bool,
+    pub cells: Vec<usize>,
+}
+
+/// A part in rows.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Rows {
+    pub cells: Vec<Cell>,
+    /// From top to bottom, each from left to right.
+    pub rows: Vec<Vec<usize>>,
+    pub chains: Vec<Chain>,
+    /// By cell: those that it is joined to in the row above, and how much the two want to be in line.
+    pub up: Vec<Vec<(usize, f64)>>,
+    /// The same for the row below.
+    pub down: Vec<Vec<(usize, f64)>>,
+}
+
+/// The rows of a part, in no good order yet.
+pub(super) fn of(picture: &Picture, part: &Part) -> Rows {
+    let ranks = ranks::ranked(picture, &part.nodes, &part.links, &part.slots);
+    let mut rows = Rows::default();
+    let mut cell_of = vec![0; picture.nodes.len()];
+    for (node, rank) in part.nodes.iter().zip(ranks) {
+        let size = size::of(&picture.nodes[*node]);
+        let cell = Cell { node: Some(*node), row: rank, width: size.width, height: size.height, labelled: false };
+        cell_of[*node] = rows.add(cell);
+    }
+    for link in &part.links {
+        let ends_above = picture.edges[link.edge].to == link.upper;
+        rows.chain(picture, link.edge, ends_above, (cell_of[link.upper], cell_of[link.lower]));
+    }
+    rows.close_up();
+    rows
+}
+
+impl Rows {
+    fn add(&mut self, cell: Cell) -> usize {
+        self.cells.push(cell);
+        self.up.push(Vec::new());
+        self.down.push(Vec::new());
+        self.cells.len() - 1
+    }
+
+    /// Joins two cells, with a bend in each row between; a text stands at the middle one.
+    fn chain(&mut self, picture: &Picture, edge: usize, ends_above: bool, (first, last): (usize, usize)) {
+        let (from, to) = (self.cells[first].row, self.cells[last].row);
+        let it = &picture.edges[edge];
+        let mut cells = vec![first];
+        for row in from + 1..to {
+            let labelled = row == (from + to) / 2 && !it.text.is_empty();
+            let mut cell = Cell { row, labelled, ..Cell::default() };
+            if labelled {
+                (cell.width, cell.height) = (it.text.width() as f64 * CHARACTER, LINE);
+            }
+            cells.push(self.add(cell));
+        }
+        cells.push(last);
+        for pair in cells.windows(2) {
+            let weight = self.pull(pair) * if it.role == Role::Base { 2.0 } else { 1.0 };
+            self.down[pair[0]].push((pair[1], weight));
+            self.up[pair[1]].push((pair[0], weight));
+        }
+        self.chains.push(Chain { edge, ends_above, cells });
+    }
+
+    /// Gansner's weights: long edges are to be straight.
+    fn pull(&self, pair: &[usize]) -> f64 {
+        match pair.iter().filter(|cell| self.cells[**cell].node.is_none()).count() {
+            0 => 1.0,
+            1 => 2.0,
+            _ => 8.0,
+        }
+    }
+
+    /// Fills the rows, and leaves out those that nothing stands in.
+    fn close_up(&mut self) {
+        let mut used: Vec<usize> = self.cells.iter().map(|cell| cell.row).collect();
+        used.sort_unstable();
+        used.dedup();
+        self.rows = vec![Vec::new(); used.len()];
+        for (at, cell) in self.cells.iter_mut().enumerate() {
+            cell.row = used.partition_point(|row| *row < cell.row);
+            self.rows[cell.row].push(at);
+        }
+    }
+}
