@@ -56,7 +56,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let options = Options { universe: &all, keep_going: false };
     let found: TargetSet = eval::evaluate(&expression, &graph, options).map_err(|error| wrong(&error))?.found.targets;
     let look = args.picture.look(Clusters::Layer, !args.all, &project, cx)?;
-    let facts = args.picture.facts(&project, cx)?;
+    let facts = args.picture.facts(args.output, &project, cx)?;
     let picture = picture::of(&found, &graph, &look, &facts);
     let width = args.width.unwrap_or_else(|| usize::from(cx.out.size().columns).min(WIDEST));
     Ok(picture_form::write(args.output, &picture, width, &mut cx.out)?)

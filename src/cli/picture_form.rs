@@ -46,9 +46,13 @@ impl Flags {
         self.clusters.is_some() || self.state || self.registry_flow
     }
 
-    /// What is known of the targets, as far as it is asked for.
-    pub fn facts(&self, project: &Project, cx: &Context) -> Result<Facts, CliError> {
-        if self.state { Facts::states(project, cx) } else { Ok(Facts::default()) }
+    /// What is known of the targets, as far as it is asked for, or the form has room for it.
+    pub fn facts(&self, form: Form, project: &Project, cx: &Context) -> Result<Facts, CliError> {
+        match form {
+            _ if self.state => Facts::states(project, cx),
+            Form::Html | Form::Json => Facts::local(project, cx),
+            _ => Ok(Facts::default()),
+        }
     }
 
     /// How a workspace is drawn, in clusters `by` unless the call says otherwise.

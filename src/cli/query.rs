@@ -156,7 +156,7 @@ impl<'a> Asked<'a> {
         let found = self.args.show.drawn(found, graph);
         let flags = &self.args.show.picture;
         let look = flags.look(Clusters::Package, false, project, cx)?;
-        let facts = flags.facts(project, cx)?;
+        let facts = flags.facts(form, project, cx)?;
         let picture = picture::of(&found, graph, &look, &facts);
         Ok(picture_form::write(form, &picture, cx.out.size().columns.into(), &mut cx.out)?)
     }
