@@ -261,7 +261,7 @@ fn add_registry(picture: &mut Picture, look: &Look) {
     let registry = picture.nodes.len();
     let to_or_from = |(at, node): (usize, &Node)| match node.shape {
         Shape::Image | Shape::Index => {
-            Some(Edge { from: registry, to: at, role: Role::Published, text: "push".into() })
+            Some(Edge { from: at, to: registry, role: Role::Published, text: "push".into() })
         }
         Shape::Pulled => Some(Edge { from: at, to: registry, role: Role::Published, text: "pull".into() }),
         _ => None,

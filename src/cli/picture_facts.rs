@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use super::context::Context;
 use super::error::CliError;
+use super::explanation::Explainer;
 use super::history::History;
 use super::project::Project;
 use super::status;
@@ -62,11 +63,16 @@ impl Facts {
         let work = Work::looking(project, &selected, &lowered, store, cx)?;
         let listener = cx.listener();
         let states = work.probe(&*listener)?;
+        let explainer = Explainer::new(&work, &states)?;
         let mut images = Vec::new();
         for id in selected.graph.ids() {
             let target = selected.graph.target(id);
             let Some(action) = lowered.action(id) else { continue };
-            self.built(&target.label.to_string(), &states[action.index()]);
+            let (label, state) = (target.label.to_string(), &states[action.index()]);
+            self.built(&label, state);
+            if state.output().is_none() {
+                self.tell(&label, "would be built because", explainer.headline(action)?);
+            }
             images.extend(Some(id).filter(|_| target.rule.purpose.is_published() && project.is_own(target)));
         }
         let found = status::of(&work, &states, &images, cx)?;
@@ -91,7 +97,12 @@ impl Facts {
             Step::Unknown => Tone::Unknown,
         };
         let label = &row.local.label;
-        let built = if row.local.built.is_some() { "built, " } else { "" };
+        let built = match (row.local.taken, row.local.built, row.step) {
+            (true, Some(_), _) => "locked, ",
+            (false, Some(_), _) => "built, ",
+            (_, None, Step::Unknown) => "not built, registry ",
+            (_, None, _) => "",
+        };
         self.0.entry(label.clone()).or_default().state = Some((tone, format!("{built}{}", status::step(row.step))));
         self.tell(label, "published as", row.local.published.to_string());
         if let Tagged::Names(digest) = row.published {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
-use super::model::{Node, Picture, Role};
+use super::model::{Node, Picture, Role, Shape};
 use super::rails::{Canvas, Frame, draw};
 
 /// The narrowest that boxes are.
@@ -85,7 +85,8 @@ fn needs(picture: &Picture, node: &Node) -> Vec<String> {
     };
     let of = |role: Role| picture.edges.iter().filter(move |edge| edge.role == role);
     let mine = |role| of(role).filter(|edge| picture.nodes[edge.from].id == node.id).map(|edge| name(edge.to));
-    let told = [(Role::Base, "on"), (Role::Part, "with"), (Role::Checks, "checks"), (Role::Published, "from")];
+    let published = if node.shape == Shape::Pulled { "pulled from" } else { "pushed to" };
+    let told = [(Role::Base, "on"), (Role::Part, "with"), (Role::Checks, "checks"), (Role::Published, published)];
     let mut lines: Vec<String> = Vec::new();
     for (role, word) in told {
         let names: Vec<String> = mine(role).collect();

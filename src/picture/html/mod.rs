@@ -66,7 +66,7 @@ fn node(node: &Node) -> Value {
     let state = node.state.as_ref().map(|(tone, text)| json!([tone_class(*tone), text]));
     let details: Vec<[&str; 2]> =
         node.details.iter().map(|detail| [detail.name.as_str(), detail.value.as_str()]).collect();
-    json!({ "id": node.id, "kind": node.kind, "cluster": node.cluster, "state": state, "details": details })
+    json!({ "id": node.id, "kind": node.kind, "doc": node.doc, "cluster": node.cluster, "state": state, "details": details })
 }
 
 #[cfg(test)]

@@ -106,6 +106,7 @@
     const node = nodes[index], parts = [];
     const place = node.cluster === null ? "" : " in " + clusters[node.cluster];
     parts.push(make("p", node.kind + place, "kind"));
+    if (node.doc) parts.push(make("p", node.doc));
     if (node.state) parts.push(make("p", node.state[1] || node.state[0], "state " + node.state[0]));
     const known = make("dl");
     node.details.forEach(([name, value]) => known.append(make("dt", name), make("dd", value)));

@@ -17,6 +17,7 @@ fn nasty() -> Picture {
         id,
         text: NASTY.to_owned(),
         kind: NASTY.to_owned(),
+        doc: NASTY.to_owned(),
         shape: Shape::Image,
         cluster: None,
         state: Some((Tone::Bad, NASTY.to_owned())),

@@ -28,6 +28,7 @@ fn every_kind(text: &str) -> Picture {
         id: format!("{at}{text}"),
         text: format!("{at}{text}"),
         kind: format!("kind {at}{text}"),
+        doc: text.to_owned(),
         shape,
         cluster: Some(0).filter(|_| at < 4),
         state: Some(([Tone::Good, Tone::Open, Tone::Bad, Tone::Unknown][at % 4], text.to_owned())),
