@@ -54,8 +54,9 @@ impl Browser {
         let profile = tempfile::tempdir().expect("a folder");
         let mut driver =
             Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).spawn().expect("chromedriver starts");
-        let said = BufReader::new(driver.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
-        let port = said.filter_map(|line| Some(line.split_once("on port ")?.1.trim_end_matches('.').parse::<u16>()));
+        let said = BufReader::new(driver.stdout.as_mut().expect("a pipe")).lines().map_while(Result::ok);
+        let port = said
+            .filter_map(|line| Some(line.split_once("successfully on port ")?.1.trim_end_matches('.').parse::<u16>()));
         let port = port.flatten().next().expect("a port");
         let switches = [
             "--headless",
@@ -244,7 +245,7 @@ fn a_screen_reader_is_told_and_the_mouse_moves_the_view() {
     let wheel = json!({ "type": "scroll", "x": 500, "y": 400, "deltaX": 0, "deltaY": -200, "duration": 0, "origin": "viewport" });
     browser.post("actions", &json!({ "actions": [{ "type": "wheel", "id": "wheel", "actions": [wheel] }] }));
     assert!(browser.seen() < before * 0.9);
-    let at = |x: i32| json!({ "type": "pointerMove", "x": x, "y": 850, "duration": 20 });
+    let at = |x: i32| json!({ "type": "pointerMove", "x": x, "y": 600, "duration": 20 });
     let left = || browser.value("document.getElementById('view').viewBox.baseVal.x").as_f64().expect("a number");
     let start = left();
     let pull =

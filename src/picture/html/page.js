@@ -14,6 +14,8 @@
     needs[from].push({ node: to, role, text });
     neededBy[to].push({ node: from, role, text });
   });
+  const flows = ({ role }) => role === "published" || role === "flow";
+  const stands = (end) => !flows(end);
   const middle = drawn.map((element) => {
     const box = element.querySelector(".shape").getBBox(), move = element.transform.baseVal[0].matrix;
     return { x: move.e + box.width / 2, y: move.f + box.height / 2 };
@@ -95,7 +97,7 @@
     const items = ends.map(({ node, role, text }) => {
       const item = make("li"), link = make("a", nodes[node].id);
       link.href = "#" + encodeURIComponent(nodes[node].id);
-      item.append(link, make("span", " " + (text || { base: "base", part: "", published: "published", checks: "check", flow: "flow" }[role])));
+      item.append(link, make("span", " " + (text || { base: "base", part: "", published: "published", checks: "check", flow: "" }[role])));
       return item;
     });
     const element = make("ul");
@@ -110,7 +112,9 @@
     if (node.state) parts.push(make("p", node.state[1] || node.state[0], "state " + node.state[0]));
     const known = make("dl");
     node.details.forEach(([name, value]) => known.append(make("dt", name), make("dd", value)));
-    return [...parts, known, ...list("Needs", needs[index]), ...list("Needed by", neededBy[index])];
+    const [out, into] = [needs[index], neededBy[index]];
+    parts.push(known, ...list("Needs", out.filter(stands)), ...list("Needed by", into.filter(stands)));
+    return [...parts, ...list("Leads to", out.filter(flows)), ...list("Comes from", into.filter(flows))];
   };
   const mark = (index) => {
     view.classList.toggle("choosing", index !== null);
@@ -182,7 +186,7 @@
     element.setAttribute("role", "button");
     element.setAttribute("tabindex", index ? "-1" : "0");
     element.setAttribute("aria-pressed", "false");
-    element.setAttribute("aria-label", node.id + ", " + node.kind + state + ", needs " + needs[index].length + ", needed by " + neededBy[index].length);
+    element.setAttribute("aria-label", node.id + ", " + node.kind + state + ", needs " + needs[index].filter(stands).length + ", needed by " + neededBy[index].filter(stands).length);
     element.addEventListener("click", () => moved > 4 || choose(index, false));
     element.addEventListener("focus", () => { rove(index); if (element.matches(":focus-visible")) bring(index); });
     element.addEventListener("keydown", (event) => {
@@ -247,5 +251,7 @@
   let before = null;
   addEventListener("beforeprint", () => { before = view.getAttribute("viewBox"); fit(); });
   addEventListener("afterprint", () => view.setAttribute("viewBox", before));
+  // A small screen is for the picture.
+  if (innerWidth <= 700) by("legend").open = false;
   linked();
 })();

@@ -7,6 +7,7 @@
 
 use super::model::Picture;
 
+mod grid;
 mod order;
 mod pack;
 mod place;

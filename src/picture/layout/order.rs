@@ -139,7 +139,8 @@ impl Order {
         }
         // Seldom more than a few rounds help.
         for _ in 0..6 {
-            if !(0..count).fold(false, |any, row| self.exchange(row, flip) || any) {
+            let helped = (0..count).filter(|row| self.exchange(*row, flip)).count();
+            if helped == 0 {
                 break;
             }
         }

@@ -9,9 +9,10 @@
 
 use unicode_width::UnicodeWidthStr;
 
+use super::grid::{Grid, extent};
 use super::pack::Placed;
 use super::rows::Rows;
-use super::{Area, CHARACTER, Direction, Point, route};
+use super::{Area, CHARACTER, Direction, route};
 use crate::picture::model::Picture;
 
 /// Between neighbours in a row, in pixels: nodes, or a bend.
@@ -24,33 +25,6 @@ const PADDING: f64 = 14.0;
 const TITLE: (f64, f64) = (26.0, 16.0);
 /// Rounds over all rows.
 const ROUNDS: usize = 60;
-
-/// Where a part's cells and rows stand.
-pub(super) struct Grid {
-    pub direction: Direction,
-    /// Of each cell's middle.
-    pub across: Vec<f64>,
-    /// Where each row begins.
-    pub along: Vec<f64>,
-    /// How much each row takes.
-    pub depth: Vec<f64>,
-}
-
-impl Grid {
-    /// A place on the picture.
-    pub fn point(&self, across: f64, along: f64) -> Point {
-        match self.direction {
-            Direction::Down => Point { x: across, y: along },
-            Direction::Right => Point { x: along, y: across },
-        }
-    }
-}
-
-/// How much a cell takes across and along.
-pub(super) fn extent(rows: &Rows, cell: usize, direction: Direction) -> (f64, f64) {
-    let cell = &rows.cells[cell];
-    if direction == Direction::Down { (cell.width, cell.height) } else { (cell.height, cell.width) }
-}
 
 /// Lays a part out.
 pub(super) fn placed(picture: &Picture, rows: &Rows, direction: Direction) -> Placed {

@@ -1,6 +1,6 @@
 //! How lines run: from side to side of nodes, upright through the rows that they pass, and in a swing between rows.
 
-use super::place::{Grid, extent};
+use super::grid::{Grid, extent};
 use super::rows::{Chain, Rows};
 use super::{Point, Route};
 
