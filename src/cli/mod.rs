@@ -81,6 +81,7 @@ pub mod status;
 pub mod unchanged;
 pub mod whole_file;
 pub mod work;
+pub mod worlds;
 
 use std::ffi::OsString;
 use std::io::Write;

@@ -9,6 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::context::Context;
 use super::error::CliError;
+use super::worlds;
 use crate::cargo::toolchain::Toolchains;
 use crate::checkout::{Checkout, Disk};
 use crate::compression_level::Levels;
@@ -20,16 +21,14 @@ use crate::observed::Observed;
 use crate::oci::compress::{Compression, Format};
 use crate::pattern::{PatternError, TargetPattern};
 use crate::plan::local::LastBuilt;
-use crate::plan::lower::{Lowered, World, Worlds, lower, mistakes, survey};
-use crate::plan::then::Then;
+use crate::plan::lower::{Lowered, Worlds, lower, mistakes, survey};
 use crate::reference::RegistryBase;
 use crate::rules::place::Place as Whose;
 use crate::rules::{self, Defaults};
 use crate::span::{Sources, Span};
-use crate::store::{FileHashes, OpenMode, Store, StoreError, Trust};
+use crate::store::{OpenMode, Store, StoreError};
 use crate::ui::stream::Stream;
 use crate::workspace::git::Git;
-use crate::workspace::globs::SourceTree;
 use crate::workspace::marks;
 use crate::workspace::overlays::LOCAL_FILE;
 use crate::workspace::revision::Revision;
@@ -370,8 +369,8 @@ impl Project {
     /// store to hash sources for, or settings are wrong, the rules have to wait.
     fn add_mistakes(&self, errors: &mut Vec<Diagnostic>, graph: &TargetGraph<'_>, targets: &[TargetId], cx: &Context) {
         let told: HashSet<Places> = errors.iter().map(places_of).collect();
-        let found =
-            open_store(cx).and_then(|store| self.in_worlds(&store, cx, |worlds| mistakes(graph, targets, worlds)));
+        let found = open_store(cx)
+            .and_then(|store| worlds::within(&self.known(cx)?, &store, cx, |worlds| mistakes(graph, targets, worlds)));
         let is_news = |mistake: &Diagnostic| mistake.primary.is_none() || !told.contains(&places_of(mistake));
         errors.extend(found.unwrap_or_default().into_iter().filter(is_news));
     }
@@ -458,7 +457,7 @@ impl Project {
     /// The actions of the selected targets and all that they need.
     pub fn lower(&self, selected: &Selected<'_>, store: &Store, cx: &Context) -> Result<Lowered, CliError> {
         let lower = |worlds: &Worlds<'_>| lower(&selected.graph, &selected.targets, worlds);
-        self.in_worlds(store, cx, lower)?.map_err(|errors| self.diagnosed(Exit::Usage, &errors))
+        worlds::within(&self.known(cx)?, store, cx, lower)?.map_err(|errors| self.diagnosed(Exit::Usage, &errors))
     }
 
     /// The actions of all targets of a graph as far as they can be made, and what is wrong with the others.
@@ -469,7 +468,14 @@ impl Project {
         cx: &Context,
     ) -> Result<(Lowered, BTreeMap<Label, Vec<Diagnostic>>), CliError> {
         let targets: Vec<_> = graph.ids().collect();
-        self.in_worlds(store, cx, |worlds| survey(graph, &targets, worlds))
+        worlds::within(&self.known(cx)?, store, cx, |worlds| survey(graph, &targets, worlds))
+    }
+
+    fn known(&self, cx: &Context) -> Result<worlds::Known<'_>, CliError> {
+        let Project { workspace, observed, toolchains, revision, .. } = self;
+        let homes = std::iter::once(None).chain((0..workspace.beside.len()).map(Some));
+        let defaults = homes.map(|beside| self.defaults_of(workspace.home_at(beside), cx)).collect::<Result<_, _>>()?;
+        Ok(worlds::Known { workspace, defaults, revision: revision.as_deref(), toolchains, observed })
     }
 
     /// Where images are published, and under which tags, as written: what git says in these is not filled in.
@@ -479,65 +485,10 @@ impl Project {
         [("registry", registry.clone()), ("tag", marks::spelled(tag)), ("tags", marks::spelled(&tags.join(", ")))]
     }
 
-    /// Does something that looks at sources; what was hashed for it is kept.
-    fn in_worlds<T>(&self, store: &Store, cx: &Context, work: impl FnOnce(&Worlds<'_>) -> T) -> Result<T, CliError> {
-        let homes = std::iter::once(None).chain((0..self.workspace.beside.len()).map(Some));
-        let scenes = homes.map(|beside| self.scene(self.workspace.home_at(beside), store, cx));
-        let scenes: Vec<Scene<'_>> = scenes.collect::<Result<_, _>>()?;
-        let thens: Vec<Option<Then<'_>>> = scenes.iter().map(|scene| self.then(scene)).collect();
-        let mut worlds = scenes.iter().zip(&thens).map(|(scene, then)| self.world(scene, then.as_ref()));
-        let own = worlds.next().expect("the workspace itself is the first");
-        let done = work(&Worlds { own, beside: worlds.collect() });
-        scenes.iter().try_for_each(|scene| scene.files.save())?;
-        Ok(done)
-    }
-
-    fn scene<'s>(&'s self, home: Home<'s>, store: &'s Store, cx: &Context) -> Result<Scene<'s>, CliError> {
-        let trust = if cx.globals.hash_content { Trust::Nothing } else { Trust::Stat };
-        let sources = home.sources();
-        let files = store.file_hashes(home.root.as_std_path(), trust)?.with_elsewhere(&sources)?;
-        let tree = SourceTree::new(sources, vec![cx.globals.cache_dir.clone()], &self.observed);
-        // Of a workspace beside this one no revision is read: it may be in another repository, or in none.
-        let revision = self.revision.as_deref().filter(|_| home.name.is_none());
-        Ok(Scene {
-            defaults: self.defaults_of(home, cx)?,
-            tree: match revision {
-                Some(revision) => tree.of(revision),
-                None => tree,
-            },
-            files,
-            built: LastBuilt::new(store, home.root.as_std_path()),
-            revision,
-        })
-    }
-
-    fn then<'s>(&'s self, scene: &'s Scene<'s>) -> Option<Then<'s>> {
-        scene.revision.map(|revision| Then { revision, files: &scene.files, toolchains: &self.toolchains })
-    }
-
-    fn world<'s>(&'s self, scene: &'s Scene<'s>, then: Option<&'s Then<'s>>) -> World<'s> {
-        let Scene { defaults, tree, files, built, .. } = scene;
-        let (built, observed) = (Some(built), &self.observed);
-        match then {
-            Some(then) => World { defaults, tree, files: then, built, toolchains: then, observed },
-            None => World { defaults, tree, files, built, toolchains: &self.toolchains, observed },
-        }
-    }
-
     /// The workspace's root.
     pub fn root(&self) -> &Utf8PathBuf {
         &self.workspace.root
     }
-}
-
-/// What rules see of one workspace.
-struct Scene<'p> {
-    defaults: Defaults,
-    tree: SourceTree<'p>,
-    files: FileHashes,
-    built: LastBuilt<'p>,
-    /// The commit that its files are of; `None`: they are on disk.
-    revision: Option<&'p Revision>,
 }
 
 /// What actions run over in a workspace, by the name that it has here.

@@ -120,7 +120,8 @@ mod tests {
         let of = |at: usize| picture.nodes[at].id.parse::<usize>().unwrap();
         let mut named: Vec<_> = picture.edges.iter().map(|edge| (of(edge.from), of(edge.to))).collect();
         let mut given = edges.to_vec();
-        (named.sort_unstable(), given.sort_unstable());
+        named.sort_unstable();
+        given.sort_unstable();
         assert_eq!(named, given, "edges go on to join the same nodes");
         picture.clusters.into_iter().map(|cluster| cluster.title).collect()
     }

@@ -15,6 +15,7 @@ use super::names::Names;
 use super::profile::Chosen;
 use super::root::{FILE_NAME, find_root};
 use super::vars::Given;
+use crate::checkout::Disk;
 use crate::diagnostic::Diagnostic;
 use crate::span::{Sources, Span};
 
@@ -128,7 +129,10 @@ impl<'s, 'a> Search<'s, 'a> {
         let chosen = external.profile.as_ref().map(|said| Chosen { name: &said.value, span: Some(said.span) });
         // Variables of the call are this workspace's; those of the environment are everybody's.
         let given = Given { flags: &[], ..self.options.given };
-        let one = load::open(&root, chosen, Options { given, ..self.options }, self.sources);
+        // A commit has the files of its own repository only.
+        let is_held = self.options.checkout.is_file(&root.join(FILE_NAME));
+        let checkout = if is_held { self.options.checkout } else { &Disk };
+        let one = load::open(&root, chosen, Options { given, checkout, ..self.options }, self.sources);
         let folder = relative(&self.roots[0], &root);
         self.sources.put_under(&folder, first);
         self.found.push(Neighbour { name, folder, one, profile: external.profile.clone(), span });

@@ -191,7 +191,7 @@ fn what_git_says_is_another_with_every_commit() {
     let said = causes(&space, "--since HEAD~1");
     assert_eq!(said.len(), 1, "{said:?}");
     assert!(
-        said[0].starts_with("//:stamped labels changed: ") && said[0].contains("another with every commit"),
+        said[0].starts_with("//:stamped labels revision changed: ") && said[0].contains("another with every commit"),
         "{said:?}"
     );
 }

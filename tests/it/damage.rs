@@ -95,14 +95,19 @@ fn a_blob_that_is_short_or_gone_is_built_again_with_a_warning() {
 #[test]
 fn damaged_records_are_made_anew_with_a_warning() {
     let (space, first) = built();
+    let mut warned = 0;
     for path in stored(&space, "actions") {
         replace(&path, flip);
         let again = space.layerbuild("//:i");
         assert_eq!((again.code, &again.stdout), (0, &first.stdout), "{}: {again:?}", path.display());
-        assert!(again.stderr.contains("warning: "), "{}: {again:?}", path.display());
+        // What an image was made of, for whoever takes it as it was built, is not read by a build.
+        let unread = again.stderr.starts_with("0 built, 3 cached");
+        assert!(unread || again.stderr.contains("warning: "), "{}: {again:?}", path.display());
+        warned += usize::from(!unread);
         let quiet = space.layerbuild("//:i");
         assert!(quiet.stderr.starts_with("0 built, 3 cached"), "said and done once: {quiet:?}");
     }
+    assert_eq!(warned, 3, "a record an action");
 }
 
 #[test]

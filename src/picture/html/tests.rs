@@ -13,7 +13,6 @@ fn page(picture: &Picture) -> String {
 
 fn nasty() -> Picture {
     let node = |id: String| Node {
-        doc: String::new(),
         id,
         text: NASTY.to_owned(),
         kind: NASTY.to_owned(),

@@ -86,7 +86,7 @@ fn markers() -> String {
     let marker = |role| {
         let (class, size) = (role_class(role), if role == Role::Base { 11 } else { 8 });
         format!(
-            r#"<marker id="head-{class}" class="arrow {class}" viewBox="0 0 10 10" refX="9.5" refY="5" markerUnits="userSpaceOnUse" markerWidth="{size}" markerHeight="{size}" orient="auto"><path d="M0 0.8 10 5 0 9.2z"/></marker>"#
+            r#"<marker id="head-{class}" class="arrow {class}" viewBox="0 0 10 10" refX="9.5" refY="5" markerUnits="userSpaceOnUse" markerWidth="{size}" markerHeight="{size}" orient="auto-start-reverse"><path d="M0 0.8 10 5 0 9.2z"/></marker>"#
         )
     };
     roles.map(marker).concat()
@@ -119,9 +119,11 @@ fn edge(picture: &Picture, layout: &Layout, at: usize, out: &mut dyn Write) -> i
     let point = |point: &Point| format!("{} {}", number(point.x), number(point.y));
     let bends: Vec<String> = rest.iter().map(point).collect();
     let class = role_class(edge.role);
+    // What flows comes from what is needed.
+    let end = if edge.role == Role::Flow { "start" } else { "end" };
     writeln!(
         out,
-        r#"<path class="edge {class}" id="e{at}" d="M{}C{}" marker-end="url(#head-{class})"/>"#,
+        r#"<path class="edge {class}" id="e{at}" d="M{}C{}" marker-{end}="url(#head-{class})"/>"#,
         point(start),
         bends.join(" ")
     )

@@ -24,7 +24,6 @@ const SHAPES: [Shape; 8] = [
 fn every_kind(text: &str) -> Picture {
     let roles = [Role::Base, Role::Part, Role::Published, Role::Checks, Role::Flow];
     let node = |(at, shape): (usize, Shape)| Node {
-        doc: String::new(),
         id: format!("{at}{text}"),
         text: format!("{at}{text}"),
         kind: format!("kind {at}{text}"),
