@@ -217,6 +217,25 @@ fn a_workspace_in_a_folder_of_its_repository_is_compared_as_well() {
 }
 
 #[test]
+fn what_stands_on_sources_in_another_workspaces_folder_counts() {
+    if !has(&["git"]) {
+        return;
+    }
+    let space = Space::empty();
+    let up = "[workspace]\nname = \"up\"\n[external.low]\npath = \"../low\"\n[image.on]\nbase = \"@low//:b\"\n[image.own]\n";
+    space.write("up/layers.toml", up);
+    let low = "[workspace]\nname = \"low\"\n[files.f]\nsrcs = [\"x\"]\n[image.b]\nlayers = [\":f\"]\n";
+    space.write("low/layers.toml", low);
+    space.write("low/x", "1");
+    git(&space, "init -q");
+    commit(&space);
+    space.write("low/x", "2");
+    let said = causes(&space, "-C up --since HEAD");
+    assert!(said.len() == 1 && said[0].starts_with("//:on "), "{said:?}");
+    assert!(said[0].contains("`x` is of another workspace"), "{said:?}");
+}
+
+#[test]
 fn what_git_does_not_hold_is_named_and_counts() {
     let targets = "[files.ignored]\nsrcs = [\"out/tool\"]\n[files.plain]\nsrcs = [\"text\"]\n[files.sub]\nsrcs = [\"sub/*\", \"text\"]\n\
                    [files.large]\nsrcs = [\"large\"]\n";
