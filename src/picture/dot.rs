@@ -50,7 +50,7 @@ fn look(node: &Node) -> String {
     format!("{shape}{colour}")
 }
 
-/// What is needed stands above, so that the arrow points from it to what needs it.
+/// An arrow shows what moves, so that what is needed stands above what needs it.
 fn one(edge: &Edge, picture: &Picture, to: &mut dyn Write) -> io::Result<()> {
     let look = match edge.role {
         Role::Base => "penwidth=3",
@@ -60,10 +60,38 @@ fn one(edge: &Edge, picture: &Picture, to: &mut dyn Write) -> io::Result<()> {
         Role::Flow => "style=bold, color=\"#0969da\", fontcolor=\"#0969da\"",
     };
     let text = if edge.text.is_empty() { String::new() } else { format!(", label={}", quoted(&edge.text)) };
-    let (above, below) = (&picture.nodes[edge.to].id, &picture.nodes[edge.from].id);
-    writeln!(to, "  {} -> {} [{look}{text}];", quoted(above), quoted(below))
+    let (start, end) = picture.arrow(edge);
+    let [start, end] = [start, end].map(|at| quoted(&picture.nodes[at].id));
+    writeln!(to, "  {start} -> {end} [{look}{text}];")
 }
 
 fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arrows_go_from_what_is_needed_and_to_the_registry_that_is_pushed_to() {
+        let node = |id: &str, shape| Node { id: id.into(), text: id.into(), shape, ..Node::default() };
+        let edge = |from, to, role| Edge { from, to, role, text: String::new() };
+        let picture = Picture {
+            title: "x".into(),
+            nodes: vec![
+                node("base", Shape::Pulled),
+                node("a \"b\"", Shape::Image),
+                node("registry", Shape::Registry),
+            ],
+            edges: vec![edge(1, 0, Role::Base), edge(0, 2, Role::Published), edge(1, 2, Role::Published)],
+            clusters: Vec::new(),
+        };
+        let mut bytes = Vec::new();
+        write(&picture, &mut bytes).unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        for line in ["\"base\" -> \"a \\\"b\\\"\"", "\"registry\" -> \"base\"", "\"a \\\"b\\\"\" -> \"registry\""] {
+            assert!(text.contains(line), "{line}:\n{text}");
+        }
+    }
 }

@@ -23,7 +23,8 @@ pub fn write(picture: &Picture, to: &mut dyn Write) -> io::Result<()> {
     }
     nodes(picture, None, "  ", to)?;
     for edge in &picture.edges {
-        writeln!(to, "  n{} {} n{}", edge.to, arrow(edge), edge.from)?;
+        let (start, end) = picture.arrow(edge);
+        writeln!(to, "  n{start} {} n{end}", arrow(edge))?;
     }
     write!(to, "{STYLES}")
 }
@@ -64,7 +65,7 @@ fn classes(node: &Node) -> String {
     shape.into_iter().chain(tone).map(|class| format!(":::{class}")).collect()
 }
 
-/// From what is needed to what needs it.
+/// The line of an arrow.
 fn arrow(edge: &Edge) -> String {
     let line = match edge.role {
         Role::Base => "==>",

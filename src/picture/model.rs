@@ -13,6 +13,15 @@ pub struct Picture {
     pub clusters: Vec<Cluster>,
 }
 
+impl Picture {
+    /// Where an arrow begins and ends that shows what moves: what is needed goes to what needs it, and images to the
+    /// registry that they are pushed to.
+    pub fn arrow(&self, edge: &Edge) -> (usize, usize) {
+        let is_pushed = edge.role == Role::Published && self.nodes[edge.from].shape != Shape::Pulled;
+        if is_pushed { (edge.from, edge.to) } else { (edge.to, edge.from) }
+    }
+}
+
 /// A node.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Node {

@@ -106,10 +106,10 @@ fn of_scope(packed: &Packed<'_>, here: &PackagePath, pattern: &TargetPattern) ->
     }
 }
 
-/// Whether a package, by workspace and path, is of this workspace and `top` or below it.
+/// Whether a package, by workspace and path, is `top` or below it, and of its workspace.
 fn is_below((external, path): (&str, &str), top: &PackagePath) -> bool {
     let below = |rest: &str| top.as_str().is_empty() || rest.is_empty() || rest.starts_with('/');
-    external.is_empty() && path.strip_prefix(top.as_str()).is_some_and(below)
+    external == top.external().unwrap_or_default() && path.strip_prefix(top.as_str()).is_some_and(below)
 }
 
 #[cfg(test)]
@@ -142,6 +142,9 @@ mod tests {
         assert_eq!(meant("...:all-targets", "a/b"), "//a/b:b //a/b:layers.toml //a/b:src/x");
         assert_eq!(meant("//...", ""), "//a:app //a:lib //a/b:b //ax:all");
         assert_eq!(meant("//ax:all", ""), "//ax:all");
+        assert_eq!(meant("@low//...", ""), "@low//p:q");
+        assert_eq!(meant("@low//p/...", "a"), "@low//p:q");
+        assert_eq!(meant("@low//a/...", ""), "no targets found beneath `@low//a/...`");
     }
 
     #[test]

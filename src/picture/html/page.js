@@ -16,6 +16,8 @@
   });
   const flows = ({ role }) => role === "published" || role === "flow";
   const stands = (end) => !flows(end);
+  // What flows between containers, or is pulled, moves against its edge.
+  const back = ({ role, text }) => role === "flow" || (role === "published" && text === "pull");
   const middle = drawn.map((element) => {
     const box = element.querySelector(".shape").getBBox(), move = element.transform.baseVal[0].matrix;
     return { x: move.e + box.width / 2, y: move.f + box.height / 2 };
@@ -114,7 +116,9 @@
     node.details.forEach(([name, value]) => known.append(make("dt", name), make("dd", value)));
     const [out, into] = [needs[index], neededBy[index]];
     parts.push(known, ...list("Needs", out.filter(stands)), ...list("Needed by", into.filter(stands)));
-    return [...parts, ...list("Leads to", out.filter(flows)), ...list("Comes from", into.filter(flows))];
+    const comes = out.filter(back).concat(into.filter(flows).filter((end) => !back(end)));
+    const leads = into.filter(back).concat(out.filter(flows).filter((end) => !back(end)));
+    return [...parts, ...list("Leads to", leads), ...list("Comes from", comes)];
   };
   const mark = (index) => {
     view.classList.toggle("choosing", index !== null);
