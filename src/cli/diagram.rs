@@ -29,8 +29,8 @@ pub struct Args {
     #[arg(long)]
     pub all: bool,
     /// How wide the text is at most. Default: the terminal, at most 100
-    #[arg(long, value_name = "COLUMNS")]
-    pub width: Option<usize>,
+    #[arg(long, value_name = "COLUMNS", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub width: Option<u16>,
     /// What pictures show
     #[command(flatten)]
     pub picture: Flags,
@@ -58,6 +58,6 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let look = args.picture.look(Clusters::Layer, !args.all, &project, cx)?;
     let facts = args.picture.facts(args.output, &project, cx)?;
     let picture = picture::of(&found, &graph, &look, &facts);
-    let width = args.width.unwrap_or_else(|| usize::from(cx.out.size().columns).min(WIDEST));
+    let width = args.width.map_or_else(|| usize::from(cx.out.size().columns).min(WIDEST), usize::from);
     Ok(picture_form::write(args.output, &picture, width, &mut cx.out)?)
 }

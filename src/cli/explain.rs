@@ -38,7 +38,7 @@ pub struct Args {
     /// Which targets: labels and patterns. With --against or --cost, default: //...
     #[arg(value_name = "PATTERN", value_parser = patterns::read, required_unless_present_any = ["against", "cost"])]
     pub patterns: Vec<String>,
-    /// Compare with another build's record: a file, or where in a registry it is, HOST[:PORT]/PATH:TAG
+    /// Compare with another build's record: a file, or where in a registry it is, `HOST[:PORT]/PATH:TAG`
     #[arg(long, value_name = "FILE|REFERENCE", conflicts_with = "cost")]
     pub against: Option<RecordPlace>,
     /// What builds cost: time and bytes by target, slowest first, and what the cache saves

@@ -212,7 +212,7 @@ impl<'a> Explainer<'a> {
     }
 }
 
-/// Every input has a digest here: what isn't built has [`OPEN`]'s.
+/// Every input has a digest here: what isn't built has `OPEN`'s.
 impl Inputs for Explainer<'_> {
     fn digest(&self, id: ActionId) -> Option<Digest> {
         Some(self.states[id.index()].output().map_or_else(|| Digest::of(OPEN), Output::digest))

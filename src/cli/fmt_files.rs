@@ -81,7 +81,9 @@ fn of_patterns(texts: &[&String], root: &Utf8Path, cx: &Context) -> Result<Vec<U
         if mistakes.is_empty() {
             Ok(files)
         } else {
-            Err(CliError { exit: Exit::NothingMatched, ..told(&mistakes, cx) })
+            let wildcards = patterns.iter().all(TargetPattern::is_wildcard);
+            let exit = if wildcards { Exit::NothingMatched } else { Exit::Usage };
+            Err(CliError { exit, ..told(&mistakes, cx) })
         }
     })
 }

@@ -60,9 +60,8 @@ pub fn descriptor(Blob { digest, size }: Blob, media_type: &str) -> Descriptor {
 pub fn only_images(project: &Project, selected: &mut Selected<'_>, verb: &str) -> Result<(), CliError> {
     let is_image =
         |target: TargetId| !matches!(selected.graph.target(target).rule.purpose, Purpose::Layer | Purpose::Test);
-    let named = !project.listed && project.patterns.iter().all(|pattern| !pattern.is_wildcard());
-    let other = selected.targets.iter().find(|target| !is_image(**target));
-    if let (true, Some(other)) = (named, other) {
+    let mut others = selected.targets.iter().filter(|target| !is_image(**target));
+    if let Some(other) = others.find(|target| project.insists_on(&selected.graph.target(**target).label)) {
         let Target { label, rule, .. } = selected.graph.target(*other);
         let is = rule.purpose.describe();
         return Err(CliError::usage(format!("{label} is {is}: only images can be {verb}")));
@@ -112,9 +111,8 @@ fn only(
     project: &Project,
     selected: &mut Selected<'_>,
 ) -> Result<(), CliError> {
-    let named = !project.listed && project.patterns.iter().all(|pattern| !pattern.is_wildcard());
-    let other = selected.targets.iter().map(|id| selected.graph.target(*id)).find(|target| !fits(target));
-    if let (true, Some(other)) = (named, other) {
+    let mut others = selected.targets.iter().map(|id| selected.graph.target(*id)).filter(|target| !fits(target));
+    if let Some(other) = others.find(|target| project.insists_on(&target.label)) {
         return Err(CliError::usage(format!("{} {otherwise}", other.label)));
     }
     let fitting = selected.targets.iter().copied().filter(|id| fits(selected.graph.target(*id))).collect();

@@ -238,6 +238,15 @@ impl Project {
         self.diagnostics.extend(diagnostics.into_iter().filter(|mistake| !primary(mistake).is_some_and(is_told)));
     }
 
+    /// The same for whoever only looks at files: where git has no answer, what asks for it stays as it is, untold.
+    #[must_use]
+    pub fn stamped_as_far_as_known(mut self) -> Project {
+        let told = self.diagnostics.len();
+        self.stamp();
+        self.diagnostics.truncate(told);
+        self
+    }
+
     /// The targets that the patterns mean, and all that they need, but for what is taken as it is.
     fn reached(&self) -> Vec<Label> {
         let (graph, _) = graph::build(&self.workspace);
@@ -428,8 +437,17 @@ impl Project {
 
     /// What wildcards pass over: what the profile takes as published or as it was built here, unless a pattern names just that.
     fn is_passed_over(&self, label: &Label) -> bool {
-        let named = |pattern: &TargetPattern| !pattern.negative && !pattern.is_wildcard() && pattern.names(label);
-        self.workspace.settings.taken(label) != Taken::Built && !self.patterns.iter().any(named)
+        self.workspace.settings.taken(label) != Taken::Built && !self.names(label)
+    }
+
+    /// Whether a pattern names just this target, and is none of a list that a program made.
+    pub fn insists_on(&self, label: &Label) -> bool {
+        !self.listed && self.names(label)
+    }
+
+    fn names(&self, label: &Label) -> bool {
+        let names = |pattern: &TargetPattern| !pattern.negative && !pattern.is_wildcard() && pattern.names(label);
+        self.patterns.iter().any(names)
     }
 
     /// What the workspace says for all targets.

@@ -66,8 +66,10 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     }
     let project =
         project::open_with(cx, |here| Ok(words.iter().filter_map(|word| resolve::wanted(word, here)).collect()))?;
+    // A glob may hold what git says.
+    let project = if files { project.stamped_as_far_as_known() } else { project };
     let (packed, whole) = asked.answer_from_workspace(&project, files, cx)?;
-    if let (Some(place), Some(store), true) = (&place, &store, whole) {
+    if let (Some(place), Some(store), true) = (&place, &store, whole && !project.asked_git()) {
         place.keep(&packed, project, store);
     }
     Ok(())

@@ -79,11 +79,7 @@ mod tests {
         let edge = |from, to, role| Edge { from, to, role, text: String::new() };
         let picture = Picture {
             title: "x".into(),
-            nodes: vec![
-                node("base", Shape::Pulled),
-                node("a \"b\"", Shape::Image),
-                node("registry", Shape::Registry),
-            ],
+            nodes: vec![node("base", Shape::Pulled), node("a \"b\"", Shape::Image), node("registry", Shape::Registry)],
             edges: vec![edge(1, 0, Role::Base), edge(0, 2, Role::Published), edge(1, 2, Role::Published)],
             clusters: Vec::new(),
         };

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
+use unicode_width::UnicodeWidthChar as _;
+
 /// What stands in a box.
 #[derive(Debug, Clone)]
 pub struct Frame {
@@ -18,6 +20,8 @@ pub struct Canvas {
     rows: Vec<Vec<char>>,
 }
 
+/// Stands in a column that the letter before it takes too.
+const COVERED: char = '\0';
 /// Columns that a rail takes.
 const RAIL: usize = 3;
 
@@ -30,11 +34,18 @@ impl Canvas {
 
     /// Writes the rows; none ends with spaces.
     pub fn write(&self, to: &mut dyn Write) -> io::Result<()> {
-        self.rows.iter().try_for_each(|row| writeln!(to, "{}", row.iter().collect::<String>().trim_end()))
+        self.rows.iter().try_for_each(|row| {
+            writeln!(to, "{}", row.iter().filter(|letter| **letter != COVERED).collect::<String>().trim_end())
+        })
     }
 
     fn text(&mut self, row: usize, column: usize, text: &str) {
-        text.chars().enumerate().for_each(|(at, letter)| self.set(row, column + at, letter));
+        let mut at = column;
+        for letter in text.chars() {
+            self.set(row, at, letter);
+            (1..letter.width().unwrap_or(0)).for_each(|more| self.set(row, at + more, COVERED));
+            at += letter.width().unwrap_or(0);
+        }
     }
 
     fn set(&mut self, row: usize, column: usize, letter: char) {

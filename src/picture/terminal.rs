@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
 use super::model::{Node, Picture, Role, Shape};
 use super::rails::{Canvas, Frame, draw};
 
@@ -97,23 +99,43 @@ fn needs(picture: &Picture, node: &Node) -> Vec<String> {
     lines
 }
 
-/// Words in lines of at most `width` characters, the first behind `mark`, the others as far in. A longer word stays whole.
+/// Words in lines of at most `width` columns, the first behind `mark`, the others as far in; longer words are cut. What
+/// would steer a terminal is left out.
 fn wrapped(mark: &str, text: &str, width: usize) -> Vec<String> {
-    let indent = " ".repeat(mark.chars().count());
+    let indent = " ".repeat(mark.width());
     let mut lines = vec![mark.to_owned()];
-    for word in text.split_whitespace() {
-        let line = lines.last().map_or(0, |line| line.chars().count());
-        let empty = line == indent.len() || line == mark.chars().count();
-        if !empty && line + 1 + word.chars().count() > width {
-            lines.push(format!("{indent}{word}"));
-        } else if let Some(last) = lines.last_mut() {
-            if !empty {
-                last.push(' ');
-            }
-            last.push_str(word);
+    let mut empty = true;
+    for word in text.split_whitespace().flat_map(|word| cut(word, width.saturating_sub(indent.len()).max(1))) {
+        let line = lines.last().map_or(0, |line| line.width());
+        if !empty && line + 1 + word.width() > width {
+            lines.push(indent.clone());
+            empty = true;
+        }
+        if let Some(last) = lines.last_mut() {
+            last.push_str(if empty { "" } else { " " });
+            last.push_str(&word);
+            empty = false;
         }
     }
     lines
+}
+
+/// A word in pieces of at most `width` columns.
+fn cut(word: &str, width: usize) -> Vec<String> {
+    let mut pieces = vec![String::new()];
+    for letter in word.chars().filter(|letter| letter.width().is_some() && !is_turning(*letter)) {
+        let fits = |piece: &String| piece.is_empty() || piece.width() + letter.width().unwrap_or(0) <= width;
+        if !pieces.last().is_some_and(fits) {
+            pieces.push(String::new());
+        }
+        pieces.iter_mut().last().into_iter().for_each(|piece| piece.push(letter));
+    }
+    pieces
+}
+
+/// Whether a letter turns the direction of those behind it.
+fn is_turning(letter: char) -> bool {
+    matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -124,6 +146,19 @@ mod tests {
     fn node(id: &str, cluster: usize, doc: &str) -> Node {
         let text = id.rsplit(':').next().unwrap().to_owned();
         Node { id: id.into(), text, cluster: Some(cluster), doc: doc.into(), ..Node::default() }
+    }
+
+    #[test]
+    fn no_text_breaks_out_of_its_frame_or_steers_the_terminal() {
+        let doc = format!("\u{1b}[31mred \u{202e}back {} 日本語日本語日本語日本語日本語日本語日本語", "x".repeat(90));
+        let nodes = vec![node("//a:a", 0, &doc)];
+        let clusters = vec![Cluster { title: "a".into(), doc: String::new() }];
+        let mut bytes = Vec::new();
+        write(&Picture { title: "x".into(), nodes, edges: Vec::new(), clusters }, 44, &mut bytes).unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
+        assert!(text.contains("[31mred back"), "{text}");
+        assert!(text.lines().all(|line| line.width() == 44), "{text}");
     }
 
     #[test]

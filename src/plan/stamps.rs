@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use rayon::prelude::*;
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 
 /// A file system's time stamps are trusted to be ordered across this.
 const MARGIN: Duration = Duration::from_secs(2);
@@ -20,11 +20,24 @@ pub(super) const RUN: usize = 2048;
 
 type Stamp = [u8; STAMP];
 
-/// What a path's stat says, as bytes; zeros where nothing is there. `newest`: the later of its two times.
+/// What a path's stat says, as bytes, and of a link what it leads to as well; zeros where nothing is there. `newest`: the
+/// latest of the times.
 fn stamp(root: impl std::os::fd::AsFd, path: &str) -> (Stamp, i128) {
-    let Ok(stat) = rustix::fs::statat(root, path, AtFlags::SYMLINK_NOFOLLOW) else {
+    let Ok(stat) = rustix::fs::statat(&root, path, AtFlags::SYMLINK_NOFOLLOW) else {
         return ([0; STAMP], i128::MIN);
     };
+    let (own, newest) = plain(&stat);
+    if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
+        return (own, newest);
+    }
+    let beyond = rustix::fs::statat(&root, path, AtFlags::empty());
+    let (beyond, later) = beyond.map_or(([0; STAMP], i128::MIN), |stat| plain(&stat));
+    let mut both = [0; STAMP];
+    both[..32].copy_from_slice(blake3::hash([own, beyond].as_flattened()).as_bytes());
+    (both, newest.max(later))
+}
+
+fn plain(stat: &rustix::fs::Stat) -> (Stamp, i128) {
     let time = |seconds: i64, nanos: u64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
     let (modified, changed) = (time(stat.st_mtime, stat.st_mtime_nsec), time(stat.st_ctime, stat.st_ctime_nsec));
     let mut stamp = [0; STAMP];

@@ -16,12 +16,13 @@ const BOM: &str = "\u{feff}";
 
 /// The text in our style; `None` where it is not TOML, or where the result would say something else, which is a bug.
 ///
-/// Line ends are those of the first line, and a byte order mark stays.
+/// All line ends outside of texts become what the last one is, and a byte order mark stays.
 pub fn format(text: &str) -> Option<String> {
     let (bom, body) = text.strip_prefix(BOM).map_or(("", text), |body| (BOM, body));
     let lines = read::read(body)?;
-    let first = body.split_inclusive('\n').next().unwrap_or_default();
-    let newline = if first.ends_with("\r\n") { "\r\n" } else { "\n" };
+    // The last one stays whatever is laid out otherwise, so that another run decides alike.
+    let last = body.rfind('\n').map_or("", |at| &body[..at]);
+    let newline = if last.ends_with('\r') { "\r\n" } else { "\n" };
     let formatted = layout::write(&lines, newline);
     is_same(body, &lines, &formatted).then(|| format!("{bom}{formatted}"))
 }
@@ -103,7 +104,9 @@ mod tests {
 
     #[test]
     fn line_ends_and_the_byte_order_mark_stay() {
-        assert_eq!(formatted("\u{feff}a=1\r\nb = \"\"\"x\ny\"\"\"\n"), "\u{feff}a = 1\r\nb = \"\"\"x\ny\"\"\"\r\n");
+        assert_eq!(formatted("\u{feff}a=1\nb = \"\"\"x\ny\"\"\"\r\n"), "\u{feff}a = 1\r\nb = \"\"\"x\ny\"\"\"\r\n");
+        assert_eq!(formatted("\na = \"\"\"\r\nx\"\"\"\r\nb=1\r\n"), "a = \"\"\"\r\nx\"\"\"\r\nb = 1\r\n");
+        assert_eq!(formatted("a=1\r\n\r\nb=1\n"), "a = 1\n\nb = 1\n");
     }
 
     #[test]

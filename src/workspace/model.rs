@@ -17,7 +17,7 @@ use super::template::{Origin, Rules};
 use super::value::Table;
 use crate::diagnostic::Diagnostic;
 use crate::label::{Label, PackagePath};
-use crate::source_root::SourceRoot;
+use crate::source_root::{Elsewhere, SourceRoot};
 use crate::span::{Sources, Span};
 
 /// A workspace, as far as it was wanted.
@@ -117,9 +117,15 @@ impl Workspace {
         self.packages.binary_search_by(|package| package.path.cmp(path)).ok()
     }
 
-    /// Where the sources stand.
+    /// Where the sources stand, those of the workspaces beside this one too: by their paths from its root.
     pub fn source_root(&self) -> SourceRoot {
-        self.home_at(None).sources()
+        let own = self.settings.paths.iter().map(|path| path.place.clone());
+        let beside = self.beside.iter().flat_map(|it| it.settings.paths.iter().map(|path| (&it.folder, &path.place)));
+        let moved = |(folder, place): (&Utf8PathBuf, &Elsewhere)| {
+            let Elsewhere { folder: below, from } = place;
+            Elsewhere { folder: folder.join(below), from: from.clone() }
+        };
+        SourceRoot::new(&self.root, own.chain(beside.map(moved)).collect())
     }
 
     /// The workspace that a package is of. What is taken as published is of the one that says where from.

@@ -41,7 +41,7 @@ impl Opened<'_> {
         &self.one.settings
     }
 
-    /// The files of the packages that patterns can reach, as [`One::files`].
+    /// The files of the packages that patterns can reach, as `One::files`.
     pub fn files(&self, wanted: &[TargetPattern]) -> (Vec<Utf8PathBuf>, Vec<Diagnostic>) {
         self.one.files(wanted)
     }

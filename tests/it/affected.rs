@@ -222,7 +222,8 @@ fn what_stands_on_sources_in_another_workspaces_folder_counts() {
         return;
     }
     let space = Space::empty();
-    let up = "[workspace]\nname = \"up\"\n[external.low]\npath = \"../low\"\n[image.on]\nbase = \"@low//:b\"\n[image.own]\n";
+    let up =
+        "[workspace]\nname = \"up\"\n[external.low]\npath = \"../low\"\n[image.on]\nbase = \"@low//:b\"\n[image.own]\n";
     space.write("up/layers.toml", up);
     let low = "[workspace]\nname = \"low\"\n[files.f]\nsrcs = [\"x\"]\n[image.b]\nlayers = [\":f\"]\n";
     space.write("low/layers.toml", low);

@@ -211,6 +211,20 @@ fn files_are_read_where_they_are_and_none_from_outside_their_own_workspace() {
 }
 
 #[test]
+fn folders_that_the_lower_workspace_has_elsewhere_are_read_from_there() {
+    let space = above("");
+    space.write("../low/layers.local.toml", "[paths]\n\"images/base/src\" = \"../map\"\n");
+    let conf = "[files.conf]\nsrcs = [\"src/a\"]\n[image.platform]\nlayers = [\":conf\"]\n";
+    space.write("../low/images/base/layers.toml", conf);
+    space.write("../low/images/base/src/a", "not this");
+    space.write("../map/a", "this");
+    let above = digest(succeeds(&space.layerbuild("build @low//base:platform")));
+    assert_eq!(digest(succeeds(&space.layerbuild("-C ../low build //base:platform"))), above);
+    space.write("../map/a", "that");
+    assert_ne!(digest(succeeds(&space.layerbuild("build @low//base:platform"))), above);
+}
+
+#[test]
 fn every_kind_of_target_stands_on_another_workspaces_and_has_that_ones_settings() {
     let space = above("source-date-epoch = 86400\ncompression = \"zstd\"\nplatform = \"linux/arm64\"\n");
     let kit = "[image.app]\nbase = \"@low//base:platform\"\nplatform = \"linux/arm64\"\nlayers = [\"@low//base:conf\", \":code\"]\n\

@@ -62,7 +62,8 @@ fn patterns_files_and_folders_say_which() {
     assert_eq!(listed("//... -//a/..."), ["c/layers.toml", "layers.toml"]);
     assert_eq!(listed("a c/other.toml"), ["a/b/layers.toml", "a/layers.toml", "c/other.toml"]);
     assert_eq!(listed("-C a ../c :all"), ["layers.toml", "[ROOT]/c/layers.toml"]);
-    assert_eq!(space.layerbuild("fmt //none").code, 4);
+    assert_eq!(space.layerbuild("fmt //none").code, 2);
+    assert_eq!(space.layerbuild("fmt //none/...").code, 4);
     assert_eq!(space.layerbuild("fmt none").code, 2);
 }
 

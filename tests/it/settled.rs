@@ -19,10 +19,12 @@ fn settling() -> Sample {
         ("x/src/a", "aaaa"),
         ("x/src/b.log", "bbbb"),
         ("x/src/sub/c", "cccc"),
-        ("y/layers.toml", "[files.y]\ncontent = { \"/y\" = \"y\" }\n[kit.k]\n"),
+        ("y.toml", "[files.y]\ncontent = { \"/y\" = \"y\" }\n[kit.k]\n"),
         ("rules/kit.toml", "[rule.kit.target.files]\ncontent = { \"/k\" = \"${attr.name}\" }\n"),
     ]);
     symlink("a", sample.path("x/src/link")).expect("a link");
+    fs::create_dir_all(sample.path("y")).expect("a folder");
+    symlink("../y.toml", sample.path("y/layers.toml")).expect("a link");
     sample
 }
 
@@ -47,7 +49,10 @@ fn an_answer_that_is_kept_does_not_stand_for_a_record() {
 #[test]
 fn every_edit_of_a_workspace_whose_stats_are_trusted_is_found() {
     type Edit = (&'static str, fn(&Sample));
-    let edits: [Edit; 16] = [
+    let edits: [Edit; 17] = [
+        ("what a linked package's file leads to", |sample| {
+            sample.write("y.toml", "[files.y]\ncontent = { \"/y\" = \"Y\" }\n[kit.k]\n");
+        }),
         ("the same size and time stamp", |sample| {
             let before = fs::metadata(sample.path("x/src/a")).expect("a file");
             fs::write(sample.path("x/src/a"), "AAAA").expect("written");

@@ -1,8 +1,8 @@
 //! Where a picture's nodes, edges and frames stand: Sugiyama's way as Gansner, Koutsofios, North and Vo describe it in
 //! "A Technique for Drawing Directed Graphs" (1993).
 //!
-//! [`turn`] says which end of an edge is the upper one, [`ranks`] which row a node is in, [`order`] who stands left of
-//! whom, [`place`] where exactly, [`route`] how the lines run. What is needed stands above what needs it; where that
+//! `turn` says which end of an edge is the upper one, `ranks` which row a node is in, `order` who stands left of
+//! whom, `place` where exactly, `route` how the lines run. What is needed stands above what needs it; where that
 //! would be far wider than high, left of it. The same picture always gives the same layout. Knows no form of output.
 
 use super::model::Picture;

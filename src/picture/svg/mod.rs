@@ -1,6 +1,6 @@
 //! A picture as SVG that stands on its own: styles within, light and dark, a legend of what occurs.
 //!
-//! Colours and lines are in style.css, by the classes that are given here. [`drawing`] and [`legend`] are of use to other
+//! Colours and lines are in style.css, by the classes that are given here. `drawing` and `legend` are of use to other
 //! forms that hold SVG.
 
 use std::io::{self, Write};
@@ -16,7 +16,7 @@ pub(super) use legend::legend;
 pub(super) use text::escaped;
 use text::number;
 
-/// The look of all that [`drawing`] and [`legend`] write.
+/// The look of all that `drawing` and `legend` write.
 pub(super) const STYLE: &str = include_str!("style.css");
 
 /// Writes a picture as an SVG document. Fails where writing fails.
