@@ -78,9 +78,9 @@ fn word(text: &str, at: usize, first: char) -> Result<Token, QueryError> {
     Ok(Token { span: at..at + length, kind })
 }
 
-/// Whether a text is one word without quotes.
+/// Whether a text is one word without quotes. A dash at its beginning would be an operator.
 pub fn is_plain(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(in_word) && !KEYWORDS.contains(&text)
+    !text.is_empty() && !text.starts_with('-') && text.chars().all(in_word) && !KEYWORDS.contains(&text)
 }
 
 fn in_word(c: char) -> bool {
@@ -90,6 +90,12 @@ fn in_word(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_word_that_would_be_read_as_something_else_is_not_plain() {
+        assert!(["a", "a-b", "//a:b", "*", "$x"].into_iter().all(is_plain));
+        assert!(["", "-a", "a b", "a+b", "let"].into_iter().all(|text| !is_plain(text)));
+    }
 
     fn texts(query: &str) -> Vec<String> {
         let shown = |token: Token| match token.kind {
