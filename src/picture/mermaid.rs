@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::model::{Edge, Node, Picture, Role, Shape, Tone};
+use super::model::{Edge, Node, Picture, Role, Shape};
 
 const STYLES: &str = "  classDef image stroke-width:3px
   classDef pulled stroke-dasharray:4
@@ -56,12 +56,7 @@ fn classes(node: &Node) -> String {
         Shape::Pulled => Some("pulled"),
         _ => None,
     };
-    let tone = node.state.as_ref().map(|(tone, _)| match tone {
-        Tone::Good => "good",
-        Tone::Open => "open",
-        Tone::Bad => "bad",
-        Tone::Unknown => "unknown",
-    });
+    let tone = node.state.as_ref().map(|(tone, _)| tone.word());
     shape.into_iter().chain(tone).map(|class| format!(":::{class}")).collect()
 }
 

@@ -65,6 +65,22 @@ pub enum Shape {
     Registry,
 }
 
+impl Shape {
+    /// Its name, in JSON and as a class in style sheets.
+    pub fn word(self) -> &'static str {
+        match self {
+            Shape::Image => "image",
+            Shape::Index => "index",
+            Shape::Pulled => "pulled",
+            Shape::Layer => "layer",
+            Shape::Check => "check",
+            Shape::Effect => "effect",
+            Shape::File => "file",
+            Shape::Registry => "registry",
+        }
+    }
+}
+
 /// How something stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Tone {
@@ -76,6 +92,18 @@ pub enum Tone {
     Bad,
     /// Not known.
     Unknown,
+}
+
+impl Tone {
+    /// Its name, in JSON and as a class in style sheets.
+    pub fn word(self) -> &'static str {
+        match self {
+            Tone::Good => "good",
+            Tone::Open => "open",
+            Tone::Bad => "bad",
+            Tone::Unknown => "unknown",
+        }
+    }
 }
 
 /// A line of what is known of a node.
@@ -114,6 +142,19 @@ pub enum Role {
     Checks,
     /// What flows while it runs, such as data or tickets: a double-headed or coloured line with text.
     Flow,
+}
+
+impl Role {
+    /// Its name, in JSON and as a class in style sheets.
+    pub fn word(self) -> &'static str {
+        match self {
+            Role::Base => "base",
+            Role::Part => "part",
+            Role::Published => "published",
+            Role::Checks => "checks",
+            Role::Flow => "flow",
+        }
+    }
 }
 
 /// A group of nodes with a frame around them.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::layout;
 use super::model::{Node, Picture};
-use super::svg::{self, described, drawing, escaped, legend, role_class, tone_class};
+use super::svg::{self, described, drawing, escaped, legend};
 
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("style.css");
@@ -52,7 +52,7 @@ fn write_legend(picture: &Picture, out: &mut dyn Write) -> io::Result<()> {
 
 /// What the script knows, as JSON that no HTML parser sees a tag in.
 fn data(picture: &Picture) -> String {
-    let edge = |edge: &super::model::Edge| json!([edge.from, edge.to, role_class(edge.role), edge.text]);
+    let edge = |edge: &super::model::Edge| json!([edge.from, edge.to, edge.role.word(), edge.text]);
     let clusters: Vec<&str> = picture.clusters.iter().map(|cluster| cluster.title.as_str()).collect();
     let all = json!({
         "nodes": picture.nodes.iter().map(node).collect::<Vec<_>>(),
@@ -63,7 +63,7 @@ fn data(picture: &Picture) -> String {
 }
 
 fn node(node: &Node) -> Value {
-    let state = node.state.as_ref().map(|(tone, text)| json!([tone_class(*tone), text]));
+    let state = node.state.as_ref().map(|(tone, text)| json!([tone.word(), text]));
     let details: Vec<[&str; 2]> =
         node.details.iter().map(|detail| [detail.name.as_str(), detail.value.as_str()]).collect();
     json!({ "id": node.id, "kind": node.kind, "doc": node.doc, "cluster": node.cluster, "state": state, "details": details })

@@ -2,7 +2,7 @@
 
 use unicode_width::UnicodeWidthStr;
 
-use super::{escaped, mark_at, number, role_class, shape};
+use super::{escaped, mark_at, number, shape};
 use crate::picture::layout::CHARACTER;
 use crate::picture::model::{Picture, Role, Shape, Tone};
 
@@ -66,11 +66,7 @@ fn items(picture: &Picture) -> Vec<(String, String)> {
 
 fn shaped(shape: Shape) -> String {
     let height = if shape == Shape::Registry { 22.0 } else { 18.0 };
-    format!(
-        r#"<g class="node {}" transform="translate(2 1)">{}</g>"#,
-        shape::class(shape),
-        shape::path(shape, 30.0, height)
-    )
+    format!(r#"<g class="node {}" transform="translate(2 1)">{}</g>"#, shape.word(), shape::path(shape, 30.0, height))
 }
 
 /// The kinds that a shape stands for in this picture; the first few where there are many.
@@ -97,7 +93,7 @@ fn few<'a>(all: impl Iterator<Item = &'a str>) -> String {
 }
 
 fn line(role: Role) -> String {
-    let class = role_class(role);
+    let class = role.word();
     format!(r#"<path class="edge {class}" d="M2 10H32" marker-end="url(#head-{class})"/>"#)
 }
 

@@ -73,7 +73,7 @@ pub(super) fn drawing(picture: &Picture, layout: &Layout, out: &mut dyn Write) -
     }
     for (edge, route) in picture.edges.iter().zip(&layout.routes) {
         if let Some(Point { x, y }) = route.label {
-            let (x, y, class) = (number(x), number(y + 4.0), role_class(edge.role));
+            let (x, y, class) = (number(x), number(y + 4.0), edge.role.word());
             writeln!(out, r#"<text class="label {class}" x="{x}" y="{y}">{}</text>"#, escaped(&edge.text))?;
         }
     }
@@ -83,8 +83,8 @@ pub(super) fn drawing(picture: &Picture, layout: &Layout, out: &mut dyn Write) -
 /// Heads of arrows, one for each colour of line.
 fn markers() -> String {
     let roles = [Role::Base, Role::Part, Role::Published, Role::Checks, Role::Flow];
-    let marker = |role| {
-        let (class, size) = (role_class(role), if role == Role::Base { 11 } else { 8 });
+    let marker = |role: Role| {
+        let (class, size) = (role.word(), if role == Role::Base { 11 } else { 8 });
         format!(
             r#"<marker id="head-{class}" class="arrow {class}" viewBox="0 0 10 10" refX="9.5" refY="5" markerUnits="userSpaceOnUse" markerWidth="{size}" markerHeight="{size}" orient="auto-start-reverse"><path d="M0 0.8 10 5 0 9.2z"/></marker>"#
         )
@@ -118,7 +118,7 @@ fn edge(picture: &Picture, layout: &Layout, at: usize, out: &mut dyn Write) -> i
     let Some((start, rest)) = curve.split_first() else { return Ok(()) };
     let point = |point: &Point| format!("{} {}", number(point.x), number(point.y));
     let bends: Vec<String> = rest.iter().map(point).collect();
-    let class = role_class(edge.role);
+    let class = edge.role.word();
     // What flows comes from what is needed.
     let end = if edge.role == Role::Flow { "start" } else { "end" };
     writeln!(
@@ -130,11 +130,11 @@ fn edge(picture: &Picture, layout: &Layout, at: usize, out: &mut dyn Write) -> i
 }
 
 fn node(at: usize, node: &Node, area: &Area, out: &mut dyn Write) -> io::Result<()> {
-    let tone = node.state.as_ref().map_or("", |(tone, _)| tone_class(*tone));
+    let tone = node.state.as_ref().map_or("", |(tone, _)| tone.word());
     writeln!(
         out,
         r#"<g class="node {} {tone}" id="n{at}" transform="translate({} {})">"#,
-        shape::class(node.shape),
+        node.shape.word(),
         number(area.x),
         number(area.y)
     )?;
@@ -171,27 +171,8 @@ fn mark_at(tone: Tone, x: f64, y: f64) -> String {
         Tone::Bad => r#"<path d="M-2.3 -2.3 2.3 2.3M2.3 -2.3 -2.3 2.3"/>"#,
         Tone::Unknown => r#"<path d="M-1.9 -1.5C-1.6 -4 2.2 -3.6 1.8 -1.2 1.6 0.1 0 0 0 1.4M0 3 0 3.4"/>"#,
     };
-    let class = tone_class(tone);
+    let class = tone.word();
     format!(r#"<g class="mark {class}" transform="translate({} {})"><circle r="6"/>{sign}</g>"#, number(x), number(y))
-}
-
-pub(super) fn role_class(role: Role) -> &'static str {
-    match role {
-        Role::Base => "base",
-        Role::Part => "part",
-        Role::Published => "published",
-        Role::Checks => "checks",
-        Role::Flow => "flow",
-    }
-}
-
-pub(super) fn tone_class(tone: Tone) -> &'static str {
-    match tone {
-        Tone::Good => "good",
-        Tone::Open => "open",
-        Tone::Bad => "bad",
-        Tone::Unknown => "unknown",
-    }
 }
 
 #[cfg(test)]

@@ -3,20 +3,6 @@
 use super::number;
 use crate::picture::model::Shape;
 
-/// The class of a node in style.css.
-pub(super) fn class(shape: Shape) -> &'static str {
-    match shape {
-        Shape::Image => "image",
-        Shape::Index => "index",
-        Shape::Pulled => "pulled",
-        Shape::Layer => "layer",
-        Shape::Check => "check",
-        Shape::Effect => "effect",
-        Shape::File => "file",
-        Shape::Registry => "registry",
-    }
-}
-
 /// How far the middle of a node's text is from that of its outline, times two.
 pub(super) fn shift(shape: Shape) -> (f64, f64) {
     match shape {
