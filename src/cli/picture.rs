@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use serde_json::Value;
 
 use super::picture_facts::Facts;
+use super::picture_flow;
 use crate::picture::{Cluster, Detail, Edge, Node, Picture, Role, Shape, stack};
 use crate::query::graph::{Id, QueryGraph, Role as Purpose};
 use crate::query::set::TargetSet;
@@ -49,9 +50,9 @@ pub fn of(found: &TargetSet, graph: &dyn QueryGraph, look: &Look, facts: &Facts)
         drawing.picture.nodes.push(node);
     }
     drawn.iter().for_each(|id| drawing.join(*id));
-    drawing.share_volumes(&drawn);
     let mut picture = drawing.picture;
     picture.clusters = clusters.frames;
+    picture_flow::add(&mut picture, &drawn, graph);
     stack::stack(&mut picture);
     if look.registry_flow {
         add_registry(&mut picture, look);
@@ -210,38 +211,6 @@ impl Drawing<'_> {
         let (from, to) = (self.at[&from], self.at[&to]);
         self.picture.edges.push(Edge { from, to, role, text });
     }
-
-    /// What flows while containers run: one image declares a volume, and a variable of another is a path in it, such as that
-    /// of a ticket cache. Said of those that set the variable, not of what stands on them.
-    fn share_volumes(&mut self, drawn: &[Id]) {
-        let volumes: Vec<(Id, Vec<String>)> =
-            drawn.iter().map(|id| (*id, texts(self.graph.attribute(*id, "volumes")))).collect();
-        for id in drawn {
-            let env = texts(self.graph.attribute(*id, "env"));
-            for (owner, volume) in volumes.iter().flat_map(|(owner, all)| all.iter().map(move |one| (owner, one))) {
-                if owner != id && env.iter().any(|value| leads_into(value, volume)) {
-                    self.edge(*id, *owner, Role::Flow, format!("shares {volume}"));
-                }
-            }
-        }
-    }
-}
-
-/// The texts of a list, or the values of a table.
-fn texts(value: Option<Value>) -> Vec<String> {
-    let text = |value: Value| value.as_str().map(str::to_owned);
-    match value {
-        Some(Value::Array(items)) => items.into_iter().filter_map(text).collect(),
-        Some(Value::Object(entries)) => entries.into_iter().filter_map(|(_, value)| text(value)).collect(),
-        _ => Vec::new(),
-    }
-}
-
-/// Whether a value is a path of a volume, or a URL-like text that ends in one, such as `FILE:/krb5/cache/x`.
-fn leads_into(value: &str, volume: &str) -> bool {
-    let Some(at) = value.find(volume) else { return false };
-    let rest = &value[at + volume.len()..];
-    (at == 0 || value[..at].ends_with(':')) && (rest.is_empty() || rest.starts_with('/'))
 }
 
 /// A value as people read it: lists a line each, the rest as JSON.

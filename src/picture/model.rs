@@ -63,6 +63,8 @@ pub enum Shape {
     File,
     /// Where images are published: a cylinder.
     Registry,
+    /// A system that is no image here, such as a database that data comes from: an ellipse.
+    Outside,
 }
 
 impl Shape {
@@ -77,6 +79,7 @@ impl Shape {
             Shape::Effect => "effect",
             Shape::File => "file",
             Shape::Registry => "registry",
+            Shape::Outside => "outside",
         }
     }
 }
@@ -140,8 +143,10 @@ pub enum Role {
     Published,
     /// A test or check looks at it: a dotted line.
     Checks,
-    /// What flows while it runs, such as data or tickets: a double-headed or coloured line with text.
+    /// What containers share while they run, such as tickets: a coloured line with text.
     Flow,
+    /// Data that comes from what is needed: a coloured line with text.
+    Data,
 }
 
 impl Role {
@@ -153,7 +158,13 @@ impl Role {
             Role::Published => "published",
             Role::Checks => "checks",
             Role::Flow => "flow",
+            Role::Data => "data",
         }
+    }
+
+    /// Whether something moves along it while containers run, so that it says little of what stands on what.
+    pub fn is_flow(self) -> bool {
+        matches!(self, Role::Flow | Role::Data)
     }
 }
 

@@ -1,19 +1,22 @@
 //! A picture as text for a terminal: a box a cluster from top to bottom, a line or more a node in it, arrows from what is
 //! consumed to what consumes it. Neighbours are joined between the boxes, all others by rails beside them.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-use super::model::{Node, Picture, Role, Shape};
+use super::model::{Cluster, Node, Picture, Role, Shape};
 use super::rails::{Canvas, Frame, draw};
+use super::stack;
 
 /// The narrowest that boxes are.
 const NARROWEST: usize = 40;
 
 /// Writes boxes of at most `width` characters, rails included. Clusters and nodes stand as [`super::stack`] puts them.
 pub fn write(picture: &Picture, width: usize, to: &mut dyn Write) -> io::Result<()> {
+    let picture = &outside_framed(picture);
     let arrows = arrows(picture);
     let inner = width.saturating_sub(4 + Canvas::room(&arrows)).max(NARROWEST);
     let clusters = 0..picture.clusters.len();
@@ -31,6 +34,28 @@ pub fn write(picture: &Picture, width: usize, to: &mut dyn Write) -> io::Result<
     loose.iter().try_for_each(|line| writeln!(to, "{line}"))
 }
 
+/// The same picture with a frame around each system outside, where there are frames at all; those that data only comes
+/// from above all others.
+fn outside_framed(picture: &Picture) -> Cow<'_, Picture> {
+    let is_outside = |node: &Node| node.shape == Shape::Outside && node.cluster.is_none();
+    if picture.clusters.is_empty() || !picture.nodes.iter().any(is_outside) {
+        return Cow::Borrowed(picture);
+    }
+    let mut framed = picture.clone();
+    for node in framed.nodes.iter_mut().filter(|node| is_outside(node)) {
+        node.cluster = Some(framed.clusters.len());
+        framed.clusters.push(Cluster { title: node.text.clone(), doc: node.kind.clone() });
+    }
+    stack::stack(&mut framed);
+    let mut gives: Vec<bool> = vec![false; framed.clusters.len()];
+    for (at, node) in framed.nodes.iter().enumerate().filter(|(_, node)| node.shape == Shape::Outside) {
+        let gives_only = framed.edges.iter().all(|edge| edge.from != at);
+        node.cluster.into_iter().for_each(|cluster| gives[cluster] = gives_only);
+    }
+    stack::lift(&mut framed, |cluster| gives[cluster]);
+    Cow::Owned(framed)
+}
+
 /// Which clusters are consumed by which, each pair once: the consumed one first.
 fn arrows(picture: &Picture) -> BTreeSet<(usize, usize)> {
     let between = picture.edges.iter().filter_map(|edge| {
@@ -45,7 +70,7 @@ fn join(picture: &Picture, above: usize, below: usize) -> Option<String> {
     let within = |at: usize, cluster| picture.nodes[at].cluster == Some(cluster);
     let joining = picture.edges.iter().filter(|edge| within(edge.to, above) && within(edge.from, below));
     let mut said: Vec<&str> = joining
-        .map(|edge| if edge.role == Role::Flow && !edge.text.is_empty() { edge.text.as_str() } else { "consumed by" })
+        .map(|edge| if edge.role.is_flow() && !edge.text.is_empty() { edge.text.as_str() } else { "consumed by" })
         .collect();
     said.sort_unstable();
     said.dedup();
@@ -56,11 +81,13 @@ fn frame(picture: &Picture, at: usize, inner: usize) -> Frame {
     let cluster = &picture.clusters[at];
     let mut text = vec![centred(&cluster.title.to_uppercase(), inner)];
     text.extend(Some(centred(&cluster.doc, inner)).filter(|_| !cluster.doc.is_empty()));
-    text.push(String::new());
-    for node in picture.nodes.iter().filter(|node| node.cluster == Some(at)) {
-        text.extend(lines(picture, node, inner));
+    let within = picture.nodes.iter().filter(|node| node.cluster == Some(at) && node.shape != Shape::Outside);
+    let told: Vec<String> = within.flat_map(|node| lines(picture, node, inner)).collect();
+    if !told.is_empty() {
+        text.push(String::new());
+        text.extend(told);
+        text.push(String::new());
     }
-    text.push(String::new());
     Frame { text, joined: None }
 }
 
@@ -83,7 +110,8 @@ fn lines(picture: &Picture, node: &Node, width: usize) -> Vec<String> {
 fn needs(picture: &Picture, node: &Node) -> Vec<String> {
     let name = |at: usize| {
         let other = &picture.nodes[at];
-        if other.cluster == node.cluster { other.text.clone() } else { other.id.clone() }
+        let is_plain = other.cluster == node.cluster || other.shape == Shape::Outside;
+        if is_plain { other.text.clone() } else { other.id.clone() }
     };
     let of = |role: Role| picture.edges.iter().filter(move |edge| edge.role == role);
     let mine = |role| of(role).filter(|edge| picture.nodes[edge.from].id == node.id).map(|edge| name(edge.to));
@@ -94,8 +122,11 @@ fn needs(picture: &Picture, node: &Node) -> Vec<String> {
         let names: Vec<String> = mine(role).collect();
         lines.extend((!names.is_empty()).then(|| format!("{word} {}", names.join(", "))));
     }
-    let flows = of(Role::Flow).filter(|edge| picture.nodes[edge.from].id == node.id);
-    lines.extend(flows.map(|edge| format!("{} from {}", edge.text, name(edge.to))));
+    let flows = picture.edges.iter().filter(|edge| edge.role.is_flow());
+    let comes = flows.clone().filter(|edge| picture.nodes[edge.from].id == node.id);
+    lines.extend(comes.map(|edge| format!("{} from {}", edge.text, name(edge.to))));
+    let goes = flows.filter(|edge| edge.role == Role::Data && picture.nodes[edge.to].id == node.id);
+    lines.extend(goes.map(|edge| format!("{} to {}", edge.text, name(edge.from))));
     lines
 }
 
@@ -141,7 +172,7 @@ fn is_turning(letter: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::picture::{Cluster, Edge, Tone, stack};
+    use crate::picture::{Edge, Tone};
 
     fn node(id: &str, cluster: usize, doc: &str) -> Node {
         let text = id.rsplit(':').next().unwrap().to_owned();

@@ -12,10 +12,8 @@ use crate::workspace::value::Value;
 const OUTSIDE: &[Attribute] =
     &[required("outside", Type::String, "What it is called, such as `SQL Server`: a system that is no image here.")];
 
-const ENDS: Type = Type::List(&Type::Either(&[
-    Type::Aside(&[Purpose::Image, Purpose::Base, Purpose::Index]),
-    Type::Table(OUTSIDE),
-]));
+const ENDS: Type =
+    Type::List(&Type::Either(&[Type::Aside(&[Purpose::Image, Purpose::Base, Purpose::Index]), Type::Table(OUTSIDE)]));
 
 /// Where data comes from.
 pub const READS: Attribute = optional(

@@ -18,7 +18,13 @@ pub fn imply(package: &mut Package, settings: &Settings) {
         let asks = target.rule.attributes.iter().any(|attribute| attribute.name == BUILD_BASE);
         if asks && target.table.get(BUILD_BASE).is_none() {
             let (label, span) = (label.clone(), base.span);
-            target.labels.push(LabelUse { attribute: BUILD_BASE, label, span, purposes: PURPOSES, naming: Naming::Edge });
+            target.labels.push(LabelUse {
+                attribute: BUILD_BASE,
+                label,
+                span,
+                purposes: PURPOSES,
+                naming: Naming::Edge,
+            });
         }
     }
 }
