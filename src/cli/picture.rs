@@ -2,13 +2,16 @@
 //!
 //! What is told of them beside comes from [`super::picture_facts`]; what the picture becomes is `picture`'s matter.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
 use super::picture_facts::Facts;
+use super::picture_needs::Needs;
+use super::picture_volumes::Volumes;
 use crate::picture::{Cluster, Detail, Edge, Node, Picture, Role, Shape, stack};
 use crate::query::graph::{Id, QueryGraph, Role as Purpose};
+use crate::query::lineage::Lineage;
 use crate::query::set::TargetSet;
 
 /// Which targets share a frame.
@@ -40,15 +43,16 @@ pub struct Look {
 /// The picture of a set of targets, in its order from top to bottom.
 pub fn of(found: &TargetSet, graph: &dyn QueryGraph, look: &Look, facts: &Facts) -> Picture {
     let drawn: Vec<Id> = found.iter().filter(|id| !look.images_only || is_in_diagram(graph.role(*id))).collect();
-    let mut drawing =
-        Drawing { graph, found, at: drawn.iter().copied().zip(0..).collect(), picture: Picture::default() };
+    let at: HashMap<Id, usize> = drawn.iter().copied().zip(0..).collect();
+    let mut drawing = Drawing { graph, at: &at, picture: Picture::default() };
     drawing.picture.title.clone_from(&look.title);
     let clusters = clusters(&drawn, graph, look);
     for id in &drawn {
         let node = drawing.node(*id, &clusters, facts);
         drawing.picture.nodes.push(node);
     }
-    drawn.iter().for_each(|id| drawing.join(*id));
+    let (needs, lineage) = (Needs::new(found, &at, graph), Lineage::new(graph));
+    drawn.iter().for_each(|id| drawing.join(*id, &needs, &lineage));
     drawing.share_volumes(&drawn);
     let mut picture = drawing.picture;
     picture.clusters = clusters.frames;
@@ -109,9 +113,8 @@ fn frame(name: &str, look: &Look) -> Cluster {
 
 struct Drawing<'a> {
     graph: &'a dyn QueryGraph,
-    found: &'a TargetSet,
     /// Where each that is drawn stands among the nodes.
-    at: HashMap<Id, usize>,
+    at: &'a HashMap<Id, usize>,
     picture: Picture,
 }
 
@@ -164,46 +167,15 @@ impl Drawing<'_> {
 
     /// The edges from what is drawn to what it needs, also through what is not drawn. What an image's bases bring is not
     /// said once more.
-    fn join(&mut self, id: Id) {
-        let bases = self.bases(id);
-        let base = bases.first().copied();
+    fn join(&mut self, id: Id, needs: &Needs<'_>, lineage: &Lineage) {
+        let base = self.graph.base(id).filter(|base| *base != id);
         if let Some(base) = base.filter(|base| self.at.contains_key(base)) {
             self.edge(id, base, Role::Base, String::new());
         }
         let role = if self.graph.role(id) == Purpose::Check { Role::Checks } else { Role::Part };
-        for needed in self.needed(id) {
-            if !bases.contains(&needed) {
-                self.edge(id, needed, role, String::new());
-            }
+        for needed in needs.of(id).into_iter().filter(|needed| !lineage.stands_on(id, *needed)) {
+            self.edge(id, needed, role, String::new());
         }
-    }
-
-    /// The images that one stands on, nearest first.
-    fn bases(&self, id: Id) -> Vec<Id> {
-        let mut bases: Vec<Id> = Vec::new();
-        let mut at = id;
-        while let Some(base) = self.graph.base(at).filter(|base| *base != id && !bases.contains(base)) {
-            bases.push(base);
-            at = base;
-        }
-        bases
-    }
-
-    /// The nearest that are drawn of what one needs.
-    fn needed(&self, id: Id) -> BTreeSet<Id> {
-        let (mut needed, mut seen) = (BTreeSet::new(), HashSet::from([id]));
-        let mut open: Vec<Id> = self.graph.deps(id).to_vec();
-        while let Some(next) = open.pop() {
-            if !self.found.contains(next) || !seen.insert(next) {
-                continue;
-            }
-            if self.at.contains_key(&next) {
-                needed.insert(next);
-            } else {
-                open.extend(self.graph.deps(next));
-            }
-        }
-        needed
     }
 
     fn edge(&mut self, from: Id, to: Id, role: Role, text: String) {
@@ -214,14 +186,12 @@ impl Drawing<'_> {
     /// What flows while containers run: one image declares a volume, and a variable of another is a path in it, such as that
     /// of a ticket cache. Said of those that set the variable, not of what stands on them.
     fn share_volumes(&mut self, drawn: &[Id]) {
-        let volumes: Vec<(Id, Vec<String>)> =
-            drawn.iter().map(|id| (*id, texts(self.graph.attribute(*id, "volumes")))).collect();
+        let mut volumes = Volumes::default();
+        drawn.iter().for_each(|id| volumes.add(*id, texts(self.graph.attribute(*id, "volumes"))));
         for id in drawn {
             let env = texts(self.graph.attribute(*id, "env"));
-            for (owner, volume) in volumes.iter().flat_map(|(owner, all)| all.iter().map(move |one| (owner, one))) {
-                if owner != id && env.iter().any(|value| leads_into(value, volume)) {
-                    self.edge(*id, *owner, Role::Flow, format!("shares {volume}"));
-                }
+            for (owner, _, volume) in volumes.led_into(&env).into_iter().filter(|(owner, ..)| owner != id) {
+                self.edge(*id, owner, Role::Flow, format!("shares {volume}"));
             }
         }
     }
@@ -235,13 +205,6 @@ fn texts(value: Option<Value>) -> Vec<String> {
         Some(Value::Object(entries)) => entries.into_iter().filter_map(|(_, value)| text(value)).collect(),
         _ => Vec::new(),
     }
-}
-
-/// Whether a value is a path of a volume, or a URL-like text that ends in one, such as `FILE:/krb5/cache/x`.
-fn leads_into(value: &str, volume: &str) -> bool {
-    let Some(at) = value.find(volume) else { return false };
-    let rest = &value[at + volume.len()..];
-    (at == 0 || value[..at].ends_with(':')) && (rest.is_empty() || rest.starts_with('/'))
 }
 
 /// A value as people read it: lists a line each, the rest as JSON.

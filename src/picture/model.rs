@@ -20,6 +20,27 @@ impl Picture {
         let is_pushed = edge.role == Role::Published && self.nodes[edge.from].shape != Shape::Pulled;
         if is_pushed { (edge.from, edge.to) } else { (edge.to, edge.from) }
     }
+
+    /// The nodes that stand in each cluster, by position and in order.
+    pub fn members(&self) -> Vec<Vec<usize>> {
+        let mut members = vec![Vec::new(); self.clusters.len()];
+        for (at, node) in self.nodes.iter().enumerate() {
+            node.cluster.into_iter().for_each(|cluster| members[cluster].push(at));
+        }
+        members
+    }
+
+    /// The nodes that stand in none, by position and in order.
+    pub fn outside(&self) -> Vec<usize> {
+        (0..self.nodes.len()).filter(|at| self.nodes[*at].cluster.is_none()).collect()
+    }
+
+    /// What begins at each node, in order.
+    pub fn edges_from(&self) -> Vec<Vec<&Edge>> {
+        let mut from = vec![Vec::new(); self.nodes.len()];
+        self.edges.iter().for_each(|edge| from[edge.from].push(edge));
+        from
+    }
 }
 
 /// A node.

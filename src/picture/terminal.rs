@@ -1,12 +1,12 @@
 //! A picture as text for a terminal: a box a cluster from top to bottom, a line or more a node in it, arrows from what is
 //! consumed to what consumes it. Neighbours are joined between the boxes, all others by rails beside them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-use super::model::{Node, Picture, Role, Shape};
+use super::model::{Cluster, Edge, Node, Picture, Role, Shape};
 use super::rails::{Canvas, Frame, draw};
 
 /// The narrowest that boxes are.
@@ -14,21 +14,18 @@ const NARROWEST: usize = 40;
 
 /// Writes boxes of at most `width` characters, rails included. Clusters and nodes stand as [`super::stack`] puts them.
 pub fn write(picture: &Picture, width: usize, to: &mut dyn Write) -> io::Result<()> {
-    let arrows = arrows(picture);
+    let (arrows, from) = (arrows(picture), picture.edges_from());
     let inner = width.saturating_sub(4 + Canvas::room(&arrows)).max(NARROWEST);
-    let clusters = 0..picture.clusters.len();
-    let mut frames: Vec<Frame> = clusters.clone().map(|at| frame(picture, at, inner)).collect();
-    for at in clusters.skip(1) {
-        frames[at].joined = join(picture, at - 1, at);
+    let text = |nodes: &[usize], width| -> Vec<String> {
+        nodes.iter().flat_map(|at| lines(picture, &picture.nodes[*at], &from[*at], width)).collect()
+    };
+    let each = picture.clusters.iter().zip(picture.members());
+    let mut frames: Vec<Frame> = each.map(|(cluster, nodes)| frame(cluster, text(&nodes, inner), inner)).collect();
+    for (below, said) in joins(picture) {
+        frames[below].joined = Some(said.into_iter().collect::<Vec<_>>().join(", "));
     }
     draw(frames, inner, &arrows).write(to)?;
-    let loose: Vec<String> = picture
-        .nodes
-        .iter()
-        .filter(|node| node.cluster.is_none())
-        .flat_map(|node| lines(picture, node, width))
-        .collect();
-    loose.iter().try_for_each(|line| writeln!(to, "{line}"))
+    text(&picture.outside(), width).iter().try_for_each(|line| writeln!(to, "{line}"))
 }
 
 /// Which clusters are consumed by which, each pair once: the consumed one first.
@@ -40,26 +37,23 @@ fn arrows(picture: &Picture) -> BTreeSet<(usize, usize)> {
     between.collect()
 }
 
-/// What the arrow from one cluster to the next says; `None` where nothing joins them.
-fn join(picture: &Picture, above: usize, below: usize) -> Option<String> {
-    let within = |at: usize, cluster| picture.nodes[at].cluster == Some(cluster);
-    let joining = picture.edges.iter().filter(|edge| within(edge.to, above) && within(edge.from, below));
-    let mut said: Vec<&str> = joining
-        .map(|edge| if edge.role == Role::Flow && !edge.text.is_empty() { edge.text.as_str() } else { "consumed by" })
-        .collect();
-    said.sort_unstable();
-    said.dedup();
-    (!said.is_empty()).then(|| said.join(", "))
+/// What the arrows say from each cluster to the next, by the lower one; nothing where none joins them.
+fn joins(picture: &Picture) -> BTreeMap<usize, BTreeSet<&str>> {
+    let mut joins: BTreeMap<usize, BTreeSet<&str>> = BTreeMap::new();
+    for edge in &picture.edges {
+        let (above, below) = (picture.nodes[edge.to].cluster, picture.nodes[edge.from].cluster);
+        let Some(below) = below.filter(|below| above.is_some_and(|above| above + 1 == *below)) else { continue };
+        let flows = edge.role == Role::Flow && !edge.text.is_empty();
+        joins.entry(below).or_default().insert(if flows { &edge.text } else { "consumed by" });
+    }
+    joins
 }
 
-fn frame(picture: &Picture, at: usize, inner: usize) -> Frame {
-    let cluster = &picture.clusters[at];
+fn frame(cluster: &Cluster, nodes: Vec<String>, inner: usize) -> Frame {
     let mut text = vec![centred(&cluster.title.to_uppercase(), inner)];
     text.extend(Some(centred(&cluster.doc, inner)).filter(|_| !cluster.doc.is_empty()));
     text.push(String::new());
-    for node in picture.nodes.iter().filter(|node| node.cluster == Some(at)) {
-        text.extend(lines(picture, node, inner));
-    }
+    text.extend(nodes);
     text.push(String::new());
     Frame { text, joined: None }
 }
@@ -68,25 +62,25 @@ fn centred(text: &str, width: usize) -> String {
     format!("{text:^width$}").trim_end().to_owned()
 }
 
-/// A node: its name, what it is for, what it stands on, what it shares, and how it stands.
-fn lines(picture: &Picture, node: &Node, width: usize) -> Vec<String> {
+/// A node: its name, what it is for, what it stands on, what it shares, and how it stands. `edges`: those from it.
+fn lines(picture: &Picture, node: &Node, edges: &[&Edge], width: usize) -> Vec<String> {
     let mut lines = wrapped("• ", &node.text, width);
     let state = node.state.as_ref().map(|(_, said)| said.clone());
     let said = Some(node.doc.clone()).filter(|doc| !doc.is_empty());
-    for text in said.into_iter().chain(needs(picture, node)).chain(state) {
+    for text in said.into_iter().chain(needs(picture, node, edges)).chain(state) {
         lines.extend(wrapped("    ", &text, width));
     }
     lines
 }
 
 /// What a node needs, and what flows between it and others, a sentence each.
-fn needs(picture: &Picture, node: &Node) -> Vec<String> {
+fn needs(picture: &Picture, node: &Node, edges: &[&Edge]) -> Vec<String> {
     let name = |at: usize| {
         let other = &picture.nodes[at];
         if other.cluster == node.cluster { other.text.clone() } else { other.id.clone() }
     };
-    let of = |role: Role| picture.edges.iter().filter(move |edge| edge.role == role);
-    let mine = |role| of(role).filter(|edge| picture.nodes[edge.from].id == node.id).map(|edge| name(edge.to));
+    let of = |role: Role| edges.iter().filter(move |edge| edge.role == role);
+    let mine = |role| of(role).map(|edge| name(edge.to));
     let published = if node.shape == Shape::Pulled { "pulled from" } else { "pushed to" };
     let told = [(Role::Base, "on"), (Role::Part, "with"), (Role::Checks, "checks"), (Role::Published, published)];
     let mut lines: Vec<String> = Vec::new();
@@ -94,8 +88,7 @@ fn needs(picture: &Picture, node: &Node) -> Vec<String> {
         let names: Vec<String> = mine(role).collect();
         lines.extend((!names.is_empty()).then(|| format!("{word} {}", names.join(", "))));
     }
-    let flows = of(Role::Flow).filter(|edge| picture.nodes[edge.from].id == node.id);
-    lines.extend(flows.map(|edge| format!("{} from {}", edge.text, name(edge.to))));
+    lines.extend(of(Role::Flow).map(|edge| format!("{} from {}", edge.text, name(edge.to))));
     lines
 }
 
@@ -141,7 +134,7 @@ fn is_turning(letter: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::picture::{Cluster, Edge, Tone, stack};
+    use crate::picture::{Tone, stack};
 
     fn node(id: &str, cluster: usize, doc: &str) -> Node {
         let text = id.rsplit(':').next().unwrap().to_owned();
