@@ -57,3 +57,51 @@ impl<'a> Needs<'a> {
         nearest
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::query::toy;
+
+    /// A walk from each that ends at what is drawn.
+    fn plainly(id: Id, found: &TargetSet, drawn: &HashMap<Id, usize>, graph: &dyn QueryGraph) -> BTreeSet<Id> {
+        let (mut needed, mut seen) = (BTreeSet::new(), HashSet::from([id]));
+        let mut open: Vec<Id> = graph.deps(id).to_vec();
+        while let Some(next) = open.pop() {
+            if found.contains(next) && seen.insert(next) {
+                if drawn.contains_key(&next) {
+                    needed.insert(next);
+                } else {
+                    open.extend(graph.deps(next));
+                }
+            }
+        }
+        needed
+    }
+
+    #[test]
+    fn ways_lead_through_what_is_not_drawn_circles_too_and_end_at_what_is() {
+        let mut state = 7_u64;
+        let mut next = |most: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % most
+        };
+        for count in 4..40_u64 {
+            let mut target = |at: u64| {
+                let deps: String = (0..next(4)).map(|_| format!(" //a:t{}", next(count))).collect();
+                format!("//a:t{at} layer ->{deps}; ")
+            };
+            let text: String = (0..count).map(&mut target).collect();
+            toy::ask(toy::read(&text), |graph| {
+                let found: TargetSet = (0..graph.len() as u32).filter(|id| id % 7 != 0).collect();
+                let drawn: HashMap<Id, usize> = found.iter().filter(|id| id % 3 == 0).zip(0..).collect();
+                let needs = Needs::new(&found, &drawn, graph);
+                for id in drawn.keys() {
+                    assert_eq!(needs.of(*id), plainly(*id, &found, &drawn, graph), "{text}: {id}");
+                }
+            });
+        }
+    }
+}
