@@ -3,7 +3,7 @@
 //! Knows nothing of TOML; whoever parses hands these out.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -42,6 +42,8 @@ pub struct SourceFile {
     pub path: Utf8PathBuf,
     /// The whole text.
     pub text: Arc<str>,
+    /// Where its lines begin, in bytes; found when a place is first asked for.
+    lines: OnceLock<Vec<usize>>,
 }
 
 /// All texts that spans of one load point into.
@@ -53,7 +55,7 @@ pub struct Sources {
 impl Sources {
     /// Takes in a text; spans name it by the id given back.
     pub fn add(&mut self, path: Utf8PathBuf, text: Arc<str>) -> FileId {
-        self.files.push(SourceFile { path, text });
+        self.files.push(SourceFile { path, text, lines: OnceLock::new() });
         FileId(u32::try_from(self.files.len() - 1).unwrap_or(u32::MAX))
     }
 
@@ -80,9 +82,29 @@ impl Sources {
     /// `path:line:column` of a span's start; line and column count from one, the column in characters.
     pub fn place(&self, span: Span) -> String {
         let file = self.get(span.file);
-        let before = &file.text[..(span.start as usize).min(file.text.len())];
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+        let start = (span.start as usize).min(file.text.len());
+        let begins = || std::iter::once(0).chain(file.text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        let lines: &Vec<usize> = file.lines.get_or_init(begins);
+        let line = lines.partition_point(|begin| *begin <= start);
+        let column = file.text[lines[line - 1]..start].chars().count() + 1;
         format!("{}:{line}:{column}", file.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_count_lines_and_characters_from_one() {
+        let mut sources = Sources::default();
+        let text = "ä = 1\n\nxä😀y\n";
+        let file = sources.add("p/layers.toml".into(), text.into());
+        let place = |at: usize| sources.place(Span::new(file, at..at));
+        let starts = text.char_indices().map(|(at, _)| at).chain([text.len(), text.len() + 9]);
+        let expected =
+            ["1:1", "1:2", "1:3", "1:4", "1:5", "1:6", "2:1", "3:1", "3:2", "3:3", "3:4", "3:5", "4:1", "4:1"];
+        let found: Vec<String> = starts.map(place).collect();
+        assert_eq!(found, expected.map(|place| format!("p/layers.toml:{place}")));
     }
 }

@@ -5,13 +5,10 @@ use super::error::CliError;
 use super::patterns;
 use super::picture::{self, Clusters};
 use super::picture_form::{self, Flags, Form};
-use super::project;
+use super::queried;
 use super::query_graph::Targets;
-use crate::exit::Exit;
+use crate::query;
 use crate::query::eval::{self, Options};
-use crate::query::known::Known;
-use crate::query::packed::Packed;
-use crate::query::{self, TargetSet, resolve};
 
 /// Draw the architecture: the layers of the workspace from top to bottom, their images, and who consumes what
 ///
@@ -44,20 +41,17 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     let color = cx.err_style().color;
     let wrong = |error: &query::QueryError| CliError::query(error, &args.expression, color);
     let expression = query::parse::parse(&args.expression).map_err(|error| wrong(&error))?;
-    let words = expression.patterns();
-    let project =
-        project::open_with(cx, |here| Ok(words.iter().filter_map(|word| resolve::wanted(word, here)).collect()))?;
+    let project = queried::open(&expression.patterns(), cx)?;
     let graph = project.graph()?;
     let targets = Targets::new(&graph, None);
-    let bytes = targets.pack();
-    let packed = Packed::read(&bytes).ok_or_else(|| CliError::new(Exit::Bug, "a graph was packed wrongly"))?;
-    let graph = Known::new(&packed, &project.here, Some(&targets));
     let all = ["//...".to_owned()];
     let options = Options { universe: &all, keep_going: false };
-    let found: TargetSet = eval::evaluate(&expression, &graph, options).map_err(|error| wrong(&error))?.found.targets;
-    let look = args.picture.look(Clusters::Layer, !args.all, &project, cx)?;
-    let facts = args.picture.facts(args.output, &project, cx)?;
-    let picture = picture::of(&found, &graph, &look, &facts);
+    let (picture, _) = queried::ask(&targets, &project.here, |graph| {
+        let answer = eval::evaluate(&expression, graph, options).map_err(|error| wrong(&error))?;
+        let look = args.picture.look(Clusters::Layer, !args.all, &project, cx)?;
+        let facts = args.picture.facts(args.output, &project, cx)?;
+        Ok(picture::of(&answer.found.targets, graph, &look, &facts))
+    })?;
     let width = args.width.map_or_else(|| usize::from(cx.out.size().columns).min(WIDEST), usize::from);
     Ok(picture_form::write(args.output, &picture, width, &mut cx.out)?)
 }

@@ -1,7 +1,9 @@
 //! What is known of builds before: of each target the last one and the one before, by name alone. Needs no plan and reads
 //! no source.
 
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
 
 use camino::Utf8Path;
 
@@ -15,13 +17,14 @@ use crate::store::{Cache, Store};
 pub struct History<'a> {
     store: &'a Store,
     last: HashMap<String, Digest>,
+    known: RefCell<Known>,
 }
 
 impl<'a> History<'a> {
     /// Of the workspace with this root.
     pub fn open(store: &'a Store, root: &Utf8Path) -> Result<History<'a>, CliError> {
         let last = store.last_builds(root.as_std_path()).load()?;
-        Ok(History { store, last })
+        Ok(History { store, last, known: RefCell::default() })
     }
 
     /// The action key of a target's last build; `None`: it never was built here. `name`: as the build was noted, which is
@@ -44,29 +47,71 @@ impl<'a> History<'a> {
     /// What a target was last rebuilt for, in a few words, with the target to blame where it is another: `file app/run
     /// changed, in //app:files`. `None`: no build before its last one is known.
     pub fn last_rebuilt(&self, name: &str) -> Result<Option<String>, CliError> {
-        let Some((_, mut changes)) = self.rebuild(name)? else { return Ok(None) };
-        let (mut at, mut seen) = (name.to_owned(), BTreeSet::from([name.to_owned()]));
-        while let Some((next, change)) = input(&at, &changes) {
-            let Some((two, below)) = self.rebuild(&next)? else { break };
-            if !two.gave(&change) || !seen.insert(next.clone()) {
-                break;
-            }
-            (at, changes) = (next, below);
-        }
+        let blamed = self.blamed(name)?;
+        let Some(rebuild) = self.rebuild(&blamed)? else { return Ok(None) };
+        let changes = &rebuild.changes;
         let own = changes.iter().find(|change| !is_inputs(change));
         let Some(change) = own.or(changes.first()) else { return Ok(None) };
         let more = if changes.len() > 1 { format!(" and {} more", changes.len() - 1) } else { String::new() };
-        let place = if at == name { String::new() } else { format!(", in {at}") };
+        let place = if blamed == name { String::new() } else { format!(", in {blamed}") };
         Ok(Some(format!("{}{more}{place}", change.headline())))
     }
 
-    fn rebuild(&self, name: &str) -> Result<Option<(Two, Vec<Change>)>, CliError> {
-        let (Some(old), Some(new)) = (self.before(name), self.last(name)) else { return Ok(None) };
-        let two = self.record(old)?.zip(self.record(new)?).map(|(old, new)| Two { old, new });
-        Ok(two.map(|two| {
-            let changes = why::changes(&two.old.components, &two.new.components);
-            (two, changes)
-        }))
+    /// The target to blame for a rebuild, perhaps itself: the way there is gone once, whoever asks.
+    fn blamed(&self, name: &str) -> Result<String, CliError> {
+        let (mut at, mut seen) = (name.to_owned(), BTreeSet::from([name.to_owned()]));
+        loop {
+            if let Some(known) = self.known.borrow().blamed.get(&at) {
+                at.clone_from(known);
+                break;
+            }
+            let Some(next) = self.next(&at)?.filter(|next| seen.insert(next.clone())) else { break };
+            at = next;
+        }
+        self.known.borrow_mut().blamed.extend(seen.into_iter().map(|name| (name, at.clone())));
+        Ok(at)
+    }
+
+    /// The input whose rebuild was the reason for one's own.
+    fn next(&self, name: &str) -> Result<Option<String>, CliError> {
+        let Some(rebuild) = self.rebuild(name)? else { return Ok(None) };
+        let Some((input, change)) = input(name, &rebuild.changes) else { return Ok(None) };
+        let below = self.rebuild(&input)?;
+        Ok(below.filter(|below| below.gave == (change.old, change.new)).map(|_| input))
+    }
+
+    /// A target's last build against the one before; `None` where one of the two is not known. Read once.
+    fn rebuild(&self, name: &str) -> Result<Option<Rc<Rebuild>>, CliError> {
+        if let Some(known) = self.known.borrow().rebuilds.get(name) {
+            return Ok(known.clone());
+        }
+        let two = match (self.before(name), self.last(name)) {
+            (Some(old), Some(new)) => self.record(old)?.zip(self.record(new)?),
+            _ => None,
+        };
+        let rebuild = two.map(|(old, new)| Rc::new(Rebuild::of(&Two { old, new })));
+        self.known.borrow_mut().rebuilds.insert(name.to_owned(), rebuild.clone());
+        Ok(rebuild)
+    }
+}
+
+/// What has been found out of builds.
+#[derive(Default)]
+struct Known {
+    rebuilds: HashMap<String, Option<Rc<Rebuild>>>,
+    blamed: HashMap<String, String>,
+}
+
+/// What differs between the last two builds of a target.
+struct Rebuild {
+    /// What the two gave.
+    gave: (Option<String>, Option<String>),
+    changes: Vec<Change>,
+}
+
+impl Rebuild {
+    fn of(two: &Two) -> Rebuild {
+        Rebuild { gave: two.results(), changes: why::changes(&two.old.components, &two.new.components) }
     }
 }
 
@@ -81,8 +126,14 @@ pub struct Two {
 impl Two {
     /// Whether a change of what stands on the target is from the one to the other.
     pub fn gave(&self, change: &Change) -> bool {
+        let (old, new) = self.results();
+        old == change.old && new == change.new
+    }
+
+    /// What each gave, as components of what stands on it say it.
+    fn results(&self) -> (Option<String>, Option<String>) {
         let gave = |record: &Record| Some(record.output.digest().to_string());
-        gave(&self.old) == change.old && gave(&self.new) == change.new
+        (gave(&self.old), gave(&self.new))
     }
 }
 
@@ -152,6 +203,12 @@ mod tests {
             scene.note("//:image", image, &[("layer 1", &digest(layer), "//:layer")], before);
         }
         assert_eq!(scene.why().as_deref(), Some("file src/a (entry /a) changed, in //:layer"));
+        // Whoever was asked for before.
+        let history = History::open(&scene.store, "/w".into()).unwrap();
+        for (name, place) in [("//:layer", ""), ("//:image", ", in //:layer"), ("//:image", ", in //:layer")] {
+            let told = history.last_rebuilt(name).unwrap();
+            assert_eq!(told, Some(format!("file src/a (entry /a) changed{place}")), "{name}");
+        }
         // The layer was built once more since: what it changed for then is another matter.
         scene.note("//:layer", "layer 3", &[("entry /a", "3", "file src/a")], false);
         assert_eq!(scene.why().as_deref(), Some("//:layer (layer 1) changed"));

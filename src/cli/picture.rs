@@ -2,14 +2,16 @@
 //!
 //! What is told of them beside comes from [`super::picture_facts`]; what the picture becomes is `picture`'s matter.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
 use super::picture_facts::Facts;
 use super::picture_flow;
+use super::picture_needs::Needs;
 use crate::picture::{Cluster, Detail, Edge, Node, Picture, Role, Shape, stack};
 use crate::query::graph::{Id, QueryGraph, Role as Purpose};
+use crate::query::lineage::Lineage;
 use crate::query::set::TargetSet;
 
 /// Which targets share a frame.
@@ -41,15 +43,16 @@ pub struct Look {
 /// The picture of a set of targets, in its order from top to bottom.
 pub fn of(found: &TargetSet, graph: &dyn QueryGraph, look: &Look, facts: &Facts) -> Picture {
     let drawn: Vec<Id> = found.iter().filter(|id| !look.images_only || is_in_diagram(graph.role(*id))).collect();
-    let mut drawing =
-        Drawing { graph, found, at: drawn.iter().copied().zip(0..).collect(), picture: Picture::default() };
+    let at: HashMap<Id, usize> = drawn.iter().copied().zip(0..).collect();
+    let mut drawing = Drawing { graph, at: &at, picture: Picture::default() };
     drawing.picture.title.clone_from(&look.title);
     let clusters = clusters(&drawn, graph, look);
     for id in &drawn {
         let node = drawing.node(*id, &clusters, facts);
         drawing.picture.nodes.push(node);
     }
-    drawn.iter().for_each(|id| drawing.join(*id));
+    let (needs, lineage) = (Needs::new(found, &at, graph), Lineage::new(graph));
+    drawn.iter().for_each(|id| drawing.join(*id, &needs, &lineage));
     let mut picture = drawing.picture;
     picture.clusters = clusters.frames;
     picture_flow::add(&mut picture, &drawn, graph);
@@ -110,9 +113,8 @@ fn frame(name: &str, look: &Look) -> Cluster {
 
 struct Drawing<'a> {
     graph: &'a dyn QueryGraph,
-    found: &'a TargetSet,
     /// Where each that is drawn stands among the nodes.
-    at: HashMap<Id, usize>,
+    at: &'a HashMap<Id, usize>,
     picture: Picture,
 }
 
@@ -165,46 +167,15 @@ impl Drawing<'_> {
 
     /// The edges from what is drawn to what it needs, also through what is not drawn. What an image's bases bring is not
     /// said once more.
-    fn join(&mut self, id: Id) {
-        let bases = self.bases(id);
-        let base = bases.first().copied();
+    fn join(&mut self, id: Id, needs: &Needs<'_>, lineage: &Lineage) {
+        let base = self.graph.base(id).filter(|base| *base != id);
         if let Some(base) = base.filter(|base| self.at.contains_key(base)) {
             self.edge(id, base, Role::Base, String::new());
         }
         let role = if self.graph.role(id) == Purpose::Check { Role::Checks } else { Role::Part };
-        for needed in self.needed(id) {
-            if !bases.contains(&needed) {
-                self.edge(id, needed, role, String::new());
-            }
+        for needed in needs.of(id).into_iter().filter(|needed| !lineage.stands_on(id, *needed)) {
+            self.edge(id, needed, role, String::new());
         }
-    }
-
-    /// The images that one stands on, nearest first.
-    fn bases(&self, id: Id) -> Vec<Id> {
-        let mut bases: Vec<Id> = Vec::new();
-        let mut at = id;
-        while let Some(base) = self.graph.base(at).filter(|base| *base != id && !bases.contains(base)) {
-            bases.push(base);
-            at = base;
-        }
-        bases
-    }
-
-    /// The nearest that are drawn of what one needs.
-    fn needed(&self, id: Id) -> BTreeSet<Id> {
-        let (mut needed, mut seen) = (BTreeSet::new(), HashSet::from([id]));
-        let mut open: Vec<Id> = self.graph.deps(id).to_vec();
-        while let Some(next) = open.pop() {
-            if !self.found.contains(next) || !seen.insert(next) {
-                continue;
-            }
-            if self.at.contains_key(&next) {
-                needed.insert(next);
-            } else {
-                open.extend(self.graph.deps(next));
-            }
-        }
-        needed
     }
 
     fn edge(&mut self, from: Id, to: Id, role: Role, text: String) {

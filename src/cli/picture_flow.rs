@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde_json::Value;
 
+use super::picture_volumes::Volumes;
 use crate::picture::{Edge, Node, Picture, Role, Shape};
 use crate::query::graph::{Id, QueryGraph};
 
@@ -63,18 +64,12 @@ fn outside(name: &str) -> Node {
 /// One image declares a volume, and a variable of another is a path in it, such as that of a ticket cache. Said of those
 /// that set the variable, not of what stands on them.
 fn share_volumes(picture: &mut Picture, drawn: &[Id], graph: &dyn QueryGraph) {
-    let volumes = drawn
-        .iter()
-        .enumerate()
-        .flat_map(|(owner, id)| texts(graph.attribute(*id, "volumes")).into_iter().map(move |volume| (owner, volume)));
-    let volumes: Vec<(usize, String)> = volumes.collect();
+    let mut volumes = Volumes::default();
+    drawn.iter().enumerate().for_each(|(at, id)| volumes.add(at, texts(graph.attribute(*id, "volumes"))));
     for (from, id) in drawn.iter().enumerate() {
         let env = texts(graph.attribute(*id, "env"));
-        for (owner, volume) in volumes.iter().filter(|(owner, _)| *owner != from) {
-            if env.iter().any(|value| leads_into(value, volume)) {
-                let text = format!("shares {volume}");
-                picture.edges.push(Edge { from, to: *owner, role: Role::Flow, text });
-            }
+        for (owner, _, volume) in volumes.led_into(&env).into_iter().filter(|(owner, ..)| *owner != from) {
+            picture.edges.push(Edge { from, to: owner, role: Role::Flow, text: format!("shares {volume}") });
         }
     }
 }
@@ -87,11 +82,4 @@ fn texts(value: Option<Value>) -> Vec<String> {
         Some(Value::Object(entries)) => entries.into_iter().filter_map(|(_, value)| text(value)).collect(),
         _ => Vec::new(),
     }
-}
-
-/// Whether a value is a path of a volume, or a URL-like text that ends in one, such as `FILE:/krb5/cache/x`.
-fn leads_into(value: &str, volume: &str) -> bool {
-    let Some(at) = value.find(volume) else { return false };
-    let rest = &value[at + volume.len()..];
-    (at == 0 || value[..at].ends_with(':')) && (rest.is_empty() || rest.starts_with('/'))
 }

@@ -10,10 +10,12 @@ use super::error::CliError;
 use super::patterns;
 use super::picture::{self, Clusters};
 use super::picture_form::{self, Form};
-use super::project::{self, Project, has_errors};
+use super::project::{Project, has_errors};
+use super::queried;
 use super::query_graph::Targets;
 use super::query_kept::{self, Place};
 use super::query_output::Show;
+use crate::diagnostic::Diagnostic;
 use crate::exit::Exit;
 use crate::graph::TargetGraph;
 use crate::label::PackagePath;
@@ -23,7 +25,7 @@ use crate::query::eval::{self, Answer, Options};
 use crate::query::functions::ALLRDEPS;
 use crate::query::known::Known;
 use crate::query::packed::Packed;
-use crate::query::{self, QueryError, QueryGraph, TargetSet, files, resolve};
+use crate::query::{self, QueryError, QueryGraph, TargetSet, files};
 use crate::store::Store;
 use crate::workspace::globs::SourceTree;
 
@@ -55,7 +57,7 @@ struct Asked<'a> {
 pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     // What is no query is said before anything is read.
     let asked = Asked::new(args, cx)?;
-    let files = files::matter(&asked.expression, args.show.files());
+    let files = files::matter(&asked.expression, args.show.files()) || args.show.tells_files();
     let words = asked.words();
     let place = Place::new(&words, files, cx).filter(|_| !asked.wants_details());
     let store = place.as_ref().and_then(|_| query_kept::store(cx));
@@ -64,8 +66,7 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     {
         return Ok(());
     }
-    let project =
-        project::open_with(cx, |here| Ok(words.iter().filter_map(|word| resolve::wanted(word, here)).collect()))?;
+    let project = queried::open(&words, cx)?;
     // A glob may hold what git says.
     let project = if files { project.stamped_as_far_as_known() } else { project };
     let (packed, whole) = asked.answer_from_workspace(&project, files, cx)?;
@@ -122,29 +123,35 @@ impl<'a> Asked<'a> {
         cx: &mut Context,
     ) -> Result<(Vec<u8>, bool), CliError> {
         let (graph, mistakes) = project.shape();
-        let broken = has_errors(&mistakes);
-        if broken && !cx.globals.keep_going {
-            return Err(project.diagnosed(Exit::Usage, &mistakes));
-        }
-        project.warn(&mistakes);
+        self.judge(&mistakes, project, cx)?;
         let named = !files && self.words().iter().any(|word| may_be_file(word, &graph, &project.here));
         let tree = SourceTree::new(project.root(), vec![cx.globals.cache_dir.clone()], &project.observed);
         let targets = Targets::new(&graph, (files || named).then_some(&tree));
-        let bytes = targets.pack();
-        let packed = Packed::read(&bytes).ok_or_else(|| CliError::new(Exit::Bug, "a graph was packed wrongly"))?;
-        let graph = Known::new(&packed, &project.here, Some(&targets));
+        self.judge(targets.unread(), project, cx)?;
         let color = cx.err_style().color;
-        let answer = self.evaluate(&graph, cx.globals.keep_going);
-        let Answer { found, told } = answer.map_err(|error| CliError::query(&error, &self.text, color))?;
-        match self.args.show.form() {
-            Some(form) => self.draw(form, &found.targets, &graph, project, cx)?,
-            None => self.args.show.write(found, &graph, &mut cx.out)?,
-        }
-        if broken || !told.is_empty() {
+        let (told, bytes) = queried::ask(&targets, &project.here, |graph| {
+            let answer = self.evaluate(graph, cx.globals.keep_going);
+            let Answer { found, told } = answer.map_err(|error| CliError::query(&error, &self.text, color))?;
+            match self.args.show.form() {
+                Some(form) => self.draw(form, &found.targets, graph, project, cx)?,
+                None => self.args.show.write(found, graph, &mut cx.out)?,
+            }
+            Ok(told)
+        })?;
+        if has_errors(&mistakes) || has_errors(targets.unread()) || !told.is_empty() {
             let told = told.iter().map(|error| error.render(&self.text, color)).collect();
             return Err(CliError::diagnosed(Exit::Partial, told));
         }
         Ok((bytes, mistakes.is_empty() && !named))
+    }
+
+    /// Tells of mistakes; they end the query unless it may go on with what is left.
+    fn judge(&self, mistakes: &[Diagnostic], project: &Project, cx: &Context) -> Result<(), CliError> {
+        if has_errors(mistakes) && !cx.globals.keep_going {
+            return Err(project.diagnosed(Exit::Usage, mistakes));
+        }
+        project.warn(mistakes);
+        Ok(())
     }
 
     fn draw(

@@ -1,6 +1,6 @@
 //! The target graph as queries see it: packed, and what is too dear to be packed, told when asked.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use camino::Utf8PathBuf;
@@ -8,18 +8,20 @@ use rayon::prelude::*;
 use serde_json::{Map, Value};
 
 use super::{provenance, query_sources};
+use crate::diagnostic::Diagnostic;
 use crate::graph::{TargetGraph, TargetId};
-use crate::label::PackagePath;
+use crate::label::{Label, PackagePath};
 use crate::pattern::TargetPattern;
 use crate::query::graph::{Id, ResolveError, Role};
 use crate::query::known::Details;
 use crate::query::packed::{self, Edge, Node, Tie};
 use crate::rules::requires;
+use crate::span::Span;
 use crate::workspace::globs::SourceTree;
 use crate::workspace::root::FILE_NAME;
 use crate::workspace::schema::{Purpose, Type};
 use crate::workspace::value::{self, Table};
-use crate::workspace::{Package, Target, Workspace, print};
+use crate::workspace::{LabelUse, Package, Target, Workspace, print};
 
 /// A target graph, with files or without, in the order of labels: a row each.
 pub struct Targets<'a> {
@@ -27,6 +29,7 @@ pub struct Targets<'a> {
     rows: Vec<Row>,
     /// Which row a target is, by its id.
     row_of: Vec<Id>,
+    unread: Vec<Diagnostic>,
 }
 
 /// A target or file.
@@ -47,6 +50,9 @@ enum What {
 /// A package's files by name, and who names each.
 type Files = BTreeMap<String, Vec<(usize, &'static str)>>;
 
+/// The files of a package, and what is to be said of folders that can't be read.
+type Found = (Files, Vec<Diagnostic>);
+
 impl<'a> Targets<'a> {
     /// All targets; with a source tree, also the files that they and their packages are made of.
     pub fn new(graph: &'a TargetGraph<'a>, tree: Option<&SourceTree<'_>>) -> Targets<'a> {
@@ -58,16 +64,23 @@ impl<'a> Targets<'a> {
         });
         let firsts: Vec<usize> = firsts.collect();
         let files = |(package, first): (&Package, &usize)| {
-            tree.map_or_else(Files::new, |tree| files(package, *first, graph, tree))
+            tree.map_or_else(Found::default, |tree| files(package, *first, graph, tree))
         };
-        let files: Vec<Files> = packages.par_iter().zip(&firsts).map(files).collect();
+        let files: Vec<Found> = packages.par_iter().zip(&firsts).map(files).collect();
         let ids: Vec<TargetId> = graph.ids().collect();
-        let mut targets = Targets { graph, rows: Vec::with_capacity(ids.len()), row_of: vec![0; ids.len()] };
-        for (index, (package, files)) in packages.iter().zip(files).enumerate() {
+        let (rows, unread) = (Vec::with_capacity(ids.len()), Vec::new());
+        let mut targets = Targets { graph, rows, row_of: vec![0; ids.len()], unread };
+        for (index, (package, (files, unread))) in packages.iter().zip(files).enumerate() {
             let of_package = &ids[firsts[index]..firsts[index] + package.targets.len()];
             targets.add(index as u32, of_package, files);
+            targets.unread.extend(unread);
         }
         targets
+    }
+
+    /// What is to be said of source folders that can't be read: files are missing.
+    pub fn unread(&self) -> &[Diagnostic] {
+        &self.unread
     }
 
     /// A package's targets and files, by name; a target before a file of its name.
@@ -108,6 +121,7 @@ impl<'a> Targets<'a> {
                 role: if by.is_empty() { Role::BuildFile } else { Role::Source },
                 published: false,
                 edges: Vec::new(),
+                mentions: Vec::new(),
                 requires: Vec::new(),
             },
             What::Target(id) => {
@@ -124,10 +138,23 @@ impl<'a> Targets<'a> {
                     role: role(target.rule.purpose),
                     published: target.published,
                     edges: edges.chain(std::mem::take(&mut named[id.index()])).collect(),
+                    mentions: self.mentions(*id),
                     requires: requires_of(target),
                 }
             }
         }
+    }
+
+    /// What a target's labels name beside what it needs; of what was not read, nothing is known.
+    fn mentions(&self, id: TargetId) -> Vec<(Id, &'static str)> {
+        let used = |used: &LabelUse| Some((self.graph.id(&used.label)?, used.attribute));
+        let mut named: Vec<(TargetId, &'static str)> = self.graph.target(id).labels.iter().filter_map(used).collect();
+        if named.len() > self.graph.deps(id).count() {
+            let needed: HashSet<_> = self.graph.deps(id).map(|dep| (dep.target, dep.attribute)).collect();
+            named.retain(|one| !needed.contains(one));
+            return named.into_iter().map(|(to, attribute)| (self.row_of[to.index()], attribute)).collect();
+        }
+        Vec::new()
     }
 
     fn target(&self, id: Id) -> Option<&'a Target> {
@@ -153,22 +180,24 @@ fn external(target: &Target, workspace: &Workspace) -> Option<String> {
 }
 
 /// What a package's targets name, and its own file. Of other workspaces none: their files are their own.
-fn files(package: &Package, first: usize, graph: &TargetGraph<'_>, tree: &SourceTree<'_>) -> Files {
-    let mut files = Files::new();
+fn files(package: &Package, first: usize, graph: &TargetGraph<'_>, tree: &SourceTree<'_>) -> Found {
+    let (mut files, mut unread) = Found::default();
     if graph.workspace().home(&package.path).name.is_some() {
-        return files;
+        return (files, unread);
     }
     let directory = graph.workspace().settings.folder(&package.path);
     for (position, target) in package.targets.iter().enumerate().filter(|(_, target)| !target.published) {
-        for (attribute, name) in query_sources::files(target, &directory, tree) {
+        let named = query_sources::files(target, &directory, tree);
+        for (attribute, name) in named.files {
             files.entry(name).or_default().push((first + position, attribute));
         }
+        unread.extend(named.unread);
     }
     // A package of another workspace, or one that is not there, has no file here.
     if package.targets.is_empty() || package.targets.iter().any(|target| !target.published) {
         files.entry(FILE_NAME.to_owned()).or_default();
     }
-    files
+    (files, unread)
 }
 
 fn role(purpose: Purpose) -> Role {
@@ -214,7 +243,7 @@ impl Details for Targets<'_> {
     fn attribute(&self, id: Id, name: &str) -> Option<Value> {
         let target = self.target(id)?;
         if let Some(value) = target.table.get(name) {
-            return Some(json(value, target));
+            return Some(Absolute::of(target).json(value));
         }
         match name {
             "name" => Some(Value::from(&*target.label.name)),
@@ -228,7 +257,8 @@ impl Details for Targets<'_> {
 
     fn attributes(&self, id: Id) -> Vec<(String, Value)> {
         let Some(target) = self.target(id) else { return Vec::new() };
-        target.table.0.iter().map(|entry| (entry.key.clone(), json(&entry.value, target))).collect()
+        let labels = Absolute::of(target);
+        target.table.0.iter().map(|entry| (entry.key.clone(), labels.json(&entry.value))).collect()
     }
 
     fn location(&self, id: Id) -> String {
@@ -254,22 +284,30 @@ impl Details for Targets<'_> {
     }
 }
 
-/// A value with its labels absolute.
-fn json(value: &value::Value, target: &Target) -> Value {
-    use value::Node;
-    match &value.node {
-        Node::String(text) => match target.labels.iter().find(|used| used.span == value.span) {
-            Some(used) => used.label.to_string().into(),
-            None => text.clone().into(),
-        },
-        Node::Integer(number) => (*number).into(),
-        Node::Float(number) => (*number).into(),
-        Node::Boolean(flag) => (*flag).into(),
-        Node::Datetime(date) => date.clone().into(),
-        Node::Array(items) => items.iter().map(|item| json(item, target)).collect(),
-        Node::Table(Table(entries)) => {
-            let entry = |entry: &value::Entry| (entry.key.clone(), json(&entry.value, target));
-            Value::Object(entries.iter().map(entry).collect::<Map<_, _>>())
+/// A target's labels by where they are written, to make them absolute.
+struct Absolute<'t>(HashMap<Span, &'t Label>);
+
+impl Absolute<'_> {
+    fn of(target: &Target) -> Absolute<'_> {
+        Absolute(target.labels.iter().rev().map(|used| (used.span, &used.label)).collect())
+    }
+
+    fn json(&self, value: &value::Value) -> Value {
+        use value::Node;
+        match &value.node {
+            Node::String(text) => match self.0.get(&value.span) {
+                Some(label) => label.to_string().into(),
+                None => text.clone().into(),
+            },
+            Node::Integer(number) => (*number).into(),
+            Node::Float(number) => (*number).into(),
+            Node::Boolean(flag) => (*flag).into(),
+            Node::Datetime(date) => date.clone().into(),
+            Node::Array(items) => items.iter().map(|item| self.json(item)).collect(),
+            Node::Table(Table(entries)) => {
+                let entry = |entry: &value::Entry| (entry.key.clone(), self.json(&entry.value));
+                Value::Object(entries.iter().map(entry).collect::<Map<_, _>>())
+            }
         }
     }
 }

@@ -96,6 +96,11 @@ impl Show {
         self.source_files || !self.no_source_files && !self.output.is_picture()
     }
 
+    /// Whether source files are told of targets that are shown, whatever is asked.
+    pub fn tells_files(&self) -> bool {
+        self.files() && matches!(self.output, Output::Json | Output::Jsonl)
+    }
+
     /// The form, where a picture with frames, shapes and states is asked for.
     pub fn form(&self) -> Option<Form> {
         match self.output {
@@ -124,8 +129,8 @@ impl Show {
             Output::Package => list(format::package, to),
             Output::Location => list(format::location, to),
             Output::Build => list(format::build, to),
-            Output::Json => list(format::json, to),
-            Output::Jsonl => list(format::jsonl, to),
+            Output::Json => format::json(&order::ordered(&found, graph, self.order()), self.files(), graph, to),
+            Output::Jsonl => format::jsonl(&order::ordered(&found, graph, self.order()), self.files(), graph, to),
             Output::Minrank => format::ranks(&found.targets, false, graph, to),
             Output::Maxrank => format::ranks(&found.targets, true, graph, to),
             Output::Graph => format::dot(&found.targets, drawn, graph, to),

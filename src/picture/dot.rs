@@ -8,20 +8,20 @@ use super::model::{Edge, Node, Picture, Role, Shape, Tone};
 pub fn write(picture: &Picture, to: &mut dyn Write) -> io::Result<()> {
     writeln!(to, "digraph {} {{", quoted(&picture.title))?;
     writeln!(to, "  rankdir=TB;\n  node [shape=box, fontname=\"sans-serif\"];")?;
-    for (at, cluster) in picture.clusters.iter().enumerate() {
+    for (at, (cluster, members)) in picture.clusters.iter().zip(picture.members()).enumerate() {
         let label =
             if cluster.doc.is_empty() { cluster.title.clone() } else { format!("{}\n{}", cluster.title, cluster.doc) };
         writeln!(to, "  subgraph cluster_{at} {{\n    label={};", quoted(&label))?;
-        nodes(picture, Some(at), "    ", to)?;
+        nodes(picture, &members, "    ", to)?;
         writeln!(to, "  }}")?;
     }
-    nodes(picture, None, "  ", to)?;
+    nodes(picture, &picture.loose(), "  ", to)?;
     picture.edges.iter().try_for_each(|edge| one(edge, picture, to))?;
     writeln!(to, "}}")
 }
 
-fn nodes(picture: &Picture, cluster: Option<usize>, indent: &str, to: &mut dyn Write) -> io::Result<()> {
-    for node in picture.nodes.iter().filter(|node| node.cluster == cluster) {
+fn nodes(picture: &Picture, members: &[usize], indent: &str, to: &mut dyn Write) -> io::Result<()> {
+    for node in members.iter().map(|at| &picture.nodes[*at]) {
         let state = node.state.as_ref().map_or_else(String::new, |(_, said)| format!("\n{said}"));
         let text = quoted(&format!("{}{state}", node.text));
         writeln!(to, "{indent}{} [label={text}{}];", quoted(&node.id), look(node))?;

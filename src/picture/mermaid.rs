@@ -15,13 +15,13 @@ const STYLES: &str = "  classDef image stroke-width:3px
 /// Writes `flowchart TB`, clusters as subgraphs.
 pub fn write(picture: &Picture, to: &mut dyn Write) -> io::Result<()> {
     writeln!(to, "flowchart TB")?;
-    for (at, cluster) in picture.clusters.iter().enumerate() {
+    for (at, (cluster, members)) in picture.clusters.iter().zip(picture.members()).enumerate() {
         let doc = if cluster.doc.is_empty() { String::new() } else { format!("<br/>{}", escaped(&cluster.doc)) };
         writeln!(to, "  subgraph c{at}[\"{}{doc}\"]", escaped(&cluster.title))?;
-        nodes(picture, Some(at), "    ", to)?;
+        nodes(picture, &members, "    ", to)?;
         writeln!(to, "  end")?;
     }
-    nodes(picture, None, "  ", to)?;
+    nodes(picture, &picture.loose(), "  ", to)?;
     for edge in &picture.edges {
         let (start, end) = picture.arrow(edge);
         writeln!(to, "  n{start} {} n{end}", arrow(edge))?;
@@ -29,8 +29,8 @@ pub fn write(picture: &Picture, to: &mut dyn Write) -> io::Result<()> {
     write!(to, "{STYLES}")
 }
 
-fn nodes(picture: &Picture, cluster: Option<usize>, indent: &str, to: &mut dyn Write) -> io::Result<()> {
-    for (at, node) in picture.nodes.iter().enumerate().filter(|(_, node)| node.cluster == cluster) {
+fn nodes(picture: &Picture, members: &[usize], indent: &str, to: &mut dyn Write) -> io::Result<()> {
+    for (at, node) in members.iter().map(|at| (*at, &picture.nodes[*at])) {
         let state = node.state.as_ref().map_or_else(String::new, |(_, said)| format!("<br/>{}", escaped(said)));
         let (open, close) = brackets(node.shape);
         writeln!(to, "{indent}n{at}{open}\"{}{state}\"{close}{}", escaped(&node.text), classes(node))?;

@@ -20,6 +20,20 @@ impl Picture {
         let is_pushed = edge.role == Role::Published && self.nodes[edge.from].shape != Shape::Pulled;
         if is_pushed { (edge.from, edge.to) } else { (edge.to, edge.from) }
     }
+
+    /// The nodes that stand in each cluster, by position and in order.
+    pub fn members(&self) -> Vec<Vec<usize>> {
+        let mut members = vec![Vec::new(); self.clusters.len()];
+        for (at, node) in self.nodes.iter().enumerate() {
+            node.cluster.into_iter().for_each(|cluster| members[cluster].push(at));
+        }
+        members
+    }
+
+    /// The nodes that stand in none, by position and in order.
+    pub fn loose(&self) -> Vec<usize> {
+        (0..self.nodes.len()).filter(|at| self.nodes[*at].cluster.is_none()).collect()
+    }
 }
 
 /// A node.

@@ -24,6 +24,9 @@ pub struct Canvas {
 const COVERED: char = '\0';
 /// Columns that a rail takes.
 const RAIL: usize = 3;
+/// The most rails beside one another. More would help no eye: then none is drawn, and boxes tell by themselves what they
+/// need.
+const MOST: usize = 100;
 
 impl Canvas {
     /// How many columns the rails of some arrows take.
@@ -77,22 +80,27 @@ impl Canvas {
 /// Draws boxes whose text has `inner` columns. `arrows`: which box is consumed by which, by position.
 pub fn draw(mut frames: Vec<Frame>, inner: usize, arrows: &BTreeSet<(usize, usize)>) -> Canvas {
     let columns = columns(arrows);
-    let rails: Vec<(usize, usize)> = arrows.iter().copied().filter(|arrow| is_rail(*arrow)).collect();
-    for (at, frame) in frames.iter_mut().enumerate() {
+    let is_drawn = |arrow: &(usize, usize)| is_rail(*arrow) && columns.contains_key(&arrow.0);
+    let rails: Vec<(usize, usize)> = arrows.iter().copied().filter(is_drawn).collect();
+    let mut ends = vec![0; frames.len()];
+    rails.iter().for_each(|(_, to)| ends[*to] += 1);
+    for (frame, ends) in frames.iter_mut().zip(&ends) {
         // A row for each rail that ends here, and one for that which begins.
-        let ends = rails.iter().filter(|(_, to)| *to == at).count();
         while frame.text.len() < ends + 1 {
             frame.text.push(String::new());
         }
     }
     let mut canvas = Canvas::default();
     let tops = boxes(&mut canvas, &frames, inner);
-    let mut ends = vec![0; frames.len()];
-    for (from, to) in rails {
-        ends[to] += 1;
-        let start = tops[from] + frames[from].text.len();
-        let end = tops[to] + ends[to];
-        rail(&mut canvas, inner + 3, inner + 3 + (columns[&from] + 1) * RAIL, start, end);
+    ends.fill(0);
+    for rail in rails.chunk_by(|a, b| a.0 == b.0) {
+        let from = rail[0].0;
+        let end = |(_, to): &(usize, usize)| {
+            ends[*to] += 1;
+            tops[*to] + ends[*to]
+        };
+        let (start, ends) = (tops[from] + frames[from].text.len(), rail.iter().map(end).collect());
+        draw_rail(&mut canvas, inner + 3, inner + 3 + (columns[&from] + 1) * RAIL, start, ends);
     }
     canvas
 }
@@ -102,22 +110,25 @@ fn is_rail((from, to): (usize, usize)) -> bool {
     to != from + 1
 }
 
-/// The column of each box's rail, from the inside: those that would run beside one another lie apart.
+/// The column of each box's rail, from the inside: those that would run beside one another lie apart. None where there
+/// are too many.
 fn columns(arrows: &BTreeSet<(usize, usize)>) -> BTreeMap<usize, usize> {
     let mut spans: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
     for (from, to) in arrows.iter().copied().filter(|arrow| is_rail(*arrow)) {
         let span = spans.entry(from).or_insert((from, from));
         *span = (span.0.min(to), span.1.max(to));
     }
-    let mut columns: BTreeMap<usize, usize> = BTreeMap::new();
-    for (from, span) in spans.iter().rev() {
-        let meets = |other: &usize| spans[other].0 <= span.1 && span.0 <= spans[other].1;
-        let taken: BTreeSet<usize> =
-            columns.iter().filter(|(other, _)| meets(other)).map(|(_, column)| *column).collect();
-        let free = (0..).find(|column| !taken.contains(column)).unwrap_or_default();
-        columns.insert(*from, free);
-    }
-    columns
+    // Of each column, where its uppermost rail begins. All before have begun further down, so one that meets none of them
+    // ends above.
+    let mut taken: Vec<usize> = Vec::new();
+    let mut column = |(from, span): (&usize, &(usize, usize))| {
+        let free = taken.iter().position(|start| span.1 < *start).unwrap_or(taken.len());
+        taken.resize(taken.len().max(free + 1), usize::MAX);
+        taken[free] = span.0;
+        (*from, free)
+    };
+    let columns = spans.iter().rev().map(&mut column).collect();
+    if taken.len() > MOST { BTreeMap::new() } else { columns }
 }
 
 /// Draws the boxes and what joins neighbours; gives the row of each one's upper border.
@@ -149,18 +160,24 @@ fn boxes(canvas: &mut Canvas, frames: &[Frame], inner: usize) -> Vec<usize> {
     tops
 }
 
-/// A rail in a column, from a row at the border of one box to a row at that of another.
-fn rail(canvas: &mut Canvas, border: usize, column: usize, start: usize, end: usize) {
+/// A rail in a column, from a row at the border of one box to rows at those of others.
+fn draw_rail(canvas: &mut Canvas, border: usize, column: usize, start: usize, ends: BTreeSet<usize>) {
     canvas.set(start, border, '├');
-    canvas.set(end, border, '◄');
-    for row in [start, end] {
-        (border + 1..column).for_each(|at| canvas.cross(row, at, '─'));
+    ends.iter().for_each(|end| canvas.set(*end, border, '◄'));
+    let mut rows = ends;
+    rows.insert(start);
+    for row in &rows {
+        (border + 1..column).for_each(|at| canvas.cross(*row, at, '─'));
     }
-    let (upper, lower) = (start.min(end), start.max(end));
-    (upper + 1..lower).for_each(|row| canvas.cross(row, column, '│'));
-    for (row, alone) in [(upper, '┐'), (lower, '┘')] {
-        let here = canvas.get(row, column);
-        canvas.set(row, column, if here == ' ' || here == alone { alone } else { '┤' });
+    let (upper, lower) = (rows.first().copied().unwrap_or(start), rows.last().copied().unwrap_or(start));
+    for row in upper..=lower {
+        let letter = match row {
+            _ if row == upper => '┐',
+            _ if row == lower => '┘',
+            _ if rows.contains(&row) => '┤',
+            _ => '│',
+        };
+        canvas.cross(row, column, letter);
     }
 }
 
@@ -203,6 +220,26 @@ mod tests {
         │          │
         └──────────┘
         ");
+    }
+
+    #[test]
+    fn each_branch_of_a_rail_joins_it_also_where_lines_cross() {
+        let picture = drawn(&[None; 6], &[(0, 2), (0, 3), (0, 5), (1, 4)]);
+        assert_eq!(picture.matches('┤').count(), 2, "{picture}");
+        assert_eq!(picture.matches('┼').count(), 2, "{picture}");
+        assert_eq!(picture.matches('┘').count(), 6 + 2, "{picture}");
+    }
+
+    #[test]
+    fn rails_too_many_to_be_followed_are_left_out() {
+        let rails = |count: usize| -> BTreeSet<(usize, usize)> { (0..count).map(|at| (at, at + count + 1)).collect() };
+        assert_eq!(Canvas::room(&rails(MOST)), MOST * RAIL + 1);
+        let many = rails(MOST + 1);
+        assert_eq!(Canvas::room(&many), 0);
+        let frame = Frame { text: vec!["box".to_owned()], joined: None };
+        let mut bytes = Vec::new();
+        draw(vec![frame; 2 * MOST + 4], 8, &many).write(&mut bytes).unwrap();
+        assert!(String::from_utf8(bytes).unwrap().lines().all(|line| line.chars().count() <= 12));
     }
 
     #[test]

@@ -2,12 +2,12 @@
 //! consumed to what consumes it. Neighbours are joined between the boxes, all others by rails beside them.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-use super::model::{Cluster, Node, Picture, Role, Shape};
+use super::model::{Cluster, Edge, Node, Picture, Role, Shape};
 use super::rails::{Canvas, Frame, draw};
 use super::stack;
 
@@ -17,21 +17,19 @@ const NARROWEST: usize = 40;
 /// Writes boxes of at most `width` characters, rails included. Clusters and nodes stand as [`super::stack`] puts them.
 pub fn write(picture: &Picture, width: usize, to: &mut dyn Write) -> io::Result<()> {
     let picture = &outside_framed(picture);
-    let arrows = arrows(picture);
+    let (arrows, joined) = (arrows(picture), joined(picture));
     let inner = width.saturating_sub(4 + Canvas::room(&arrows)).max(NARROWEST);
-    let clusters = 0..picture.clusters.len();
-    let mut frames: Vec<Frame> = clusters.clone().map(|at| frame(picture, at, inner)).collect();
-    for at in clusters.skip(1) {
-        frames[at].joined = join(picture, at - 1, at);
+    let text = |nodes: &[usize], width| -> Vec<String> {
+        let told = nodes.iter().filter(|at| picture.clusters.is_empty() || picture.nodes[**at].shape != Shape::Outside);
+        told.flat_map(|at| lines(picture, &picture.nodes[*at], &joined[*at], width)).collect()
+    };
+    let each = picture.clusters.iter().zip(picture.members());
+    let mut frames: Vec<Frame> = each.map(|(cluster, nodes)| frame(cluster, text(&nodes, inner), inner)).collect();
+    for (below, said) in joins(picture) {
+        frames[below].joined = Some(said.into_iter().collect::<Vec<_>>().join(", "));
     }
     draw(frames, inner, &arrows).write(to)?;
-    let loose: Vec<String> = picture
-        .nodes
-        .iter()
-        .filter(|node| node.cluster.is_none())
-        .flat_map(|node| lines(picture, node, width))
-        .collect();
-    loose.iter().try_for_each(|line| writeln!(to, "{line}"))
+    text(&picture.loose(), width).iter().try_for_each(|line| writeln!(to, "{line}"))
 }
 
 /// The same picture with a frame around each system outside, where there are frames at all; those that data only comes
@@ -56,6 +54,24 @@ fn outside_framed(picture: &Picture) -> Cow<'_, Picture> {
     Cow::Owned(framed)
 }
 
+/// What joins a node to others, in order.
+#[derive(Debug, Default, Clone)]
+struct Joined<'p> {
+    /// The edges from it.
+    from: Vec<&'p Edge>,
+    /// The edges along which its data goes to others.
+    gives: Vec<&'p Edge>,
+}
+
+fn joined(picture: &Picture) -> Vec<Joined<'_>> {
+    let mut joined = vec![Joined::default(); picture.nodes.len()];
+    for edge in &picture.edges {
+        joined[edge.from].from.push(edge);
+        joined[edge.to].gives.extend(Some(edge).filter(|edge| edge.role == Role::Data));
+    }
+    joined
+}
+
 /// Which clusters are consumed by which, each pair once: the consumed one first.
 fn arrows(picture: &Picture) -> BTreeSet<(usize, usize)> {
     let between = picture.edges.iter().filter_map(|edge| {
@@ -65,27 +81,24 @@ fn arrows(picture: &Picture) -> BTreeSet<(usize, usize)> {
     between.collect()
 }
 
-/// What the arrow from one cluster to the next says; `None` where nothing joins them.
-fn join(picture: &Picture, above: usize, below: usize) -> Option<String> {
-    let within = |at: usize, cluster| picture.nodes[at].cluster == Some(cluster);
-    let joining = picture.edges.iter().filter(|edge| within(edge.to, above) && within(edge.from, below));
-    let mut said: Vec<&str> = joining
-        .map(|edge| if edge.role.is_flow() && !edge.text.is_empty() { edge.text.as_str() } else { "consumed by" })
-        .collect();
-    said.sort_unstable();
-    said.dedup();
-    (!said.is_empty()).then(|| said.join(", "))
+/// What the arrows say from each cluster to the next, by the lower one; nothing where none joins them.
+fn joins(picture: &Picture) -> BTreeMap<usize, BTreeSet<&str>> {
+    let mut joins: BTreeMap<usize, BTreeSet<&str>> = BTreeMap::new();
+    for edge in &picture.edges {
+        let (above, below) = (picture.nodes[edge.to].cluster, picture.nodes[edge.from].cluster);
+        let Some(below) = below.filter(|below| above.is_some_and(|above| above + 1 == *below)) else { continue };
+        let flows = edge.role.is_flow() && !edge.text.is_empty();
+        joins.entry(below).or_default().insert(if flows { &edge.text } else { "consumed by" });
+    }
+    joins
 }
 
-fn frame(picture: &Picture, at: usize, inner: usize) -> Frame {
-    let cluster = &picture.clusters[at];
+fn frame(cluster: &Cluster, nodes: Vec<String>, inner: usize) -> Frame {
     let mut text = vec![centred(&cluster.title.to_uppercase(), inner)];
     text.extend(Some(centred(&cluster.doc, inner)).filter(|_| !cluster.doc.is_empty()));
-    let within = picture.nodes.iter().filter(|node| node.cluster == Some(at) && node.shape != Shape::Outside);
-    let told: Vec<String> = within.flat_map(|node| lines(picture, node, inner)).collect();
-    if !told.is_empty() {
+    if !nodes.is_empty() {
         text.push(String::new());
-        text.extend(told);
+        text.extend(nodes);
         text.push(String::new());
     }
     Frame { text, joined: None }
@@ -96,25 +109,25 @@ fn centred(text: &str, width: usize) -> String {
 }
 
 /// A node: its name, what it is for, what it stands on, what it shares, and how it stands.
-fn lines(picture: &Picture, node: &Node, width: usize) -> Vec<String> {
+fn lines(picture: &Picture, node: &Node, joined: &Joined<'_>, width: usize) -> Vec<String> {
     let mut lines = wrapped("• ", &node.text, width);
     let state = node.state.as_ref().map(|(_, said)| said.clone());
     let said = Some(node.doc.clone()).filter(|doc| !doc.is_empty());
-    for text in said.into_iter().chain(needs(picture, node)).chain(state) {
+    for text in said.into_iter().chain(needs(picture, node, joined)).chain(state) {
         lines.extend(wrapped("    ", &text, width));
     }
     lines
 }
 
 /// What a node needs, and what flows between it and others, a sentence each.
-fn needs(picture: &Picture, node: &Node) -> Vec<String> {
+fn needs(picture: &Picture, node: &Node, joined: &Joined<'_>) -> Vec<String> {
     let name = |at: usize| {
         let other = &picture.nodes[at];
         let is_plain = other.cluster == node.cluster || other.shape == Shape::Outside;
         if is_plain { other.text.clone() } else { other.id.clone() }
     };
-    let of = |role: Role| picture.edges.iter().filter(move |edge| edge.role == role);
-    let mine = |role| of(role).filter(|edge| picture.nodes[edge.from].id == node.id).map(|edge| name(edge.to));
+    let of = |role: Role| joined.from.iter().filter(move |edge| edge.role == role);
+    let mine = |role| of(role).map(|edge| name(edge.to));
     let published = if node.shape == Shape::Pulled { "pulled from" } else { "pushed to" };
     let told = [(Role::Base, "on"), (Role::Part, "with"), (Role::Checks, "checks"), (Role::Published, published)];
     let mut lines: Vec<String> = Vec::new();
@@ -122,11 +135,9 @@ fn needs(picture: &Picture, node: &Node) -> Vec<String> {
         let names: Vec<String> = mine(role).collect();
         lines.extend((!names.is_empty()).then(|| format!("{word} {}", names.join(", "))));
     }
-    let flows = picture.edges.iter().filter(|edge| edge.role.is_flow());
-    let comes = flows.clone().filter(|edge| picture.nodes[edge.from].id == node.id);
-    lines.extend(comes.map(|edge| format!("{} from {}", edge.text, name(edge.to))));
-    let goes = flows.filter(|edge| edge.role == Role::Data && picture.nodes[edge.to].id == node.id);
-    lines.extend(goes.map(|edge| format!("{} to {}", edge.text, name(edge.from))));
+    let flows = joined.from.iter().filter(|edge| edge.role.is_flow());
+    lines.extend(flows.map(|edge| format!("{} from {}", edge.text, name(edge.to))));
+    lines.extend(joined.gives.iter().map(|edge| format!("{} to {}", edge.text, name(edge.from))));
     lines
 }
 
@@ -172,7 +183,7 @@ fn is_turning(letter: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::picture::{Edge, Tone};
+    use crate::picture::Tone;
 
     fn node(id: &str, cluster: usize, doc: &str) -> Node {
         let text = id.rsplit(':').next().unwrap().to_owned();

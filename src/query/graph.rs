@@ -73,7 +73,8 @@ pub trait QueryGraph {
     /// The package's path, without the leading `//`; of another workspace with its name, `@name//path`.
     fn package_name(&self, id: Id) -> String;
 
-    /// What an attribute of a target names, in written order; nothing where the attribute names nothing or isn't there.
+    /// What an attribute of a target names, what is only mentioned there behind what is needed; nothing where the attribute
+    /// names nothing or isn't there.
     fn labels(&self, id: Id, attribute: &str) -> Vec<Id>;
 
     /// The image that an image stands on; `None` where there is none, and for anything else.

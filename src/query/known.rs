@@ -86,7 +86,9 @@ impl QueryGraph for Known<'_> {
     }
 
     fn labels(&self, id: Id, attribute: &str) -> Vec<Id> {
-        self.packed.edges(id).filter(|(_, by, _)| *by == attribute).map(|(to, _, _)| to).collect()
+        let needed = self.packed.edges(id).map(|(to, by, _)| (to, by));
+        let named = needed.chain(self.packed.mentions(id));
+        named.filter(|(_, by)| *by == attribute).map(|(to, _)| to).collect()
     }
 
     fn base(&self, id: Id) -> Option<Id> {

@@ -13,6 +13,7 @@ pub mod functions;
 pub mod graph;
 pub mod known;
 pub mod lexer;
+pub mod lineage;
 pub mod order;
 pub mod packed;
 pub mod parse;
@@ -35,4 +36,4 @@ mod naive;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-mod toy;
+pub(crate) mod toy;

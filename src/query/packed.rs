@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::graph::{Id, Role};
 use crate::label::PackagePath;
 
-const MARK: &[u8; 8] = b"lbgraph1";
+const MARK: &[u8; 8] = b"lbgraph2";
 
 /// One target or file, to be packed.
 #[derive(Debug, Clone)]
@@ -29,6 +29,8 @@ pub struct Node<'a> {
     pub published: bool,
     /// What it needs, in written order.
     pub edges: Vec<Edge>,
+    /// What it names without needing it, and in which attribute.
+    pub mentions: Vec<(Id, &'static str)>,
     /// The variables that it asks for.
     pub requires: Vec<&'a str>,
 }
@@ -74,6 +76,7 @@ pub fn pack(packages: &[PackagePath], nodes: &[Node<'_>]) -> Vec<u8> {
     }
     let (mut info, mut starts, mut to, mut how) = (Vec::new(), vec![0], Vec::new(), Vec::new());
     let (mut asks, mut asked) = (vec![0], Vec::new());
+    let (mut mentions, mut named, mut by) = (vec![0], Vec::new(), Vec::new());
     for node in nodes {
         let role = ROLES.iter().position(|role| *role == node.role).unwrap_or(0) as u32;
         info.extend([words.number(&node.kind), role | if node.published { PUBLISHED } else { 0 }, node.package]);
@@ -83,13 +86,18 @@ pub fn pack(packages: &[PackagePath], nodes: &[Node<'_>]) -> Vec<u8> {
             how.push(words.number(edge.attribute) | tie << TIE_SHIFT);
         }
         starts.push(to.len() as u32);
+        named.extend(node.mentions.iter().map(|(to, _)| *to));
+        by.extend(node.mentions.iter().map(|(_, attribute)| words.number(attribute)));
+        mentions.push(named.len() as u32);
         asked.extend(node.requires.iter().map(|name| words.number(name)));
         asks.push(asked.len() as u32);
     }
     let mut out = MARK.to_vec();
     texts(&mut out, words.texts.iter().map(|word| &**word));
     texts(&mut out, nodes.iter().map(|node| node.name));
-    [table, info, starts, to, how, asks, asked].iter().for_each(|numbers| section(&mut out, numbers));
+    [table, info, starts, to, how, mentions, named, by, asks, asked]
+        .iter()
+        .for_each(|numbers| section(&mut out, numbers));
     out
 }
 
@@ -138,6 +146,9 @@ pub struct Packed<'b> {
     edges: Lists,
     /// Beside each edge, attribute and tie.
     how: Vec<u32>,
+    mentions: Lists,
+    /// Beside each mention, its attribute.
+    by: Vec<u32>,
     asked: Lists,
     reverse: OnceCell<Lists>,
 }
@@ -149,6 +160,7 @@ impl<'b> Packed<'b> {
         let (words, names) = (sections.texts()?, sections.texts()?);
         let (packages, nodes) = (triples(sections.numbers()?)?, triples(sections.numbers()?)?);
         let (starts, to, how) = (sections.numbers()?, sections.numbers()?, sections.numbers()?);
+        let (mentions, named, by) = (sections.numbers()?, sections.numbers()?, sections.numbers()?);
         let (asks, asked) = (sections.numbers()?, sections.numbers()?);
         let known = |word: &u32| (*word as usize) < words.ends.len();
         let count = nodes.len() as u32;
@@ -161,10 +173,14 @@ impl<'b> Packed<'b> {
             && to.iter().all(|to| *to < count)
             && how.len() == to.len()
             && how.iter().all(|how| known(&(how & !(!0 << TIE_SHIFT))) && ((how >> TIE_SHIFT) as usize) < TIES.len())
+            && named.iter().all(|to| *to < count)
+            && by.len() == named.len()
+            && by.iter().all(known)
             && asked.iter().all(known);
         let (edges, asked) = (Lists::new(starts, to, nodes.len())?, Lists::new(asks, asked, nodes.len())?);
+        let mentions = Lists::new(mentions, named, nodes.len())?;
         let reverse = OnceCell::new();
-        whole.then_some(Packed { words, names, packages, nodes, edges, how, asked, reverse })
+        whole.then_some(Packed { words, names, packages, nodes, edges, how, mentions, by, asked, reverse })
     }
 
     /// How many nodes there are.
@@ -255,6 +271,12 @@ impl<'b> Packed<'b> {
             let (attribute, tie) = read(how);
             (*to, attribute, tie)
         })
+    }
+
+    /// What a node names without needing it, and in which attribute.
+    pub fn mentions(&self, id: Id) -> impl Iterator<Item = (Id, &'b str)> {
+        let by = &self.by[self.mentions.range(id)];
+        self.mentions.get(id).iter().zip(by).map(|(to, by)| (*to, self.words.get(*by)))
     }
 
     /// The variables that a node asks for.
@@ -354,13 +376,15 @@ mod tests {
 
     #[test]
     fn what_was_packed_is_read_and_cut_or_changed_bytes_never_lead_astray() {
-        let bytes =
-            toy::bytes("//a:app image -> //a:lib //b/c:d; //a:lib layer; //b/c:d layer -> //b/c:x; //b/c:x source");
+        let bytes = toy::bytes(
+            "//a:app image -> //a:lib //b/c:d ~//b/c:x; //a:lib layer; //b/c:d layer -> //b/c:x; //b/c:x source",
+        );
         let packed = Packed::read(&bytes).unwrap();
         assert_eq!((packed.len(), packed.packages()), (6, 2), "two files declare the packages");
         let names: Vec<&str> = (0..6).map(|id| packed.name(id)).collect();
         assert_eq!(names, ["app", "layers.toml", "lib", "d", "layers.toml", "x"]);
         assert_eq!((packed.deps(0), packed.rdeps(5)), (&[2, 3][..], &[3][..]));
+        assert_eq!(packed.mentions(0).collect::<Vec<_>>(), [(5, "tests")], "and is no edge");
         assert_eq!(packed.find(1, "x"), Some(5));
         assert_eq!(packed.find(1, "y"), None);
         for length in 0..bytes.len() {
@@ -373,6 +397,7 @@ mod tests {
             (0..packed.len() as u32).for_each(|id| {
                 let _ = (packed.name(id), packed.kind(id), packed.role(id), packed.rdeps(id).len());
                 let _ = (packed.edges(id).count(), packed.requires(id).count(), packed.package(packed.package_of(id)));
+                let _ = packed.mentions(id).count();
                 let _ = packed.find(packed.package_of(id), "x");
             });
         }

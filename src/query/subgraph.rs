@@ -29,7 +29,7 @@ impl Subgraph {
             deps
         };
         let deps: Vec<Vec<u32>> = ids.iter().map(inner).collect();
-        let rdeps = turned(&deps);
+        let rdeps = walk::turned(&deps);
         Subgraph { ids, deps, rdeps }
     }
 
@@ -82,12 +82,4 @@ impl Subgraph {
         }
         circle.iter().map(|circle| ranks[*circle as usize].unwrap_or(0)).collect()
     }
-}
-
-fn turned(next: &[Vec<u32>]) -> Vec<Vec<u32>> {
-    let mut before = vec![Vec::new(); next.len()];
-    for (from, all) in (0u32..).zip(next) {
-        all.iter().for_each(|to| before[*to as usize].push(from));
-    }
-    before
 }

@@ -16,7 +16,8 @@ pub struct Written {
     pub label: (PackagePath, String),
     /// `layer`, `image`, `pulled`, `index`, `check`, `effect` or `source`.
     pub role: Role,
-    /// By label. The first image of an image is its base, layers of an image are its parts.
+    /// By label. The first image of an image is its base, layers of an image are its parts; `~` goes before what is only
+    /// mentioned.
     pub deps: Vec<String>,
     /// Attributes for `attr`; `requires` of images too.
     pub attributes: BTreeMap<String, Value>,
@@ -105,7 +106,8 @@ fn pack(all: &[Written]) -> Vec<u8> {
             kind: Arc::clone(kind),
             role: one.role,
             published: one.attributes.contains_key("published"),
-            edges: one.deps.iter().map(|dep| edge(one, dep)).collect(),
+            edges: one.deps.iter().filter(|dep| !dep.starts_with('~')).map(|dep| edge(one, dep)).collect(),
+            mentions: one.deps.iter().filter_map(|dep| Some((at(dep.strip_prefix('~')?) as Id, "tests"))).collect(),
             requires: requires.iter().map(String::as_str).collect(),
         })
         .collect();
@@ -124,7 +126,7 @@ fn asked(one: &Written) -> Vec<String> {
 fn is_first_image(from: &Written, label: &String, all: &[Written]) -> bool {
     let is_image =
         |dep: &&String| all.iter().any(|one| one.label == split(dep) && matches!(one.role, Role::Image | Role::Pulled));
-    from.deps.iter().find(is_image) == Some(label)
+    from.deps.iter().filter(|dep| !dep.starts_with('~')).find(is_image) == Some(label)
 }
 
 struct Texts(Vec<Written>);

@@ -69,6 +69,15 @@ pub fn circles(next: &[Vec<u32>], before: &[Vec<u32>]) -> Vec<u32> {
     circle
 }
 
+/// The same edges backwards: who names each, in order.
+pub fn turned(next: &[Vec<u32>]) -> Vec<Vec<u32>> {
+    let mut before = vec![Vec::new(); next.len()];
+    for (from, all) in (0u32..).zip(next) {
+        all.iter().for_each(|to| before[*to as usize].push(from));
+    }
+    before
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

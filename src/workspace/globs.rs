@@ -169,7 +169,10 @@ impl<'a> SourceTree<'a> {
         let full = self.at(&directory.join(start));
         self.observed.note_folder(&full);
         let mut files = Vec::new();
-        if self.checkout.is_folder(&full) && !self.is_cut_off(directory, start) {
+        if !self.checkout.is_folder(&full) {
+            return self.absent(&directory.join(start)).map(|()| files);
+        }
+        if !self.is_cut_off(directory, start) {
             self.walk(directory, start, &mut |path| {
                 if glob.matches(path.as_str()) {
                     files.push(path);
@@ -177,6 +180,17 @@ impl<'a> SourceTree<'a> {
             })?;
         }
         Ok(files)
+    }
+
+    /// Judges a path at which no folder is seen: none is there, or it can't be told.
+    fn absent(&self, path: &Utf8Path) -> Result<(), GlobError> {
+        use io::ErrorKind::{NotADirectory, NotFound};
+        match self.checkout.kind(&self.at(path)) {
+            Err(error) if ![NotFound, NotADirectory].contains(&error.kind()) => {
+                Err(GlobError::Unreadable { path: path.to_owned(), why: error.to_string() })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn literal(&self, directory: &Utf8Path, text: &str) -> Result<Utf8PathBuf, GlobError> {
@@ -313,6 +327,16 @@ mod tests {
         let (_folder, tree) = tree(&["p/a", "p/d/b", "p/sub/layers.toml", "p/sub/c", "p/.git/d", "store/e", "f"]);
         assert_eq!(expand(&tree, "p", &["**"]), ["p/a", "p/d/b"]);
         assert_eq!(expand(&tree, "", &["**", "!p/**"]), ["f"]);
+    }
+
+    #[test]
+    fn a_folder_of_which_nothing_can_be_told_is_no_missing_one() {
+        let (_folder, tree) = tree(&["p/a"]);
+        let long = format!("{}/**", "x".repeat(300));
+        let globs = ["q/**", "a/**", &long].map(|pattern| Glob::new(pattern).unwrap());
+        let errors = tree.expand(Utf8Path::new("p"), &globs).unwrap_err();
+        assert_eq!(errors[..2], [(0, GlobError::Nothing("q/**".into())), (1, GlobError::Nothing("a/**".into()))]);
+        assert!(matches!(errors[2], (2, GlobError::Unreadable { .. })), "{:?}", errors[2]);
     }
 
     #[test]

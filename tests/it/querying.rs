@@ -93,6 +93,103 @@ fn what_is_wrong_is_told_and_with_keep_going_the_rest_is_answered() {
 }
 
 #[test]
+fn labels_gives_what_an_attribute_names_whether_it_is_needed_or_not() {
+    let space = space();
+    space.write(
+        "p/layers.toml",
+        "[files.lib]\nsrcs = [\"src/**\"]\n\
+         [image.app]\nlayers = [\":lib\"]\ntests = [\":small\", \"//q:other\"]\n\
+         [image_test.small]\nimage = \":app\"\n\
+         [exec.made]\ncommand = [\"x\"]\nbuild-base = \":lib\"\ninputs = { one = \":lib\", two = [\"src/*\"] }\noutputs = { \"/x\" = \"x\" }\n",
+    );
+    space.write("q/layers.toml", "[image_test.other]\nimage = \"//p:app\"\n");
+    let answers = [
+        ("labels(tests, //p:app)", "//p:small\n//q:other\n"),
+        ("labels(tests, //...)", "//p:small\n//q:other\n"),
+        ("labels(layers, //p:app)", "//p:lib\n"),
+        ("labels(image, //q:other)", "//p:app\n"),
+        ("labels(inputs, //p:made)", "//p:lib\n//p:src/one\n"),
+        ("labels(nothing, //...)", ""),
+        ("deps(//p:app)", "//p:app\n//p:lib\n//p:src/one\n"),
+        ("rdeps(//p:app + //q:other, //p:small)", ""),
+        ("somepath(//p:app, //q:other)", ""),
+    ];
+    for (query, expected) in answers {
+        assert_eq!(answer(&space, query), expected, "{query}");
+    }
+    // The same of a graph that was kept.
+    settle(&space, "deps(//...)");
+    for (query, expected) in answers {
+        assert_eq!(answer(&space, query), expected, "{query}");
+    }
+}
+
+#[test]
+fn objects_name_the_same_deps_whatever_else_is_asked() {
+    let space = space();
+    let deps = |query: &str, more: &[&str]| -> serde_json::Value {
+        let ran = space.run([["query", query, "--output", "jsonl"].as_slice(), more].concat());
+        assert_eq!(ran.code, 0, "{query}: {}", ran.stderr);
+        let lines = ran.stdout.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("an object"));
+        lines.filter(|one| one["kind"] != "source file").map(|one| one["deps"].clone()).collect()
+    };
+    let (with, without) = (serde_json::json!([["//p:src/one"]]), serde_json::json!([[]]));
+    for query in
+        ["//p:lib", "deps(//p:lib)", "//p:lib + //p:src/one", "kind(files, siblings(//p:app))", "some(deps(//p:lib))"]
+    {
+        assert_eq!(deps(query, &[]), with, "{query}");
+        assert_eq!(deps(query, &["--no-source-files"]), without, "{query}");
+    }
+}
+
+#[test]
+fn a_source_folder_that_cannot_be_read_is_no_empty_one() {
+    use std::os::unix::ffi::OsStrExt;
+    let space = space();
+    let named = std::ffi::OsStr::from_bytes(b"not \xff UTF-8");
+    fs::write(space.path("p/src").join(named), "").expect("a file");
+    let told = ["error: cannot read `p/src`", "p/layers.toml:2:9", "not UTF-8"];
+    for arguments in [
+        ["query", "deps(//p:app)"].as_slice(),
+        &["query", "//p:app", "--output", "json"],
+        &["query", "deps(//p:app)", "--output", "svg", "--source-files"],
+    ] {
+        let ran = space.run(arguments);
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{arguments:?}");
+        assert!(told.iter().all(|part| ran.stderr.contains(part)), "{arguments:?}: {}", ran.stderr);
+        let ran = space.run([["-k"].as_slice(), arguments].concat());
+        assert_eq!(ran.code, 3, "{arguments:?}");
+        assert!(ran.stdout.contains("p:app") && told.iter().all(|part| ran.stderr.contains(part)), "{}", ran.stderr);
+    }
+    // What doesn't ask for files is answered.
+    assert_eq!(answer(&space, "rdeps(//..., //p:lib)"), "//p:app\n//p:lib\n");
+    assert_eq!(space.run(["build", "//p:app"]).code, 2);
+}
+
+/// A chain of images, and a tree of one level: squares, let alone cubes, of their number would take many minutes.
+#[test]
+fn pictures_and_objects_of_many_targets_take_a_time_that_grows_with_them() {
+    let space = Space::empty();
+    space.write("layers.toml", "[workspace]\nname = \"x\"\nregistry = \"localhost\"\n");
+    const COUNT: usize = 4000;
+    let image = |at: usize, base: usize| format!("[image.t{at}]\nbase = \":t{base}\"\n");
+    let chain: String = (1..COUNT).map(|at| image(at, at - 1)).collect();
+    let fan: String = (1..COUNT).map(|at| image(at, 0)).collect();
+    space.write("chain/layers.toml", format!("[image.t0]\n{chain}"));
+    space.write("fan/layers.toml", format!("[image.t0]\n{fan}"));
+    let began = std::time::Instant::now();
+    for part in ["//chain/...", "//fan/..."] {
+        for output in ["svg", "html", "json", "location"] {
+            assert!(space.run(["query", part, "--output", output]).stdout.len() > COUNT * 20, "{part} {output}");
+        }
+        for output in ["text", "mermaid"] {
+            assert!(space.run(["diagram", part, "--output", output]).stdout.len() > COUNT * 20, "{part} {output}");
+        }
+    }
+    assert!(began.elapsed() < Duration::from_secs(240), "{:?}", began.elapsed());
+}
+
+#[test]
 fn an_expression_of_a_megabyte_is_answered_or_refused_in_a_few_lines() {
     let space = space();
     let ask = |text: String| {

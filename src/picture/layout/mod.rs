@@ -7,6 +7,7 @@
 
 use super::model::Picture;
 
+mod feasible;
 mod grid;
 mod order;
 mod pack;
@@ -22,6 +23,10 @@ pub use size::{CHARACTER, LINE, lines};
 
 /// The most that a picture may be wide, in pixels, before it is looked at whether it does better from left to right.
 const WIDE: f64 = 1600.0;
+
+/// The most bends of a part. Edges of which there would be more, the longest, run straight over all between: what a layout
+/// takes grows with bends, and they are as many as nodes times edges in the worst case.
+const BENDS: usize = 150_000;
 
 /// A place, in pixels from the upper left corner.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -79,8 +84,13 @@ enum Direction {
 
 /// Lays a picture out.
 pub fn of(picture: &Picture) -> Layout {
+    bent(picture, BENDS)
+}
+
+/// The same with at most so many bends in each part.
+fn bent(picture: &Picture, bends: usize) -> Layout {
     let parts = pack::parts(picture).into_iter();
-    let parts: Vec<_> = parts.map(|part| order::ordered(rows::of(picture, &part))).collect();
+    let parts: Vec<_> = parts.map(|part| order::ordered(rows::of(picture, &part, bends))).collect();
     let towards = |direction| {
         let placed = parts.iter().map(|part| place::placed(picture, part, direction)).collect();
         pack::together(picture, placed)

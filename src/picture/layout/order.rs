@@ -11,17 +11,25 @@ const SWEEPS: usize = 24;
 const PATIENCE: usize = 8;
 /// What all of it may take, in links looked at: some tenths of a second.
 const EFFORT: usize = 12_000_000;
+/// What the sweeps from one first order may take at most, in the same measure: some seconds.
+const MOST: usize = 28_800_000;
+/// Sweeps of the largest.
+const LEAST_SWEEPS: usize = 4;
+/// Pairs of links from which on they are sorted to be compared.
+const MANY: usize = 64;
 /// First orders that are tried at least, and at most.
 const STARTS: (usize, usize) = (1, 16);
 
 /// The same rows in an order with few crossings.
 pub(super) fn ordered(mut rows: Rows) -> Rows {
     let links: usize = rows.down.iter().map(Vec::len).sum();
-    let starts = (EFFORT / (SWEEPS * 8 * (links + rows.cells.len() + 1))).clamp(STARTS.0, STARTS.1);
+    let a_sweep = 8 * (links + rows.cells.len() + 1);
+    let starts = (EFFORT / (SWEEPS * a_sweep)).clamp(STARTS.0, STARTS.1);
+    let sweeps = (MOST / a_sweep).clamp(LEAST_SWEEPS, SWEEPS);
     let mut best = (usize::MAX, Vec::new());
     for start in 0..starts {
         let mut order = Order::begin(&rows, start);
-        let found = order.improve(start % 2 == 0);
+        let found = order.improve(sweeps, start % 2 == 0);
         best = if found < best.0 { (found, order.rows) } else { best };
         if found == 0 {
             break;
@@ -111,9 +119,9 @@ impl Order {
     }
 
     /// Sweeps as long as that helps, and keeps the best that was seen; its crossings.
-    fn improve(&mut self, by_median: bool) -> usize {
+    fn improve(&mut self, sweeps: usize, by_median: bool) -> usize {
         let (mut least, mut best, mut idle) = (self.crossings(), self.rows.clone(), 0);
-        for sweep in 0..SWEEPS {
+        for sweep in 0..sweeps {
             if least == 0 || idle == PATIENCE {
                 break;
             }
@@ -153,8 +161,7 @@ impl Order {
     /// Sorts a row by where its cells' neighbours stand. Cells without any keep their places.
     fn gather(&mut self, row: usize, towards: Towards, by_median: bool, flip: bool) {
         let wish = |cell: &usize| {
-            let mut places: Vec<usize> = self.near(*cell, towards).iter().map(|other| self.at[*other]).collect();
-            places.sort_unstable();
+            let places = self.places(self.near(*cell, towards));
             if by_median { median(&places) } else { mean(&places) }
         };
         let wishes: Vec<Option<f64>> = self.rows[row].iter().map(wish).collect();
@@ -192,8 +199,15 @@ impl Order {
     fn pair(&self, left: usize, right: usize) -> (usize, usize) {
         let (mut as_is, mut other) = (0, 0);
         for towards in [Towards::Up, Towards::Down] {
-            for a in self.near(left, towards) {
-                for b in self.near(right, towards) {
+            let (left, right) = (self.near(left, towards), self.near(right, towards));
+            if left.len() * right.len() > MANY {
+                let (left, right) = (self.places(left), self.places(right));
+                as_is += before(&right, &left);
+                other += before(&left, &right);
+                continue;
+            }
+            for a in left {
+                for b in right {
                     as_is += usize::from(self.at[*a] > self.at[*b]);
                     other += usize::from(self.at[*a] < self.at[*b]);
                 }
@@ -201,6 +215,23 @@ impl Order {
         }
         (as_is, other)
     }
+
+    /// Where cells stand in their row, sorted.
+    fn places(&self, cells: &[usize]) -> Vec<usize> {
+        let mut places: Vec<usize> = cells.iter().map(|cell| self.at[*cell]).collect();
+        places.sort_unstable();
+        places
+    }
+}
+
+/// Of two sorted lists, how many pairs there are whose first is less than the second.
+fn before(firsts: &[usize], seconds: &[usize]) -> usize {
+    let mut less = 0;
+    let counts = seconds.iter().map(|second| {
+        less += firsts[less..].iter().take_while(|first| *first < second).count();
+        less
+    });
+    counts.sum()
 }
 
 /// All cells as a walk in depth meets them.

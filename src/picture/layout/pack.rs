@@ -1,5 +1,7 @@
 //! A picture's parts that no edge joins: each is laid out on its own, then they are put on shelves.
 
+use std::rc::Rc;
+
 use super::turn::{self, Link};
 use super::{Area, Layout, Point, Route};
 use crate::picture::model::Picture;
@@ -13,8 +15,14 @@ const BETWEEN: f64 = 28.0;
 pub(super) struct Part {
     pub nodes: Vec<usize>,
     pub links: Vec<Link>,
-    /// Of all of the picture's nodes.
-    pub slots: std::rc::Rc<Vec<usize>>,
+    pub whole: Rc<Whole>,
+}
+
+/// What is known of all of the picture's nodes.
+pub(super) struct Whole {
+    pub slots: Vec<usize>,
+    /// Each node's position in its part.
+    pub local: Vec<usize>,
 }
 
 /// A part that is laid out, from 0, 0 on; things by their position in the picture.
@@ -30,15 +38,18 @@ pub(super) struct Placed {
 /// All parts; a picture with clusters is one, as frames are stacked.
 pub(super) fn parts(picture: &Picture) -> Vec<Part> {
     let (links, slots) = turn::turned(picture);
-    let slots = std::rc::Rc::new(slots);
-    if !picture.clusters.is_empty() {
-        return vec![Part { nodes: (0..picture.nodes.len()).collect(), links, slots }];
+    let count = picture.nodes.len();
+    // A picture with clusters is one part.
+    let of = if picture.clusters.is_empty() { components(count, &links) } else { vec![0; count] };
+    let mut nodes = vec![Vec::new(); of.iter().max().map_or(0, |last| last + 1)];
+    let mut local = Vec::with_capacity(count);
+    for (node, part) in of.iter().enumerate() {
+        local.push(nodes[*part].len());
+        nodes[*part].push(node);
     }
-    let of = components(picture.nodes.len(), &links);
-    let count = of.iter().max().map_or(0, |last| last + 1);
-    let empty = || Part { nodes: Vec::new(), links: Vec::new(), slots: slots.clone() };
-    let mut parts: Vec<Part> = (0..count).map(|_| empty()).collect();
-    of.iter().enumerate().for_each(|(node, part)| parts[*part].nodes.push(node));
+    let whole = Rc::new(Whole { slots, local });
+    let part = |nodes| Part { nodes, links: Vec::new(), whole: Rc::clone(&whole) };
+    let mut parts: Vec<Part> = nodes.into_iter().map(part).collect();
     links.into_iter().for_each(|link| parts[of[link.upper]].links.push(link));
     parts
 }

@@ -7,6 +7,8 @@
 //!
 //! Coordinates here are *across* a row and *along* the edges; the direction says which of them is x.
 
+use std::collections::HashMap;
+
 use unicode_width::UnicodeWidthStr;
 
 use super::grid::{Grid, extent};
@@ -23,13 +25,19 @@ const GAP: f64 = 38.0;
 const PADDING: f64 = 14.0;
 /// A frame's title, and the line below it.
 const TITLE: (f64, f64) = (26.0, 16.0);
-/// Rounds over all rows.
-const ROUNDS: usize = 60;
+/// Rounds over all rows: at most, and of the largest parts.
+const ROUNDS: (usize, usize) = (60, 16);
+/// What all rounds may take, in cells looked at: some seconds.
+const EFFORT: usize = 6_000_000;
+
+/// The first and the last row of each cluster; `None`: it has no nodes.
+type Spans = Vec<Option<(usize, usize)>>;
 
 /// Lays a part out.
 pub(super) fn placed(picture: &Picture, rows: &Rows, direction: Direction) -> Placed {
     let across = across(rows, direction);
-    let (along, depth, end) = along(picture, rows, &across, direction);
+    let spans = spans(picture, rows);
+    let (along, depth, end) = along(picture, rows, &spans, &across, direction);
     let grid = Grid { direction, across, along, depth };
     let side = |sign: f64| {
         let sides = (0..rows.cells.len()).map(|cell| grid.across[cell] + sign * extent(rows, cell, direction).0 / 2.0);
@@ -52,7 +60,7 @@ pub(super) fn placed(picture: &Picture, rows: &Rows, direction: Direction) -> Pl
         height: size.y,
         nodes: areas(rows, &grid),
         routes: route::routes(rows, &grid),
-        clusters: frames(picture, rows, &grid, right - left),
+        clusters: frames(picture, &spans, &grid, right - left),
     }
 }
 
@@ -79,9 +87,9 @@ fn areas(rows: &Rows, grid: &Grid) -> Vec<(usize, Area)> {
 }
 
 /// Frames reach from side to side: whatever passes through them is seen to.
-fn frames(picture: &Picture, rows: &Rows, grid: &Grid, width: f64) -> Vec<(usize, Area)> {
+fn frames(picture: &Picture, spans: &Spans, grid: &Grid, width: f64) -> Vec<(usize, Area)> {
     let frame = |cluster: usize| {
-        let (first, last) = span(picture, rows, cluster)?;
+        let (first, last) = spans[cluster]?;
         let start = grid.along[first] - before(picture, cluster, grid.direction);
         let end = grid.along[last] + grid.depth[last] + PADDING;
         let end = end.max(if grid.direction == Direction::Right { start + title(picture, cluster) } else { end });
@@ -96,11 +104,14 @@ fn before(picture: &Picture, cluster: usize, direction: Direction) -> f64 {
     if direction == Direction::Down { head(picture, cluster) } else { PADDING }
 }
 
-/// The rows of a cluster, first and last; `None`: it has no nodes.
-fn span(picture: &Picture, rows: &Rows, cluster: usize) -> Option<(usize, usize)> {
-    let own =
-        rows.cells.iter().filter(|cell| cell.node.is_some_and(|node| picture.nodes[node].cluster == Some(cluster)));
-    own.map(|cell| (cell.row, cell.row)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+fn spans(picture: &Picture, rows: &Rows) -> Spans {
+    let mut spans = vec![None; picture.clusters.len()];
+    for cell in &rows.cells {
+        let Some(cluster) = cell.node.and_then(|node| picture.nodes[node].cluster) else { continue };
+        let (first, last) = spans[cluster].unwrap_or((cell.row, cell.row));
+        spans[cluster] = Some((cell.row.min(first), cell.row.max(last)));
+    }
+    spans
 }
 
 /// What a frame takes above the nodes in it.
@@ -109,20 +120,29 @@ fn head(picture: &Picture, cluster: usize) -> f64 {
 }
 
 /// Where rows begin, how much they take, and where all ends.
-fn along(picture: &Picture, rows: &Rows, across: &[f64], direction: Direction) -> (Vec<f64>, Vec<f64>, f64) {
+fn along(
+    picture: &Picture,
+    rows: &Rows,
+    spans: &Spans,
+    across: &[f64],
+    direction: Direction,
+) -> (Vec<f64>, Vec<f64>, f64) {
     let deepest = |row: &Vec<usize>| row.iter().map(|cell| extent(rows, *cell, direction).1).fold(0.0, f64::max);
     let depth: Vec<f64> = rows.rows.iter().map(deepest).collect();
-    let spans: Vec<_> = (0..picture.clusters.len()).filter_map(|at| Some((at, span(picture, rows, at)?))).collect();
+    let by = |end: fn((usize, usize)) -> usize| -> HashMap<usize, usize> {
+        spans.iter().enumerate().filter_map(|(cluster, span)| Some((end((*span)?), cluster))).collect()
+    };
+    let (begins, ends) = (by(|(first, _)| first), by(|(_, last)| last));
     let (mut along, mut end, mut start) = (Vec::new(), 0.0_f64, 0.0);
     for (row, depth) in depth.iter().enumerate() {
         end += if row == 0 { 0.0 } else { gap(rows, row, across) };
-        if let Some((cluster, _)) = spans.iter().find(|(_, (first, _))| *first == row) {
+        if let Some(cluster) = begins.get(&row) {
             start = end;
             end += before(picture, *cluster, direction);
         }
         along.push(end);
         end += depth;
-        if let Some((cluster, _)) = spans.iter().find(|(_, (_, last))| *last == row) {
+        if let Some(cluster) = ends.get(&row) {
             let least = if direction == Direction::Right { start + title(picture, *cluster) } else { end };
             end = least.max(end + PADDING);
         }
@@ -146,8 +166,9 @@ fn across(rows: &Rows, direction: Direction) -> Vec<f64> {
         let half = offsets.last().copied().unwrap_or(0.0) / 2.0;
         row.iter().zip(offsets).for_each(|(cell, offset)| across[*cell] = offset - half);
     }
-    for round in 0..ROUNDS {
-        let (one_side, straight) = (round < ROUNDS / 4, round >= ROUNDS / 2);
+    let rounds = (EFFORT / rows.cells.len().max(1)).clamp(ROUNDS.1, ROUNDS.0);
+    for round in 0..rounds {
+        let (one_side, straight) = (round < rounds / 4, round >= rounds / 2);
         let down = round.is_multiple_of(2);
         for step in 0..rows.rows.len() {
             let row = if down { step } else { rows.rows.len() - 1 - step };

@@ -1,19 +1,21 @@
 //! Which row each node is in: edges as short as can be, each cluster in rows of its own.
 
-use super::simplex::{self, Bond};
+use super::feasible::{Bond, Ends};
+use super::pack::Part;
+use super::simplex;
 use super::turn::Link;
 use crate::picture::model::{Picture, Role};
 
-/// The row of each of `nodes`, in the same order; 0 is the uppermost. `links` are among `nodes`,
-/// `slots` are of all nodes.
-pub(super) fn ranked(picture: &Picture, nodes: &[usize], links: &[Link], slots: &[usize]) -> Vec<usize> {
-    let mut local = vec![0; picture.nodes.len()];
-    nodes.iter().enumerate().for_each(|(at, node)| local[*node] = at);
-    let mut bonds: Vec<Bond> = links.iter().map(|link| bond(picture, link, &local)).collect();
-    bonds.extend(fences(picture, nodes, slots));
-    let mut ranks = simplex::ranks(nodes.len() + 2 * picture.clusters.len(), &bonds);
-    ranks.truncate(nodes.len());
-    spread(&mut ranks, &bonds, nodes.len());
+/// The row of each of a part's nodes, in the same order; 0 is the uppermost.
+pub(super) fn ranked(picture: &Picture, part: &Part) -> Vec<usize> {
+    let count = part.nodes.len();
+    let mut bonds: Vec<Bond> = part.links.iter().map(|link| bond(picture, link, &part.whole.local)).collect();
+    bonds.extend(fences(picture, &part.nodes, &part.whole.slots));
+    let vertices = count + 2 * picture.clusters.len();
+    let mut ranks = simplex::ranks(vertices, &bonds);
+    let ends = Ends::of(vertices, &bonds);
+    ranks.truncate(count);
+    spread(&mut ranks, &bonds, &ends);
     ranks.into_iter().map(|rank| usize::try_from(rank).unwrap_or(0)).collect()
 }
 
@@ -46,21 +48,21 @@ fn fences(picture: &Picture, nodes: &[usize], slots: &[usize]) -> Vec<Bond> {
 }
 
 /// Moves nodes that may stand on several rows at the same cost to the emptiest.
-fn spread(ranks: &mut [i64], bonds: &[Bond], count: usize) {
+fn spread(ranks: &mut [i64], bonds: &[Bond], ends: &Ends) {
+    let count = ranks.len();
     let rows = ranks.iter().max().map_or(0, |last| last + 1);
     let mut filled = vec![0_usize; usize::try_from(rows).unwrap_or(0)];
     ranks.iter().for_each(|rank| filled[*rank as usize] += 1);
     for at in 0..count {
-        let of = |end: fn(&Bond) -> usize| bonds.iter().filter(move |bond| end(bond) == at);
-        let weight: i64 = of(|bond| bond.lower).map(|bond| bond.weight).sum::<i64>()
-            - of(|bond| bond.upper).map(|bond| bond.weight).sum::<i64>();
+        let above = || ends.above[at].iter().map(|bond| bonds[*bond]);
+        let below = || ends.below[at].iter().map(|bond| bonds[*bond]);
+        let weight = above().map(|bond| bond.weight).sum::<i64>() - below().map(|bond| bond.weight).sum::<i64>();
         // Fences have no rank of their own here, so what is held by them stays.
-        let held = of(|bond| bond.lower).chain(of(|bond| bond.upper));
-        if weight != 0 || held.clone().any(|bond| bond.upper >= count || bond.lower >= count) {
+        if weight != 0 || above().chain(below()).any(|bond| bond.upper >= count || bond.lower >= count) {
             continue;
         }
-        let first = of(|bond| bond.lower).map(|bond| ranks[bond.upper] + bond.min).max().unwrap_or(0);
-        let last = of(|bond| bond.upper).map(|bond| ranks[bond.lower] - bond.min).min().unwrap_or(rows - 1);
+        let first = above().map(|bond| ranks[bond.upper] + bond.min).max().unwrap_or(0);
+        let last = below().map(|bond| ranks[bond.lower] - bond.min).min().unwrap_or(rows - 1);
         let Some(best) = (first..=last).min_by_key(|row| (filled[*row as usize], (row - ranks[at]).abs())) else {
             continue;
         };

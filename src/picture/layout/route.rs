@@ -73,11 +73,18 @@ fn route(rows: &Rows, grid: &Grid, chain: &Chain, (upper, lower): (f64, f64)) ->
     // Straight through what is left of a row: a higher neighbour may reach further.
     stops.extend([(lower, grid.along[rows.cells[last].row]), (lower, side(last, -1.0))]);
     stops.dedup_by(|a, b| (a.1 - b.1).abs() < 0.01);
+    label = label.or_else(|| chain.labelled.then(|| halfway(grid, &stops)));
     let mut curve = curve(grid, &stops);
     if chain.ends_above {
         curve.reverse();
     }
     Route { curve, label }
+}
+
+/// The middle between the ends of a line that swings but once.
+fn halfway(grid: &Grid, stops: &[(f64, f64)]) -> Point {
+    let ((across, along), (to_across, to_along)) = (stops[0], stops[stops.len() - 1]);
+    grid.point(across.midpoint(to_across), along.midpoint(to_along))
 }
 
 fn end(grid: &Grid, row: usize) -> f64 {

@@ -3,6 +3,7 @@
 use unicode_width::UnicodeWidthStr;
 
 use super::pack::Part;
+use super::turn::Link;
 use super::{CHARACTER, LINE, ranks, size};
 use crate::picture::model::{Picture, Role};
 
@@ -24,7 +25,10 @@ pub(super) struct Chain {
     pub edge: usize,
     /// Whether it ends at the upper one: what is needed stands above.
     pub ends_above: bool,
+    /// From end to end, one a row; the ends alone where it runs straight over all between.
     pub cells: Vec<usize>,
+    /// Whether a text stands in its middle that has no cell.
+    pub labelled: bool,
 }
 
 /// A part in rows.
@@ -40,22 +44,35 @@ pub(super) struct Rows {
     pub down: Vec<Vec<(usize, f64)>>,
 }
 
-/// The rows of a part, in no good order yet.
-pub(super) fn of(picture: &Picture, part: &Part) -> Rows {
-    let ranks = ranks::ranked(picture, &part.nodes, &part.links, &part.slots);
+/// The rows of a part, in no good order yet, with at most so many bends.
+pub(super) fn of(picture: &Picture, part: &Part, bends: usize) -> Rows {
+    let ranks = ranks::ranked(picture, part);
     let mut rows = Rows::default();
-    let mut cell_of = vec![0; picture.nodes.len()];
     for (node, rank) in part.nodes.iter().zip(ranks) {
         let size = size::of(&picture.nodes[*node]);
-        let cell = Cell { node: Some(*node), row: rank, width: size.width, height: size.height, labelled: false };
-        cell_of[*node] = rows.add(cell);
+        rows.add(Cell { node: Some(*node), row: rank, width: size.width, height: size.height, labelled: false });
     }
+    let cell = |node: usize| part.whole.local[node];
+    let length = |link: &Link| rows.cells[cell(link.lower)].row - rows.cells[cell(link.upper)].row;
+    let bent = longest_bent(part.links.iter().map(length), bends);
     for link in &part.links {
         let ends_above = picture.edges[link.edge].to == link.upper;
-        rows.chain(picture, link.edge, ends_above, (cell_of[link.upper], cell_of[link.lower]));
+        rows.chain(picture, link.edge, ends_above, (cell(link.upper), cell(link.lower)), bent);
     }
     rows.close_up();
     rows
+}
+
+/// How many rows an edge may go down with a bend in each, so that there are no more bends than may be.
+fn longest_bent(lengths: impl Iterator<Item = usize>, most: usize) -> usize {
+    let mut lengths: Vec<usize> = lengths.collect();
+    lengths.sort_unstable();
+    let mut bends = 0;
+    let first_over = lengths.iter().find(|length| {
+        bends += length.saturating_sub(1);
+        bends > most
+    });
+    first_over.map_or(usize::MAX, |length| length - 1)
 }
 
 impl Rows {
@@ -66,10 +83,16 @@ impl Rows {
         self.cells.len() - 1
     }
 
-    /// Joins two cells, with a bend in each row between; a text stands at the middle one.
-    fn chain(&mut self, picture: &Picture, edge: usize, ends_above: bool, (first, last): (usize, usize)) {
+    /// Joins two cells, with a bend in each row between unless they are more than `bent` rows apart; a text stands at the
+    /// middle one.
+    fn chain(&mut self, picture: &Picture, edge: usize, ends_above: bool, ends: (usize, usize), bent: usize) {
+        let (first, last) = ends;
         let (from, to) = (self.cells[first].row, self.cells[last].row);
         let it = &picture.edges[edge];
+        if to - from > bent.max(1) {
+            let labelled = !it.text.is_empty();
+            return self.chains.push(Chain { edge, ends_above, cells: vec![first, last], labelled });
+        }
         let mut cells = vec![first];
         for row in from + 1..to {
             let labelled = row == (from + to) / 2 && !it.text.is_empty();
@@ -85,7 +108,7 @@ impl Rows {
             self.down[pair[0]].push((pair[1], weight));
             self.up[pair[1]].push((pair[0], weight));
         }
-        self.chains.push(Chain { edge, ends_above, cells });
+        self.chains.push(Chain { edge, ends_above, cells, labelled: false });
     }
 
     /// Gansner's weights: long edges are to be straight.

@@ -3,20 +3,13 @@
 //! A tree of bonds at their least length is improved: the bond whose loss gains most leaves, the nearest one that joins
 //! the two halves again enters (Gansner et al., section 2.3). Knows nothing of pictures.
 
-/// A wish for `lower` to be near below `upper`.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Bond {
-    pub upper: usize,
-    pub lower: usize,
-    /// The least distance.
-    pub min: i64,
-    /// What a step more costs; not negative.
-    pub weight: i64,
-}
+use super::feasible::{self, Bond, Ends};
 
 /// What one layout may take, in looks at a bond: some tenths of a second. Ranks hold after every step, so one that is
 /// cut short is only longer than need be.
 const EFFORT: usize = 15_000_000;
+/// How often all vertices are moved one by one where that does not suffice.
+const ROUNDS: usize = 4;
 
 /// A rank for each of `count` vertices, 0 the smallest. The bonds have no circle.
 pub(super) fn ranks(count: usize, bonds: &[Bond]) -> Vec<i64> {
@@ -26,37 +19,42 @@ pub(super) fn ranks(count: usize, bonds: &[Bond]) -> Vec<i64> {
     // A root that holds all together and costs nothing.
     let mut bonds = bonds.to_vec();
     bonds.extend((0..count).map(|lower| Bond { upper: count, lower, min: 0, weight: 0 }));
-    let mut simplex = Simplex { ranks: longest_paths(count + 1, &bonds), tree: Vec::new(), bonds };
-    simplex.grow();
-    for _ in 0..EFFORT / (simplex.bonds.len() + count) {
-        if !simplex.improve() {
-            break;
-        }
+    let ends = Ends::of(count + 1, &bonds);
+    let mut ranks = feasible::longest_paths(&bonds, &ends);
+    let tree = feasible::tree(&bonds, &ends, &mut ranks);
+    let mut simplex = Simplex { bonds, ranks, tree };
+    let most = EFFORT / (simplex.bonds.len() + count);
+    let is_best = (0..most).any(|_| !simplex.improve());
+    let Simplex { bonds, mut ranks, .. } = simplex;
+    ranks.pop();
+    if !is_best {
+        relax(&bonds, &ends, &mut ranks);
     }
-    simplex.ranks.pop();
-    let least = simplex.ranks.iter().min().copied().unwrap_or(0);
-    simplex.ranks.iter().map(|rank| rank - least).collect()
+    let least = ranks.iter().min().copied().unwrap_or(0);
+    ranks.iter().map(|rank| rank - least).collect()
 }
 
-/// The least ranks that all bonds allow.
-fn longest_paths(count: usize, bonds: &[Bond]) -> Vec<i64> {
-    let (mut lowers, mut waiting) = (vec![Vec::new(); count], vec![0; count]);
-    for bond in bonds {
-        lowers[bond.upper].push(bond);
-        waiting[bond.lower] += 1;
-    }
-    let mut ranks = vec![0; count];
-    let mut free: Vec<usize> = (0..count).filter(|vertex| waiting[*vertex] == 0).collect();
-    while let Some(vertex) = free.pop() {
-        for bond in &lowers[vertex] {
-            ranks[bond.lower] = ranks[bond.lower].max(ranks[vertex] + bond.min);
-            waiting[bond.lower] -= 1;
-            if waiting[bond.lower] == 0 {
-                free.push(bond.lower);
+/// Where the simplex was cut short: moves single vertices for as long as that makes bonds shorter, those that cost the same
+/// anywhere downwards, so that what stands on them alone can follow. The root holds nothing here.
+fn relax(bonds: &[Bond], ends: &Ends, ranks: &mut [i64]) {
+    let root = ranks.len();
+    let down = ends.downwards(bonds);
+    let weight = |all: &[usize]| all.iter().map(|at| bonds[*at].weight).sum::<i64>();
+    for _ in 0..ROUNDS {
+        for vertex in down.iter().rev().copied().filter(|vertex| *vertex != root) {
+            let last = ends.below[vertex].iter().map(|at| ranks[bonds[*at].lower] - bonds[*at].min).min();
+            if let Some(last) = last.filter(|_| weight(&ends.below[vertex]) >= weight(&ends.above[vertex])) {
+                ranks[vertex] = last;
+            }
+        }
+        for vertex in down.iter().copied().filter(|vertex| *vertex != root) {
+            let above = ends.above[vertex].iter().filter(|at| bonds[**at].upper != root);
+            let first = above.map(|at| ranks[bonds[*at].upper] + bonds[*at].min).max();
+            if let Some(first) = first.filter(|_| weight(&ends.below[vertex]) < weight(&ends.above[vertex])) {
+                ranks[vertex] = first;
             }
         }
     }
-    ranks
 }
 
 struct Simplex {
@@ -85,31 +83,7 @@ impl Hung {
 
 impl Simplex {
     fn slack(&self, bond: usize) -> i64 {
-        let Bond { upper, lower, min, .. } = self.bonds[bond];
-        self.ranks[lower] - self.ranks[upper] - min
-    }
-
-    /// Grows a tree of bonds without slack that reaches all: where there is none, what is in the tree moves.
-    fn grow(&mut self) {
-        let mut inside = vec![false; self.ranks.len()];
-        if let Some(root) = inside.last_mut() {
-            *root = true;
-        }
-        while let Some(bond) = self.nearest(&inside) {
-            let Bond { upper, lower, .. } = self.bonds[bond];
-            let by = if inside[upper] { self.slack(bond) } else { -self.slack(bond) };
-            self.shift(by, |vertex| inside[vertex]);
-            inside[upper] = true;
-            inside[lower] = true;
-            self.tree.push(bond);
-        }
-    }
-
-    /// Of the bonds with one end inside, one with the least slack.
-    fn nearest(&self, inside: &[bool]) -> Option<usize> {
-        let crossing =
-            (0..self.bonds.len()).filter(|at| inside[self.bonds[*at].upper] != inside[self.bonds[*at].lower]);
-        crossing.min_by_key(|at| self.slack(*at))
+        self.bonds[bond].slack(&self.ranks)
     }
 
     fn shift(&mut self, by: i64, moves: impl Fn(usize) -> bool) {
@@ -218,6 +192,19 @@ mod tests {
         let best = ways.filter(allowed).map(|ranks| cost(&ranks, &bonds)).min();
         assert!(allowed(&found));
         assert_eq!(Some(cost(&found, &bonds)), best);
+    }
+
+    #[test]
+    fn what_is_cut_short_is_mended_a_vertex_at_a_time() {
+        // 0 → 1 → 2 → 3 → 4, and 5 → 6 needed by 4 only; the root is 7.
+        let mut bonds = bonds(&[(0, 1), (1, 2), (2, 3), (3, 4), (5, 6), (6, 4)]);
+        bonds.extend((0..7).map(|lower| Bond { upper: 7, lower, min: 0, weight: 0 }));
+        let ends = Ends::of(8, &bonds);
+        let mut ranks = feasible::longest_paths(&bonds, &ends);
+        ranks.pop();
+        assert_eq!(ranks, [0, 1, 2, 3, 4, 0, 1]);
+        relax(&bonds, &ends, &mut ranks);
+        assert_eq!(ranks, [0, 1, 2, 3, 4, 2, 3]);
     }
 
     #[test]

@@ -176,6 +176,25 @@ fn a_large_graph_is_laid_out_like_a_page() {
     );
 }
 
+/// A chain whose every link also needs the first: a bend in each row for each edge would be as many as the square.
+#[test]
+fn long_edges_run_straight_where_there_would_be_too_many_bends() {
+    let edges: Vec<_> = (1..60).flat_map(|at| [(at, at - 1), (at, 0)]).filter(|edge| *edge != (1, 1)).collect();
+    let mut picture = picture(60, &edges);
+    picture.edges.iter_mut().for_each(|edge| edge.text = "what flows here".to_owned());
+    let (bent, straight) = (bent(&picture, BENDS), bent(&picture, 100));
+    let points = |layout: &Layout| layout.routes.iter().map(|route| route.curve.len()).sum::<usize>();
+    assert!(points(&straight) * 3 < points(&bent), "{} points, {} bent", points(&straight), points(&bent));
+    for (edge, route) in picture.edges.iter().zip(&straight.routes) {
+        let ends = route.curve.first().zip(route.curve.last()).unwrap();
+        assert!(within(&spot(ends.0), &straight.nodes[edge.from]) && within(&spot(ends.1), &straight.nodes[edge.to]));
+        let label = route.label.unwrap();
+        assert!(within(&spot(&label), &Area { x: 0.0, y: 0.0, width: straight.width, height: straight.height }));
+    }
+    let overlaps = |at: usize| straight.nodes[..at].iter().any(|other| overlap(&straight.nodes[at], other));
+    assert!(!(0..60).any(overlaps));
+}
+
 #[test]
 fn nothing_is_laid_out_too() {
     let layout = of(&Picture::default());

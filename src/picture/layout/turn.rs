@@ -4,6 +4,9 @@
 //! that a frame never has a stranger within. An edge between slots goes down whatever it says; within one, circles are
 //! broken.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
 use crate::picture::model::{Picture, Role, Shape};
 
 /// An edge as the layout sees it.
@@ -78,22 +81,28 @@ fn settle(
 
 /// Each cluster's place from the top: the order given, but for those that stand on a later one.
 fn stacked(picture: &Picture, links: &[Link]) -> Vec<usize> {
-    let count = picture.clusters.len();
     let above = clusters_above(picture, links);
-    let mut place: Vec<Option<usize>> = vec![None; count];
-    for next in 0..count {
-        let open = || (0..count).filter(|cluster| place[*cluster].is_none());
-        let free = open().find(|cluster| above[*cluster].iter().all(|other| place[*other].is_some()));
-        // Two that need each other: the order given decides.
-        if let Some(cluster) = free.or_else(|| open().next()) {
+    let (mut below, mut place) = (vec![Vec::new(); above.len()], vec![None; above.len()]);
+    above.iter().enumerate().for_each(|(cluster, all)| all.iter().for_each(|other| below[*other].push(cluster)));
+    let mut waits: Vec<usize> = above.iter().map(Vec::len).collect();
+    let mut free: BinaryHeap<_> = (0..waits.len()).filter(|cluster| waits[*cluster] == 0).map(Reverse).collect();
+    let (mut open, mut next) = (0..waits.len(), 0);
+    // Two that need each other: the order given decides.
+    while let Some(cluster) = free.pop().map(|free| free.0).or_else(|| open.find(|open| place[*open].is_none())) {
+        if place[cluster].is_none() {
             place[cluster] = Some(next);
+            next += 1;
+            for other in &below[cluster] {
+                waits[*other] -= 1;
+                free.extend((waits[*other] == 0).then_some(Reverse(*other)));
+            }
         }
     }
     place.into_iter().flatten().collect()
 }
 
-/// The other clusters that each stands on, also by way of nodes that are in none. What flows or is published says
-/// nothing of that.
+/// The other clusters that each stands on, also by way of nodes that are in none; one may stand there several times. What
+/// flows or is published says nothing of that.
 fn clusters_above(picture: &Picture, links: &[Link]) -> Vec<Vec<usize>> {
     let mut uppers = vec![Vec::new(); picture.nodes.len()];
     for link in links {
@@ -102,23 +111,23 @@ fn clusters_above(picture: &Picture, links: &[Link]) -> Vec<Vec<usize>> {
             uppers[link.lower].push(link.upper);
         }
     }
-    let found = |cluster: usize| {
-        let members = (0..picture.nodes.len()).filter(|node| picture.nodes[*node].cluster == Some(cluster));
-        let (mut open, mut seen): (Vec<usize>, _) = (members.collect(), vec![false; picture.nodes.len()]);
+    // For which cluster each node was seen last.
+    let mut seen = vec![None; picture.nodes.len()];
+    let mut found = |(cluster, mut open): (usize, Vec<usize>)| {
         let mut above = Vec::new();
         while let Some(node) = open.pop() {
             for upper in &uppers[node] {
                 match picture.nodes[*upper].cluster {
                     Some(other) if other != cluster => above.push(other),
-                    None if !seen[*upper] => open.push(*upper),
+                    None if seen[*upper] != Some(cluster) => open.push(*upper),
                     _ => {}
                 }
-                seen[*upper] = true;
+                seen[*upper] = Some(cluster);
             }
         }
         above
     };
-    (0..picture.clusters.len()).map(found).collect()
+    picture.members().into_iter().enumerate().map(&mut found).collect()
 }
 
 /// Turns the links that close a circle within their slot. Those that say least of what stands on what are turned first.

@@ -6,24 +6,24 @@ use serde_json::{Map, Value, json};
 
 use crate::query::graph::{Id, QueryGraph};
 
-/// An array of objects, one a line.
-pub fn json(targets: &[Id], graph: &dyn QueryGraph, to: &mut dyn Write) -> io::Result<()> {
+/// An array of objects, one a line. `files`: whether source files are told among what a target needs.
+pub fn json(targets: &[Id], files: bool, graph: &dyn QueryGraph, to: &mut dyn Write) -> io::Result<()> {
     write!(to, "[")?;
     for (index, id) in targets.iter().enumerate() {
-        write!(to, "{}{}", if index == 0 { "\n" } else { ",\n" }, object(*id, graph))?;
+        write!(to, "{}{}", if index == 0 { "\n" } else { ",\n" }, object(*id, files, graph))?;
     }
     writeln!(to, "\n]")
 }
 
-/// An object a line.
-pub fn jsonl(targets: &[Id], graph: &dyn QueryGraph, to: &mut dyn Write) -> io::Result<()> {
-    targets.iter().try_for_each(|id| writeln!(to, "{}", object(*id, graph)))
+/// An object a line; the same otherwise.
+pub fn jsonl(targets: &[Id], files: bool, graph: &dyn QueryGraph, to: &mut dyn Write) -> io::Result<()> {
+    targets.iter().try_for_each(|id| writeln!(to, "{}", object(*id, files, graph)))
 }
 
 /// `deps`: each once, by label; `attributes`: as written; `base`, `published`, `requires` only where there is something to
 /// say.
-fn object(id: Id, graph: &dyn QueryGraph) -> Value {
-    let mut deps = graph.deps(id).to_vec();
+fn object(id: Id, files: bool, graph: &dyn QueryGraph) -> Value {
+    let mut deps: Vec<Id> = graph.deps(id).iter().copied().filter(|dep| files || !graph.role(*dep).is_file()).collect();
     deps.sort_unstable();
     deps.dedup();
     let mut object = json!({
