@@ -144,18 +144,20 @@ impl Sides<'_> {
         Ok(states.iter().map(|state| state.output().map(Output::digest)).collect())
     }
 
-    /// The workspaces beside this one that are looked at, and that the commit's repository doesn't hold.
-    fn strangers(&self) -> Vec<&Beside> {
-        let workspace = &self.now.workspace;
-        let is_read = |at: usize| workspace.packages.iter().any(|it| workspace.home(&it.path).beside == Some(at));
+    /// The workspaces beside this one that the commit's repository doesn't hold, each with whether any of the targets stands on it.
+    fn strangers(&self) -> Vec<(&Beside, bool)> {
+        let (workspace, Selected { graph, targets, .. }) = (&self.now.workspace, self.selected);
+        let place = |id: TargetId| workspace.home(&graph.target(id).label.package).beside;
+        let needed: BTreeSet<_> = graph.closure(targets.iter().copied()).into_iter().filter_map(place).collect();
         let beside = workspace.beside.iter().enumerate();
-        beside.filter(|(at, it)| is_read(*at) && !self.revision.holds(&it.root)).map(|(_, it)| it).collect()
+        let strangers = beside.filter(|(_, it)| !self.revision.holds(&it.root));
+        strangers.map(|(at, it)| (it, needed.contains(&at))).collect()
     }
 
     /// Names what git doesn't hold, and how it counts. `files`: the sources of what is affected.
     fn tell_unheld(&self, files: &BTreeSet<String>, warn: Warn<'_>) {
         let (mut unheld, strangers) = (self.revision.unheld(), self.strangers());
-        let is_strange = |path: &Utf8PathBuf| strangers.iter().any(|it| path.starts_with(&it.root));
+        let is_strange = |path: &Utf8PathBuf| strangers.iter().any(|(it, _)| path.starts_with(&it.root));
         unheld.retain(|it| !matches!(it, Unheld::Outside(path) if is_strange(path)));
         let all = |path: fn(&Unheld) -> Option<&Utf8PathBuf>| -> Vec<String> {
             unheld.iter().filter_map(path).map(ToString::to_string).collect()
@@ -165,7 +167,7 @@ impl Sides<'_> {
         let ignored = self.now.git.ignores(new).unwrap_or_default();
         let told = [
             (
-                strangers.iter().map(|it| format!("@{}", it.name)).collect(),
+                strangers.iter().filter(|(_, is_needed)| *is_needed).map(|(it, _)| format!("@{}", it.name)).collect(),
                 "this git repository doesn't hold the files of",
                 "what they were is not known: what stands on its sources counts as changed",
             ),

@@ -109,6 +109,7 @@ fn ending(selected: &Selected) -> String {
     let took = time(selected.log.until);
     match selected.end {
         End::Failed(exit) => format!("failed, exit code {exit}, after {took}"),
+        End::Refused(exit) => format!("refused, exit code {exit}, after {took}: nothing was begun"),
         End::Killed => format!("killed, or crashed, after {took} or more"),
         End::Running => format!("not yet; last heard of after {took}"),
         end => format!("{}, after {took}", end.word()),

@@ -54,6 +54,7 @@ pub mod settings;
 pub mod stamp;
 pub mod tables;
 pub mod taken;
+mod taken_strangers;
 pub mod template;
 #[cfg(test)]
 pub mod testing;

@@ -30,6 +30,8 @@ pub struct List {
     pub taken: Taken,
     /// Which these are.
     pub patterns: Vec<TargetPattern>,
+    /// Where each stands.
+    pub spans: Vec<Span>,
     /// Who says so.
     pub by: By,
     /// Where: the key.
