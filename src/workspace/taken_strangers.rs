@@ -2,7 +2,7 @@
 //! name is silently built, or not.
 //!
 //! Reads no package for it. Of a package that was read it is known what it declares; of any other, whether its folder is
-//! there. What is taken as it is need not be there: then a label or an entry of the lock file that names it is enough.
+//! there. What is taken as it is need not be there: then only a name that is like another's is told.
 
 use super::discover::Finder;
 use super::lock_file::LockFile;
@@ -42,7 +42,7 @@ impl Known<'_, '_> {
         };
         let there: Vec<PackagePath> = packages.into_iter().filter(|package| self.finder.exists(package)).collect();
         if there.is_empty() {
-            return (!self.names_what_is_not_there(pattern)).then(|| self.absent(pattern, span, key));
+            return if self.names_what_is_not_there(pattern) { None } else { self.absent(pattern, span, key) };
         }
         let read: Option<Vec<&Package>> = there.iter().map(|path| self.package(path)).collect();
         // What the others declare is not known.
@@ -63,20 +63,19 @@ impl Known<'_, '_> {
         locked.any(names) || used.any(names)
     }
 
-    fn absent(&mut self, pattern: &TargetPattern, span: Span, key: &str) -> Diagnostic {
+    /// Only where another package has a name like that: what is taken as it is need not be checked out, and nothing of what
+    /// is not can be built by mistake.
+    fn absent(&mut self, pattern: &TargetPattern, span: Span, key: &str) -> Option<Diagnostic> {
         let all = self.finder.below(&PackagePath::default()).packages;
         let wanted = match pattern.packages() {
             PackageSelection::One(package) | PackageSelection::Below(package) => package,
             PackageSelection::FirstOf(packages) => packages.into_iter().next().unwrap_or_default(),
         };
         // `//plaform/...` may be about a folder whose packages lie deeper.
-        let folders = all.iter().flat_map(|package| upwards(package.as_str()));
-        let help = match nearest(wanted.as_str(), folders) {
-            Some(meant) => format!("did you mean `//{meant}{}`?", rest(pattern)),
-            None => "what is not checked out need not be there, where a label or layers.lock names it".to_owned(),
-        };
+        let meant = nearest(wanted.as_str(), all.iter().flat_map(|package| upwards(package.as_str())))?;
         let message = format!("`{pattern}` in `{key}` names nothing: there is no such package");
-        Diagnostic::warning(message).at(span, "").help(help)
+        let help = format!("did you mean `//{meant}{}`?", rest(pattern));
+        Some(Diagnostic::warning(message).at(span, "").help(help))
     }
 }
 
@@ -160,30 +159,36 @@ mod tests {
     }
 
     #[test]
-    fn a_package_that_is_not_there_is_warned_of_where_nothing_else_names_it() {
+    fn a_package_that_is_not_there_is_warned_of_where_another_has_a_name_like_that() {
         expect(
-            &told("local = [\"//plaform/...\", \"//platform/dep:x\"]\nbuild = [\"//elsewhere:all\"]", "//platform/..."),
+            &told("local = [\"//plaform/...\", \"//platform/dep:x\"]\nbuild = [\"//pp:all\"]", "//platform/..."),
             &[
-                &[
-                    "warning: `//plaform/...` in `local` names nothing",
-                    "layers.toml:4:10",
-                    "did you mean `//platform/...`?",
-                ],
+                &["warning: `//plaform/...` in `local` names nothing", "layers.toml:4:10", "mean `//platform/...`?"],
                 &["warning: `//platform/dep:x` in `local`", "did you mean `//platform/deep:x`?"],
-                &["warning: `//elsewhere:all` in `build`", "layers.toml:5:10", "need not be there"],
+                &["warning: `//pp:all` in `build`", "layers.toml:5:10", "did you mean `//p:all`?"],
             ],
         );
-        assert_eq!(told("from-registry = [\"//gone/...\"]", "//p/..."), [""; 0], "a label names it");
-        assert_eq!(told("from-registry = [\"//gone/...\"]", "//platform/...").len(), 1);
-        let root = "[workspace]\nname = \"x\"\n[profile.a]\nfrom-registry = [\"//gone/...\"]\n";
+        assert_eq!(told("from-registry = [\"//elsewhere/...\"]", "//platform/..."), [""; 0]);
+    }
+
+    #[test]
+    fn what_a_label_or_the_lock_file_names_need_not_be_there() {
+        let list = "from-registry = [\"//deap:base\"]";
+        let high = |label: &str| format!("[image.x]\nbase = \"{label}\"\n");
+        let root = format!("[workspace]\nname = \"x\"\n[profile.a]\n{list}\n");
+        let told = |base: &str, lock: &str| {
+            let files = [("layers.toml", &*root), ("layers.lock", lock), ("deep/layers.toml", &*high(base))];
+            Tree::new(&files).load_as(&["//..."], Options { profile: Some("a"), ..Options::default() }).1
+        };
+        let none = "version = 1\n";
+        assert_eq!(told(":x", none).len(), 1);
+        assert_eq!(told("//deap:base", none), [""; 0]);
         let digest = "a".repeat(64);
         let lock = format!(
-            "version = 1\n[profile.a.\"//gone:base\"]\nimage = \"r.example/gone:1\"\ndigest = \"sha256:{digest}\"\n\
-             [profile.a.\"//gone:base\".\"linux/amd64\"]\nmanifest = \"sha256:{digest}\"\nconfig = \"sha256:{digest}\"\n\
-             listing = \"sha256:{digest}\"\noutline = []\n"
+            "{none}[profile.a.\"//deap:base\"]\nimage = \"r.example/deap:1\"\ndigest = \"sha256:{digest}\"\n\
+             [profile.a.\"//deap:base\".\"linux/amd64\"]\nmanifest = \"sha256:{digest}\"\n\
+             config = \"sha256:{digest}\"\nlisting = \"sha256:{digest}\"\noutline = []\n"
         );
-        let tree = Tree::new(&[("layers.toml", root), ("layers.lock", &lock), DEEP]);
-        let told = tree.load_as(&["//platform/..."], Options { profile: Some("a"), ..Options::default() }).1;
-        assert_eq!(told, [""; 0], "the lock file does");
+        assert_eq!(told(":x", &lock), [""; 0]);
     }
 }

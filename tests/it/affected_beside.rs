@@ -40,7 +40,7 @@ fn the_past_of_a_workspace_in_the_same_repository_is_read() {
     assert_eq!(since("HEAD --until HEAD~1").0.len(), 2);
     space.write("low/layers.toml", LOW.replace("[\":f\"]", "[\":f\"]\nuser = \"7\""));
     let said = since("HEAD").0;
-    assert!(said.len() == 2 && said[0].starts_with("//:on @low//:b: user is new: 7"), "{said:?}");
+    assert!(said.len() == 2 && said[0].starts_with("//:on @low//:b: user is new: \"7\""), "{said:?}");
     std::fs::remove_file(space.path("low/layers.toml")).expect("gone");
     commit(&space);
     space.write("low/layers.toml", LOW);

@@ -116,11 +116,11 @@ fn a_layer_that_has_left_the_store_is_told_with_the_image_to_build_and_under_wha
     let digest = digest(&space.layerbuild("--no-local build //low:f"));
     let hex = digest.strip_prefix("sha256:").expect("a digest");
     fs::remove_file(space.cache().join("blobs/sha256").join(&hex[..2]).join(hex)).expect("a blob");
-    let gone = space.layerbuild("export //high:app --output x");
+    let gone = space.layerbuild("export //high:app --format oci --to x");
     assert!(gone.code != 0 && gone.stderr.contains("run `layerbuild build --no-local //low:platform`"), "{gone:?}");
     let root = fs::read_to_string(space.path("layers.toml")).expect("a text");
     space.write("layers.toml", format!("{root}\n[profile.mine]\nlocal = [\"//low/...\"]\n"));
-    let gone = space.layerbuild("--no-local --profile mine export //high:app --output x");
+    let gone = space.layerbuild("--no-local --profile mine export //high:app --format oci --to x");
     assert!(gone.stderr.contains("run `layerbuild build //low:platform` under a profile that builds it"), "{gone:?}");
 }
 
