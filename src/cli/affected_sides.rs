@@ -11,6 +11,7 @@ use super::error::CliError;
 use super::project::{Project, Selected};
 use super::work::Work;
 use crate::action::record::Output;
+use crate::checkout::Checkout as _;
 use crate::digest::Digest;
 use crate::graph::{TargetGraph, TargetId};
 use crate::pattern::TargetPattern;

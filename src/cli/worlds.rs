@@ -5,6 +5,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::context::Context;
 use super::error::CliError;
 use crate::cargo::toolchain::Toolchains;
+use crate::checkout::Checkout as _;
 use crate::observed::Observed;
 use crate::plan::local::LastBuilt;
 use crate::plan::lower::{Identify, World, Worlds};

@@ -100,12 +100,6 @@ impl Revision {
         Ok(Revision { git, root, top, prefix, tree, changes, objects, conversion, unheld: Mutex::default() })
     }
 
-    /// Whether a workspace, of which this is the root, is one of the commit's repository.
-    pub fn holds(&self, root: &Utf8Path) -> bool {
-        let at = self.inside(root).and_then(|_| self.find(root, true).ok());
-        matches!(at, Some(Place::Inside(at)) if self.tree.item(at.as_str()) == Some(&Item::Folder))
-    }
-
     /// What a source file was, at a path relative to the root of a workspace that the repository holds; an error as a phrase
     /// that names the path.
     pub fn held(&self, root: &Utf8Path, path: &Utf8Path) -> Result<Held, String> {
@@ -316,6 +310,15 @@ impl Checkout for Revision {
         match self.find(path, true)? {
             Place::Inside(at) => Ok(self.top.join(at)),
             Place::Outside(path) => Disk.resolve(&path),
+        }
+    }
+
+    /// A folder that the commit lacks is held where git keeps files in it now: it came later.
+    fn holds(&self, folder: &Utf8Path) -> bool {
+        match self.inside(folder).map(|_| self.find(folder, true)) {
+            Some(Ok(Place::Inside(at))) => self.tree.item(at.as_str()) == Some(&Item::Folder),
+            Some(Err(_)) => self.git.tracks(folder.as_str()),
+            None | Some(Ok(Place::Outside(_))) => false,
         }
     }
 

@@ -108,7 +108,7 @@ fn no_image(pattern: &TargetPattern, read: &[&Package], span: Span, key: &str) -
     }
     let message =
         format!("`{pattern}` in `{key}` names no image: `{}` is of the rule `{}`", target.label, target.rule.name);
-    Some(Diagnostic::error(message).at(span, "images alone are taken as they are").also(target.span, "declared here"))
+    Some(Diagnostic::warning(message).at(span, "images alone are taken as they are").also(target.span, "declared here"))
 }
 
 fn no_target(pattern: &TargetPattern, read: &[&Package], span: Span, key: &str) -> Diagnostic {
@@ -150,7 +150,7 @@ mod tests {
             &told(list, "//..."),
             &[
                 &["error: `//p:ap` in `from-registry` names no target", "layers.toml:4:18", "did you mean `//p:app`?"],
-                &["error: `//p:f` in `from-registry` names no image", "layers.toml:4:28", "p/layers.toml:3:8"],
+                &["warning: `//p:f` in `from-registry` names no image", "layers.toml:4:28", "p/layers.toml:3:8"],
                 &["error: `p` in `from-registry` names no target", "layers.toml:4:37", "images of `//p` are `app`"],
             ],
         );

@@ -41,11 +41,14 @@ fn the_past_of_a_workspace_in_the_same_repository_is_read() {
     space.write("low/layers.toml", LOW.replace("[\":f\"]", "[\":f\"]\nuser = \"7\""));
     let said = since("HEAD").0;
     assert!(said.len() == 2 && said[0].starts_with("//:on @low//:b: user is new: \"7\""), "{said:?}");
-    std::fs::remove_file(space.path("low/layers.toml")).expect("gone");
-    commit(&space);
-    space.write("low/layers.toml", LOW);
-    let (said, told) = since("HEAD");
-    assert!(said.len() == 3 && told.contains("every target counts as affected"), "{said:?} {told}");
+    for gone in ["low/layers.toml", "low"] {
+        git(&space, &format!("rm -q -r -f {gone}"));
+        commit(&space);
+        git(&space, "checkout -q HEAD~1 low");
+        let (said, told) = since("HEAD");
+        assert!(said.len() == 3 && told.contains("every target counts as affected"), "{gone}: {said:?} {told}");
+        commit(&space);
+    }
 }
 
 #[test]
