@@ -55,8 +55,9 @@ impl Then<'_> {
             return Vec::new();
         }
         let sizes = self.revision.sizes(&places.iter().map(|at| &**at).collect::<Vec<_>>());
-        let has = |size: Option<u64>| move |source: &Source| matches!(source, Source::File { size: it, .. } if Some(*it) == size);
-        self.files.identify(&paths).into_iter().zip(sizes).map(|(seen, size)| seen.ok().filter(has(size))).collect()
+        let has = |source: &Source, size| matches!(source, Source::File { size: it, .. } if Some(*it) == size);
+        let seen = self.files.identify(&paths).into_iter().zip(sizes);
+        seen.map(|(seen, size)| seen.ok().filter(|source| has(source, size))).collect()
     }
 }
 
