@@ -101,7 +101,7 @@ fn facts_for_people(selected: &Selected) -> Vec<(&'static str, String)> {
         facts.push(("cut", "it was too long: events are missing".to_owned()));
     }
     let message = log.message();
-    facts.extend(message.lines().map(|line| ("error", line.to_owned())));
+    facts.extend(message.lines().map(|line| ("error", line.strip_prefix("error: ").unwrap_or(line).to_owned())));
     facts
 }
 

@@ -1,4 +1,4 @@
-//! What a log says of how a command failed: the beginning of each mistake, and where it is; no line of any file.
+//! What a log says of how a command failed: each mistake, where it is, and what to do; no line of any file.
 //!
 //! Values of variables and passwords in addresses are blotted out, as in the words of the call.
 
@@ -12,6 +12,10 @@ const MOST: usize = 10;
 const SHORTEST: usize = 4;
 /// Before the place of a mistake.
 const PLACE: &str = "--> ";
+/// Where lines of a file begin, or could.
+const FRAME: &str = "|";
+/// Before what to do.
+const HELP: &str = "= help: ";
 
 /// An error's text.
 pub fn told(error: &CliError, cx: &Context) -> String {
@@ -20,18 +24,22 @@ pub fn told(error: &CliError, cx: &Context) -> String {
 }
 
 fn text(error: &CliError) -> String {
-    let mut lines: Vec<String> = error.diagnostics.iter().take(MOST).map(|text| beginning(&plain(text))).collect();
+    let mut lines: Vec<String> = error.diagnostics.iter().take(MOST).map(|text| told_of(&plain(text))).collect();
     let more = error.diagnostics.len().saturating_sub(MOST);
     lines.extend((more > 0).then(|| format!("and {more} more")));
     lines.extend((!error.message.is_empty()).then(|| plain(&error.message)));
     lines.join("\n")
 }
 
-/// A diagnostic as far as its place: behind that come lines of the file.
-fn beginning(text: &str) -> String {
-    let place = text.lines().position(|line| line.trim_start().starts_with(PLACE));
-    let lines = text.lines().take(place.map_or(usize::MAX, |place| place + 1));
-    lines.map(str::trim_end).collect::<Vec<_>>().join("\n").trim_end().to_owned()
+/// A diagnostic without the lines of files: what is wrong, where, and what to do.
+fn told_of(text: &str) -> String {
+    let is_frame = |line: &&str| line.trim() == FRAME || line.trim_start().starts_with(PLACE);
+    let words = text.lines().take_while(|line| !is_frame(line));
+    let place = text.lines().find(|line| line.trim_start().starts_with(PLACE));
+    let frame = text.lines().skip_while(|line| !is_frame(line));
+    let help = frame.filter(|line| line.trim_start().starts_with(HELP));
+    let lines = words.chain(place).chain(help).map(str::trim_end);
+    lines.collect::<Vec<_>>().join("\n").trim_end().to_owned()
 }
 
 /// Without colours.
@@ -53,10 +61,11 @@ mod tests {
     use crate::exit::Exit;
 
     #[test]
-    fn of_a_mistake_its_words_and_its_place_are_told_without_colours_and_without_the_files_lines() {
+    fn of_a_mistake_all_is_told_but_colours_and_the_files_lines() {
         let shown = "\u{1b}[1;31merror\u{1b}[0m: milk\n \u{1b}[1m-->\u{1b}[0m p/layers.toml:1:8\n  |\n1 | secret = 1\n  = help: x\n";
-        let mut error = CliError::diagnosed(Exit::Usage, vec![shown.into(), "error: no place\n".into()]);
-        assert_eq!(text(&error), "error: milk\n --> p/layers.toml:1:8\nerror: no place");
+        let mut error =
+            CliError::diagnosed(Exit::Usage, vec![shown.into(), "error: no\nplace\n |\n = help: y\n".into()]);
+        assert_eq!(text(&error), "error: milk\n --> p/layers.toml:1:8\n  = help: x\nerror: no\nplace\n = help: y");
         error.diagnostics = vec!["error: x".into(); MOST + 2];
         error.message = "12 errors".into();
         assert!(text(&error).ends_with("error: x\nand 2 more\n12 errors") && text(&error).lines().count() == MOST + 2);
