@@ -106,15 +106,12 @@ pub fn last_with_work(refused: bool, cx: &Context) -> Result<Selected, CliError>
         End::Refused(_) => refused,
         _ => true,
     };
-    let mut since = 0;
-    for selected in some(cx)?.into_iter().filter_map(read) {
-        if counts(&selected) {
-            tell_of(&selected, since, cx);
-            return Ok(selected);
-        }
-        since += 1;
-    }
-    recent(NonZeroUsize::MIN, cx)
+    let mut all = some(cx)?.into_iter().filter_map(read).enumerate();
+    let Some((since, selected)) = all.find(|(_, selected)| counts(selected)) else {
+        return recent(NonZeroUsize::MIN, cx);
+    };
+    tell_of(&selected, since, cx);
+    Ok(selected)
 }
 
 fn tell_of(selected: &Selected, since: usize, cx: &Context) {
