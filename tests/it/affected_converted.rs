@@ -167,3 +167,30 @@ fn attributes_of_the_machine_and_of_the_clone_count_and_filters_run_where_a_chec
     let said = causes(&space, "--since HEAD");
     assert!(said.len() == 1 && said[0].contains("not known") && said[0].contains("git checkout"), "{said:?}");
 }
+
+/// As `git lfs install` sets it up, with one file whose content is at hand.
+#[test]
+fn what_lfs_keeps_is_the_same_whether_it_was_fetched_or_not() {
+    let content = "large content";
+    let digest = layerbuild::digest::Digest::of(content.as_bytes());
+    let pointer = format!("version https://git-lfs.github.com/spec/v1\noid {digest}\nsize {}\n", content.len());
+    let Some(space) = committed("[files.f]\nsrcs = [\"large\"]\n", &[("pointer", &pointer)]) else { return };
+    configure(&space, "filter.lfs.clean", "cat pointer");
+    configure(&space, "filter.lfs.smudge", "cat");
+    space.write(".gitattributes", "large filter=lfs\n");
+    space.write("large", &pointer);
+    commit(&space);
+    let since_head = || asked(&space, "--since HEAD");
+    for (text, is) in [("not fetched", &*pointer), ("fetched", content)] {
+        space.write("large", is);
+        assert_eq!(since_head().0, [""; 0], "{text}");
+        git(&space, "add large");
+        let (said, told) = since_head();
+        assert_eq!((said, told.contains("warning")), (Vec::new(), false), "{text}, added: {told}");
+    }
+    configure(&space, "filter.lfs.clean", "cat");
+    space.write("large", "other content");
+    let (said, told) = since_head();
+    assert_eq!(said, ["//:f file large changed"]);
+    assert!(told.contains("LFS keeps the content of `large`"), "{told}");
+}
