@@ -46,6 +46,10 @@ pub trait Checkout: Sync + Debug {
     /// The path without links, `.` and `..`; an error where nothing is there.
     fn resolve(&self, path: &Utf8Path) -> io::Result<Utf8PathBuf>;
 
+    /// Whether it is known at all what stands in a folder, and be it nothing: a commit knows of its own repository only, and
+    /// all other paths are those on disk.
+    fn holds(&self, folder: &Utf8Path) -> bool;
+
     /// Whether a file is there; links are followed.
     fn is_file(&self, path: &Utf8Path) -> bool;
 
@@ -80,6 +84,10 @@ impl Checkout for Disk {
 
     fn resolve(&self, path: &Utf8Path) -> io::Result<Utf8PathBuf> {
         path.canonicalize_utf8()
+    }
+
+    fn holds(&self, _: &Utf8Path) -> bool {
+        true
     }
 
     fn is_file(&self, path: &Utf8Path) -> bool {

@@ -17,6 +17,7 @@ pub mod pattern;
 pub mod platform;
 pub mod reason;
 pub mod reference;
+pub mod root_cause;
 pub mod source_root;
 pub mod span;
 pub mod tls;

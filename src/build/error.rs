@@ -262,9 +262,6 @@ impl BuildError {
             BuildError::StaleLock { help, .. } => help,
             BuildError::Toolchain(error) => return Some(error.help.clone()),
             BuildError::NotLocked { .. } => "add it to `platforms` of the pull, then run `layerbuild lock`",
-            BuildError::LocalGone { .. } => {
-                "build it again: `layerbuild build --no-local` with its label, where `layers.local.toml` takes it so"
-            }
             BuildError::NoDeb { dropped: true, .. } => {
                 "the archive has dropped it: run `layerbuild lock --update` on the target"
             }

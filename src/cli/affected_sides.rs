@@ -11,17 +11,19 @@ use super::error::CliError;
 use super::project::{Project, Selected};
 use super::work::Work;
 use crate::action::record::Output;
+use crate::checkout::Checkout as _;
 use crate::digest::Digest;
 use crate::graph::{TargetGraph, TargetId};
 use crate::pattern::TargetPattern;
-use crate::plan::affected::{self, Cause, Then};
+use crate::plan::affected::{self, Then};
 use crate::plan::lower::Lowered;
 use crate::plan::source_key::SourceKeys;
+use crate::root_cause::RootCause;
 use crate::store::Store;
-use crate::ui::affected_report::{self as report, Row};
-use crate::workspace::Target;
+use crate::ui::affected_report::Row;
 use crate::workspace::revision::{Revision, Unheld};
 use crate::workspace::schema::Purpose;
+use crate::workspace::{Beside, Target};
 
 /// The kinds of targets, in one word each.
 pub const IMAGE: &str = "image";
@@ -143,9 +145,21 @@ impl Sides<'_> {
         Ok(states.iter().map(|state| state.output().map(Output::digest)).collect())
     }
 
+    /// The workspaces beside this one that the commit's repository doesn't hold, each with whether any of the targets stands on it.
+    fn strangers(&self) -> Vec<(&Beside, bool)> {
+        let (workspace, Selected { graph, targets, .. }) = (&self.now.workspace, self.selected);
+        let place = |id: TargetId| workspace.home(&graph.target(id).label.package).beside;
+        let needed: BTreeSet<_> = graph.closure(targets.iter().copied()).into_iter().filter_map(place).collect();
+        let beside = workspace.beside.iter().enumerate();
+        let strangers = beside.filter(|(_, it)| !self.revision.holds(&it.root));
+        strangers.map(|(at, it)| (it, needed.contains(&at))).collect()
+    }
+
     /// Names what git doesn't hold, and how it counts. `files`: the sources of what is affected.
     fn tell_unheld(&self, files: &BTreeSet<String>, warn: Warn<'_>) {
-        let unheld = self.revision.unheld();
+        let (mut unheld, strangers) = (self.revision.unheld(), self.strangers());
+        let is_strange = |path: &Utf8PathBuf| strangers.iter().any(|(it, _)| path.starts_with(&it.root));
+        unheld.retain(|it| !matches!(it, Unheld::Outside(path) if is_strange(path)));
         let all = |path: fn(&Unheld) -> Option<&Utf8PathBuf>| -> Vec<String> {
             unheld.iter().filter_map(path).map(ToString::to_string).collect()
         };
@@ -153,6 +167,11 @@ impl Sides<'_> {
         // Where git can't say, that is no reason to fail: it is about a hint.
         let ignored = self.now.git.ignores(new).unwrap_or_default();
         let told = [
+            (
+                strangers.iter().filter(|(_, is_needed)| *is_needed).map(|(it, _)| format!("@{}", it.name)).collect(),
+                "this git repository doesn't hold the files of",
+                "what they were is not known: what stands on its sources counts as changed",
+            ),
             (ignored, "git ignores and so doesn't keep", "what they were is not known: they count as changed"),
             (
                 all(|it| if let Unheld::Submodule(path) = it { Some(path) } else { None }),
@@ -163,11 +182,6 @@ impl Sides<'_> {
                 all(|it| if let Unheld::Lfs(path) = it { Some(path) } else { None }),
                 "LFS keeps the content of",
                 "compared by the digests that git has of it",
-            ),
-            (
-                all(|it| if let Unheld::Converted(path) = it { Some(path) } else { None }),
-                ".gitattributes changed, here and below:",
-                "what git makes of a file may be another, so all of them count as changed",
             ),
             (
                 all(|it| if let Unheld::Outside(path) = it { Some(path) } else { None }),
@@ -192,7 +206,7 @@ fn some(paths: &[String]) -> String {
 }
 
 /// Says of a value with the commit's name in it why it is another each time.
-fn stamped(mut cause: Cause, commit: &str) -> Cause {
+fn stamped(mut cause: RootCause, commit: &str) -> RootCause {
     let short = commit.get(..12).unwrap_or(commit);
     if cause.old.as_ref().is_some_and(|old| old.contains(short)) {
         cause.text = format!("{} (`${{git.…}}`: another with every commit)", cause.text);
@@ -200,18 +214,16 @@ fn stamped(mut cause: Cause, commit: &str) -> Cause {
     cause
 }
 
-fn said(target: &Target, text: String) -> Cause {
-    Cause { target: target.label.to_string(), text, file: None, old: None, new: None, more: 0 }
+fn said(target: &Target, text: String) -> RootCause {
+    RootCause::said(target.label.to_string(), text)
 }
 
-fn row(target: &Target, status: &'static str, cause: Option<Cause>) -> Row {
+fn row(target: &Target, status: &'static str, cause: Option<RootCause>) -> Row {
     let kind = match target.rule.purpose {
         Purpose::Image | Purpose::Index => IMAGE,
         Purpose::Layer => LAYER,
         Purpose::Base => BASE,
         Purpose::Test => CHECK,
     };
-    let cause =
-        cause.map(|Cause { target, text, file, old, new, more }| report::Cause { target, text, file, old, new, more });
     Row { label: target.label.to_string(), rule: target.rule.name, kind, status, cause }
 }

@@ -2,7 +2,8 @@
 
 use std::ffi::OsString;
 
-const BLOT: &str = "…";
+/// Stands for what is left out.
+pub const BLOT: &str = "…";
 
 /// The words behind the program's name.
 pub fn sanitised(args: &[OsString]) -> Vec<String> {
@@ -26,7 +27,7 @@ fn without_value(pair: &str) -> String {
 }
 
 /// `scheme://user:password@host` → `scheme://…@host`.
-fn without_password(word: &str) -> String {
+pub fn without_password(word: &str) -> String {
     let Some((scheme, rest)) = word.split_once("://") else { return word.to_owned() };
     let end = rest.find('/').unwrap_or(rest.len());
     match rest[..end].rfind('@') {

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::as_built;
 use super::context::Context;
 use super::error::CliError;
 use super::history::History;
 use super::work::Work;
-use crate::action::ActionId;
 use crate::action::record::{Output, Record};
 use crate::action::sizes::{self, Given};
+use crate::action::{ActionGraph, ActionId};
 use crate::build::probe::State;
 use crate::ui::table::{Align, Table};
 use crate::ui::text::{duration, size};
@@ -62,9 +63,20 @@ fn costs(work: &Work<'_>, states: &[State]) -> Result<Vec<Cost>, CliError> {
         read: sizes::read(id, graph, output),
         given: output(id).map(sizes::given).unwrap_or_default(),
     };
-    let mut costs: Vec<Cost> = graph.ids().map(cost).collect();
+    let mut costs: Vec<Cost> = graph.ids().filter(|id| is_counted(*id, graph, states)).map(cost).collect();
     costs.sort_by(|one, other| (other.time, &one.name, one.kind).cmp(&(one.time, &other.name, other.kind)));
     Ok(costs)
+}
+
+/// Whether an action is a result of its own: a layer of an image that is taken as it was built here may be the result of another
+/// action too.
+fn is_counted(id: ActionId, graph: &ActionGraph, states: &[State]) -> bool {
+    let is_part = |id: ActionId| as_built::is_part(&graph.get(id).operation);
+    let key = |id: ActionId| states[id.index()].key();
+    let comes_first = |other: &ActionId| !is_part(*other) || other.index() < id.index();
+    !is_part(id)
+        || key(id).is_none()
+        || !graph.ids().filter(comes_first).any(|other| other != id && key(other) == key(id))
 }
 
 /// The record of an action's result, or of its last build's where it has none.

@@ -178,7 +178,8 @@ impl Flags {
     pub fn resolve(self, env: &Environment, here: &Utf8Path) -> Result<Globals, CliError> {
         let directory = here.join(text(self.directory, env, "LAYERBUILD_DIR")?.unwrap_or_default());
         let cache_dir = text(self.cache_dir, env, "LAYERBUILD_CACHE_DIR")?;
-        let profile_out = text(self.profile_out, env, "LAYERBUILD_PROFILE_OUT")?.map(|path| directory.join(path));
+        let profile_out = text(self.profile_out, env, "LAYERBUILD_PROFILE_OUT")?;
+        let profile_out = profile_out.map(|path| trace_place(&path, &directory)).transpose()?;
         Ok(Globals {
             profile_out,
             cache_dir: cache_dir.map_or_else(|| default_cache_dir(env), |dir| Ok(directory.join(dir)))?,
@@ -243,6 +244,15 @@ fn variable(text: &str) -> Result<(String, String), String> {
     let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
     let (name, value) = pair.ok_or_else(|| "write NAME=VALUE".to_owned())?;
     Ok((name.to_owned(), value.to_owned()))
+}
+
+/// Results go to stdout, so `-` is not it.
+fn trace_place(path: &Utf8Path, directory: &Utf8Path) -> Result<Utf8PathBuf, CliError> {
+    if path == "-" {
+        let error = CliError::usage("--profile-out (or LAYERBUILD_PROFILE_OUT) takes a file, and `-` is none");
+        return Err(error.hint("stdout is for results; a file of that name is `./-`"));
+    }
+    Ok(directory.join(path))
 }
 
 fn vars_of_environment(env: &Environment) -> Result<Vec<(String, String)>, CliError> {

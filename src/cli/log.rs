@@ -2,7 +2,6 @@
 //!
 //! `recorder` writes logs, `log_select` finds one, `event_log` reads it, `log_last` and `log_views` show it.
 
-use std::fs;
 use std::num::NonZeroUsize;
 
 use camino::Utf8Path;
@@ -11,14 +10,14 @@ use super::context::Context;
 use super::error::CliError;
 use super::log_table::Output;
 use super::recorder::Recorder;
-use super::{log_last, log_select, log_views};
-use crate::event_log::{Log, trace};
+use super::{log_last, log_message, log_select, log_views, trace_file};
+use crate::event_log::Log;
 use crate::exit::Exit;
 
 /// Show what earlier commands of the workspace did: when, how long, what ran and why, what failed
 ///
-/// Every command that builds, publishes or locks leaves a log in the store, also one that is killed; the last 50 that did
-/// something are kept. All times are UTC.
+/// Every command that builds, publishes or locks leaves a log in the store, also one that is killed or refused; the last 50
+/// that did something are kept. All times are UTC.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// What to show
@@ -67,10 +66,11 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
         (Some(id), _) => log_select::named(id, cx)?,
         (None, Some(recent)) => log_select::recent(recent, cx)?,
         (None, None) if args.view == View::Last => log_select::recent(NonZeroUsize::MIN, cx)?,
-        (None, None) => log_select::last_with_work(cx)?,
+        (None, None) => log_select::last_with_work(args.view == View::WhatFailed, cx)?,
     };
     if let Some(path) = &cx.globals.profile_out {
-        write_trace(&selected.log, path)?;
+        trace_file::check(path)?;
+        trace_file::write(&selected.log, path)?;
     }
     match args.view {
         View::Last | View::List => log_last::last(&selected, output, cx),
@@ -84,7 +84,8 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
 /// Ends the log of a command, and writes its trace where one is asked for. What the command gave comes first.
 pub fn close(result: Result<(), CliError>, cx: &Context) -> Result<(), CliError> {
     let Some(recorder) = &cx.recorder else { return result };
-    let (exit, message) = result.as_ref().err().map_or((Exit::Done, String::new()), |error| (error.exit, told(error)));
+    let (exit, message) =
+        result.as_ref().err().map_or((Exit::Done, String::new()), |error| (error.exit, log_message::told(error, cx)));
     if let Some(warning) = recorder.end(exit, &message) {
         cx.warn(&warning);
     }
@@ -94,35 +95,10 @@ pub fn close(result: Result<(), CliError>, cx: &Context) -> Result<(), CliError>
 
 fn profile(recorder: &Recorder, path: &Utf8Path, cx: &Context) -> Result<(), CliError> {
     match recorder.text().and_then(|text| Log::parse(&text)) {
-        Some(log) => write_trace(&log, path),
+        Some(log) => trace_file::write(&log, path),
         None => {
             cx.warn(&format!("{path} is not written: the command left no log to make it of"));
             Ok(())
         }
-    }
-}
-
-fn write_trace(log: &Log, path: &Utf8Path) -> Result<(), CliError> {
-    let text = format!("{}\n", trace::trace(log));
-    fs::write(path, text).map_err(|error| CliError::io(format!("cannot write {path}"), &error))
-}
-
-/// An error's text, without colours.
-fn told(error: &CliError) -> String {
-    let text = if error.message.is_empty() { error.diagnostics.join("\n") } else { error.message.clone() };
-    let mut parts = text.split('\u{1b}');
-    let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |text, part| text + part.split_once('m').map_or("", |(_, rest)| rest))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_errors_text_has_no_colours() {
-        let error = CliError::diagnosed(Exit::Usage, vec!["\u{1b}[1;31merror\u{1b}[0m: milk".into(), "x".into()]);
-        assert_eq!(told(&error), "error: milk\nx");
-        assert_eq!(told(&CliError::usage("plain")), "plain");
     }
 }

@@ -101,7 +101,7 @@ fn facts_for_people(selected: &Selected) -> Vec<(&'static str, String)> {
         facts.push(("cut", "it was too long: events are missing".to_owned()));
     }
     let message = log.message();
-    facts.extend(message.lines().map(|line| ("error", line.to_owned())));
+    facts.extend(message.lines().map(|line| ("error", line.strip_prefix("error: ").unwrap_or(line).to_owned())));
     facts
 }
 
@@ -109,6 +109,7 @@ fn ending(selected: &Selected) -> String {
     let took = time(selected.log.until);
     match selected.end {
         End::Failed(exit) => format!("failed, exit code {exit}, after {took}"),
+        End::Refused(exit) => format!("refused, exit code {exit}, after {took}: nothing was begun"),
         End::Killed => format!("killed, or crashed, after {took} or more"),
         End::Running => format!("not yet; last heard of after {took}"),
         end => format!("{}, after {took}", end.word()),

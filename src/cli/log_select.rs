@@ -29,6 +29,8 @@ pub enum End {
     Idle,
     /// With this exit code.
     Failed(u8),
+    /// With this exit code, before anything was begun: call or workspace were wrong.
+    Refused(u8),
     /// By Ctrl-C or a termination signal.
     Interrupted,
     /// Without saying so: by a kill, a crash or a power cut.
@@ -43,9 +45,10 @@ impl End {
             None if entry.is_running() => End::Running,
             None => End::Killed,
             Some(ended) if ended.exit == Exit::Interrupted.code() => End::Interrupted,
-            Some(ended) if ended.exit != Exit::Done.code() => End::Failed(ended.exit),
-            Some(_) if entry.kind == LogKind::Idle => End::Idle,
-            Some(_) => End::Done,
+            Some(ended) if ended.exit == Exit::Done.code() && entry.kind == LogKind::Idle => End::Idle,
+            Some(ended) if ended.exit == Exit::Done.code() => End::Done,
+            Some(ended) if entry.kind == LogKind::Idle => End::Refused(ended.exit),
+            Some(ended) => End::Failed(ended.exit),
         }
     }
 
@@ -55,6 +58,7 @@ impl End {
             End::Done => "done",
             End::Idle => "nothing to do",
             End::Failed(_) => "failed",
+            End::Refused(_) => "refused",
             End::Interrupted => "interrupted",
             End::Killed => "killed",
             End::Running => "running",
@@ -94,18 +98,27 @@ pub fn recent(number: NonZeroUsize, cx: &Context) -> Result<Selected, CliError> 
     entries.into_iter().filter_map(read).nth(number.get() - 1).ok_or_else(none)
 }
 
-/// The last of a command that had something to do, which is told where others came since; else the last.
-pub fn last_with_work(cx: &Context) -> Result<Selected, CliError> {
-    let entries = some(cx)?;
-    let since = entries.iter().take_while(|entry| entry.kind == LogKind::Idle).count();
-    let Some(selected) = entries.into_iter().skip(since).find_map(read) else {
+/// The last of a command that did something, which is told where others came since; else the last. `refused`: whether one
+/// that was refused counts.
+pub fn last_with_work(refused: bool, cx: &Context) -> Result<Selected, CliError> {
+    let counts = |selected: &Selected| match selected.end {
+        End::Idle => false,
+        End::Refused(_) => refused,
+        _ => true,
+    };
+    let mut all = some(cx)?.into_iter().filter_map(read).enumerate();
+    let Some((since, selected)) = all.find(|(_, selected)| counts(selected)) else {
         return recent(NonZeroUsize::MIN, cx);
     };
+    tell_of(&selected, since, cx);
+    Ok(selected)
+}
+
+fn tell_of(selected: &Selected, since: usize, cx: &Context) {
     if since > 0 {
         let command = selected.log.begun.command.join(" ");
-        cx.err.line(&format!("of {}, `layerbuild {command}`: since then there was nothing to do", selected.id));
+        cx.err.line(&format!("of {}, `layerbuild {command}`: since then nothing was done", selected.id));
     }
-    Ok(selected)
 }
 
 fn some(cx: &Context) -> Result<Vec<LogEntry>, CliError> {

@@ -8,7 +8,7 @@ use super::context::Context;
 use super::error::CliError;
 use super::explanation::Cause;
 use super::log_last::summary;
-use super::log_select::Selected;
+use super::log_select::{End, Selected};
 use super::log_table::{Kind, Output, View, time};
 use super::project;
 use crate::action::record::Record;
@@ -101,6 +101,9 @@ pub fn what_failed(selected: &Selected, output: Output, cx: &mut Context) -> Res
                 outcome.detail().lines().try_for_each(|line| writeln!(cx.out, "  {line}"))?;
             }
         }
+    }
+    if let End::Refused(exit) = selected.end {
+        writeln!(cx.out, "refused layerbuild {}, exit code {exit}", selected.log.begun.command.join(" "))?;
     }
     selected.log.message().lines().try_for_each(|line| Ok(writeln!(cx.out, "{line}")?))
 }

@@ -45,6 +45,7 @@ pub mod lock_debs;
 pub mod lock_report;
 pub mod log;
 pub mod log_last;
+pub mod log_message;
 pub mod log_select;
 pub mod log_table;
 pub mod log_views;
@@ -82,6 +83,7 @@ pub mod schema;
 pub mod shared;
 pub mod shell;
 pub mod status;
+pub mod trace_file;
 pub mod unchanged;
 pub mod whole_file;
 pub mod work;
@@ -121,23 +123,27 @@ fn command(args: Vec<OsString>, process: Process) -> Exit {
             return error.exit;
         }
     };
-    record(&command.verb, &words, &mut context);
+    if let Err(error) = record(&command.verb, &words, &mut context) {
+        return context.fail(&error);
+    }
     let result = dispatch(&command.verb, &mut context).and_then(|()| Ok(context.out.flush()?));
     let result = log::close(result, &context);
     result.map_or_else(|error| context.fail(&error), |()| Exit::Done)
 }
 
 /// Begins the log of a call that leaves one.
-fn record(verb: &Verb, words: &[String], context: &mut Context) {
+fn record(verb: &Verb, words: &[String], context: &mut Context) -> Result<(), CliError> {
     let Some(logged) = verb.logged().filter(|_| !context.globals.dry_run) else {
         if context.globals.profile_out.is_some() && !matches!(verb, Verb::Log(_)) {
             context.warn("--profile-out: nothing is written, as nothing is done");
         }
-        return;
+        return Ok(());
     };
+    context.globals.profile_out.as_deref().map_or(Ok(()), trace_file::check)?;
     let recorder = Recorder::new(logged, words, &context.globals);
     context.interrupts.record(recorder.clone());
     context.recorder = Some(recorder);
+    Ok(())
 }
 
 fn dispatch(verb: &Verb, context: &mut Context) -> Result<(), CliError> {

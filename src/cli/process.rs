@@ -15,6 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::environment::Environment;
+use super::error::CliError;
 use super::recorder::Recorder;
 use crate::exit::Exit;
 use crate::ui::stream::Stream;
@@ -79,9 +80,10 @@ impl Interrupts {
         *self.recorder.lock().unwrap_or_else(PoisonError::into_inner) = Some(recorder);
     }
 
-    fn close_log(&self) {
+    /// What kept its trace from being written.
+    fn close_log(&self) -> Option<CliError> {
         let recorder = self.recorder.lock().unwrap_or_else(PoisonError::into_inner).take();
-        recorder.iter().for_each(Recorder::interrupted);
+        recorder?.interrupted().err()
     }
 
     /// Whether somebody was told.
@@ -128,7 +130,7 @@ fn bug_report(info: &PanicHookInfo<'_>) -> String {
 fn end_when_interrupted(err: &Stream, interrupts: &Interrupts) {
     if wait_for_signal(interrupts).is_ok() {
         err.line_if_free("\ninterrupted");
-        interrupts.close_log();
+        interrupts.close_log().iter().for_each(|error| err.line_if_free(&format!("error: {}", error.message)));
         std::process::exit(i32::from(Exit::Interrupted.code()));
     }
 }

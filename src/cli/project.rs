@@ -181,7 +181,12 @@ fn read(
         );
     }
     let toolchains = Toolchains::new(cx.environment.iter().collect());
-    let gits = workspace.beside.iter().map(|it| Git::new(&it.root, cx.environment.iter().collect())).collect();
+    let git_of = |root: &Utf8Path| match &revision {
+        Some(revision) if revision.holds(root) => git.beside(root),
+        Some(_) => Git::new(root, cx.environment.iter().collect()).unknown(),
+        None => Git::new(root, cx.environment.iter().collect()),
+    };
+    let gits = workspace.beside.iter().map(|it| git_of(&it.root)).collect();
     let (color, err) = (cx.err_style().color, cx.err.clone());
     let (listed, stamped) = (false, false);
     Ok(Project {

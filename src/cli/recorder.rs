@@ -12,9 +12,12 @@ use std::time::{Duration, Instant, SystemTime};
 use camino::Utf8PathBuf;
 use serde_json::{Value, json};
 
+use super::error::CliError;
 use super::global::Globals;
+use super::trace_file;
 use crate::digest::Digest;
 use crate::event::{Event, Listener, Outcome, Step};
+use crate::event_log::Log;
 use crate::exit::Exit;
 use crate::reason::reason;
 use crate::store::{LogFile, LogKind, Logs};
@@ -42,6 +45,8 @@ struct Shared {
     logged: Logged,
     store: Utf8PathBuf,
     directory: Utf8PathBuf,
+    /// Where a trace is wanted.
+    profile_out: Option<Utf8PathBuf>,
     begun: Instant,
     state: Mutex<State>,
 }
@@ -76,7 +81,8 @@ impl Recorder {
             "jobs": globals.jobs,
         });
         let state = State { lines: line(&begun), ..State::default() };
-        Recorder(Arc::new(Shared { logged, store, directory, begun: Instant::now(), state: Mutex::new(state) }))
+        let (profile_out, begun, state) = (globals.profile_out.clone(), Instant::now(), Mutex::new(state));
+        Recorder(Arc::new(Shared { logged, store, directory, profile_out, begun, state }))
     }
 
     /// Hands events on to `to`, and logs them.
@@ -132,22 +138,36 @@ impl Recorder {
         self.end_with(self.lock(), exit, message)
     }
 
-    /// The end by an interrupt, whatever other threads do just now.
-    pub fn interrupted(&self) {
-        for _ in 0..100 {
-            if let Ok(state) = self.0.state.try_lock() {
-                self.end_with(state, Exit::Interrupted, "");
-                return;
+    /// The end by an interrupt, whatever other threads do just now; with the trace, where one is wanted.
+    pub fn interrupted(&self) -> Result<(), CliError> {
+        let Some(state) = self.try_lock() else { return Ok(()) };
+        self.end_with(state, Exit::Interrupted, "");
+        let path = self.try_lock().and_then(|state| state.file.as_ref().map(|file| file.path.clone()));
+        let log = path.and_then(|path| std::fs::read_to_string(path).ok()).and_then(|text| Log::parse(&text));
+        log.zip(self.0.profile_out.as_ref()).map_or(Ok(()), |(log, to)| trace_file::write(&log, to))
+    }
+
+    fn try_lock(&self) -> Option<MutexGuard<'_, State>> {
+        (0..100).find_map(|_| {
+            let state = self.0.state.try_lock().ok();
+            if state.is_none() {
+                std::thread::sleep(Duration::from_millis(1));
             }
-            std::thread::sleep(Duration::from_millis(1));
-        }
+            state
+        })
     }
 
     fn end_with(&self, mut state: MutexGuard<'_, State>, exit: Exit, message: &str) -> Option<String> {
-        let idle = state.file.is_none() && exit == Exit::Done;
-        if state.closed || !state.listened || (state.file.is_none() && self.0.logged == Logged::Work) {
+        let works = state.file.is_some();
+        let is_logged = match exit {
+            Exit::Done => state.listened,
+            _ => true,
+        };
+        if state.closed || !is_logged || (!works && self.0.logged == Logged::Work) {
             return None;
         }
+        // What was refused before anything began must not push out the logs of what was done.
+        let idle = !works && (exit == Exit::Done || !state.listened);
         let mut value = json!({"event": "ended", "exit": exit.code(), "message": message});
         shorten(&mut value);
         state.add(value, self.0.begun.elapsed());
@@ -261,7 +281,7 @@ mod tests {
     use super::super::environment::Environment;
     use super::super::global::Flags;
     use super::*;
-    use crate::event_log::{Log, Outcome as Ended};
+    use crate::event_log::Outcome as Ended;
     use crate::store::{OpenMode, Store};
 
     struct Nobody;

@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::sync::Mutex;
 use std::time::{Instant, SystemTime};
 
+use super::as_built;
 use super::build_record::Recorded;
 use super::context::Context;
 use super::error::CliError;
@@ -324,7 +325,8 @@ impl Work<'_> {
             let target = self.selected.graph.target(target);
             diagnostic = target.traced(diagnostic.at(target.span, "this target"));
         }
-        failure.error.hint().into_iter().fold(diagnostic, Diagnostic::help)
+        let advice = as_built::advice(failure, self.lowered, &self.project.workspace);
+        failure.error.hint().into_iter().chain(advice).fold(diagnostic, Diagnostic::help)
     }
 }
 

@@ -1,10 +1,11 @@
 //! What rules see of a project's workspaces: its own, and those beside it that are built with it; of a commit or on disk.
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use super::context::Context;
 use super::error::CliError;
 use crate::cargo::toolchain::Toolchains;
+use crate::checkout::Checkout as _;
 use crate::observed::Observed;
 use crate::plan::local::LastBuilt;
 use crate::plan::lower::{Identify, World, Worlds};
@@ -53,7 +54,9 @@ struct Scene<'p> {
     tree: SourceTree<'p>,
     files: FileHashes,
     built: LastBuilt<'p>,
-    is_own: bool,
+    root: &'p Utf8Path,
+    /// The commit that has its files; `None`: they are on disk, or nobody knows what they were.
+    revision: Option<&'p Revision>,
 }
 
 fn scene<'p>(known: &Known<'p>, home: Home<'p>, store: &'p Store, cx: &Context) -> Result<Scene<'p>, CliError> {
@@ -61,17 +64,17 @@ fn scene<'p>(known: &Known<'p>, home: Home<'p>, store: &'p Store, cx: &Context) 
     let sources = home.sources();
     let files = store.file_hashes(home.root.as_std_path(), trust)?.with_elsewhere(&sources)?;
     let tree = SourceTree::new(sources, vec![cx.globals.cache_dir.clone()], known.observed);
-    let is_own = home.name.is_none();
-    let tree = match known.revision.filter(|_| is_own) {
+    let revision = known.revision.filter(|revision| home.name.is_none() || revision.holds(home.root));
+    let tree = match revision {
         Some(revision) => tree.of(revision),
         None => tree,
     };
-    Ok(Scene { tree, files, built: LastBuilt::new(store, home.root.as_std_path()), is_own })
+    Ok(Scene { tree, files, built: LastBuilt::new(store, home.root.as_std_path()), root: home.root, revision })
 }
 
 fn then<'s>(known: &Known<'s>, scene: &'s Scene<'_>) -> Option<Then<'s>> {
-    let revision = known.revision.filter(|_| scene.is_own)?;
-    Some(Then { revision, files: &scene.files, toolchains: known.toolchains })
+    let revision = scene.revision?;
+    Some(Then { revision, root: scene.root, files: &scene.files, toolchains: known.toolchains })
 }
 
 impl<'s> Scene<'s> {
@@ -88,13 +91,15 @@ impl<'s> Scene<'s> {
     }
 }
 
-/// The files of a workspace beside one whose past is looked at: it may be in another repository, or in none, so that
-/// nothing is known of what they were.
+/// The files of a workspace beside one whose past is looked at, in another repository or in none: nothing is known of what
+/// they were.
 struct Unread;
 
 impl Identify for Unread {
     fn identify(&self, paths: &[Utf8PathBuf]) -> Vec<Result<Source, String>> {
-        let one = |path: &Utf8PathBuf| Err(format!("`{path}` is of another workspace, whose past is not looked at"));
+        let one = |path: &Utf8PathBuf| {
+            Err(format!("`{path}` is of a workspace in another repository, whose past is not looked at"))
+        };
         paths.iter().map(one).collect()
     }
 }

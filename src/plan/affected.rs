@@ -10,6 +10,7 @@ use crate::action::record::Component;
 use crate::action::{ActionGraph, ActionId};
 use crate::diagnostic::Diagnostic;
 use crate::label::Label;
+use crate::root_cause::RootCause;
 
 /// The plan that is compared with.
 pub struct Then<'a> {
@@ -18,28 +19,11 @@ pub struct Then<'a> {
     by_name: HashMap<String, ActionId>,
 }
 
-/// Why an action is made of something else.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cause {
-    /// The target in which it lies.
-    pub target: String,
-    /// What differs, on one line.
-    pub text: String,
-    /// The source file that it is about, relative to the workspace's root.
-    pub file: Option<String>,
-    /// The value then; `None` where there was none.
-    pub old: Option<String>,
-    /// The value now; `None` where there is none.
-    pub new: Option<String>,
-    /// How much else differs in that target.
-    pub more: usize,
-}
-
 /// What differs.
 #[derive(Debug, Default)]
 pub struct Comparison {
     /// The cause of each action that is made of something else, by id.
-    pub causes: Vec<Option<Cause>>,
+    pub causes: Vec<Option<RootCause>>,
     /// The source files of these, relative to the workspace's root.
     pub files: BTreeSet<String>,
 }
@@ -87,11 +71,11 @@ struct Compared<'a> {
     now: &'a SourceKeys<'a>,
     then: &'a Then<'a>,
     id: ActionId,
-    causes: &'a [Option<Cause>],
+    causes: &'a [Option<RootCause>],
 }
 
 impl Compared<'_> {
-    fn cause(&self) -> Option<Cause> {
+    fn cause(&self) -> Option<RootCause> {
         let Some(old) = self.then.by_name.get(&self.now.graph.note_name(self.id)) else {
             return Some(self.said("it is new".to_owned()));
         };
@@ -108,8 +92,8 @@ impl Compared<'_> {
         Some(own.or_else(|| self.inherited()).unwrap_or_else(|| self.said("it stands on something else".to_owned())))
     }
 
-    fn said(&self, text: String) -> Cause {
-        Cause { target: self.name(self.id), text, file: None, old: None, new: None, more: 0 }
+    fn said(&self, text: String) -> RootCause {
+        RootCause::said(self.name(self.id), text)
     }
 
     fn name(&self, id: ActionId) -> String {
@@ -117,13 +101,13 @@ impl Compared<'_> {
     }
 
     /// The cause of the first input that has one.
-    fn inherited(&self) -> Option<Cause> {
+    fn inherited(&self) -> Option<RootCause> {
         let inputs = self.now.graph.get(self.id).operation.inputs();
         inputs.into_iter().find_map(|input| self.causes[input.index()].clone())
     }
 
     /// What differs first that is not an input which is itself made of something else.
-    fn differs(&self, old: ActionId, now: &[Component], then: &[Component]) -> Option<Cause> {
+    fn differs(&self, old: ActionId, now: &[Component], then: &[Component]) -> Option<RootCause> {
         let inputs_of = |graph: &ActionGraph, id: ActionId| -> HashMap<String, ActionId> {
             graph.get(id).operation.inputs().into_iter().map(|input| (graph.get(input).name(), input)).collect()
         };
@@ -133,7 +117,7 @@ impl Compared<'_> {
         let (below, own): (Vec<&Change>, Vec<&Change>) =
             changes.iter().partition(|change| change.origin.as_ref().is_some_and(is_input));
         if let [first, rest @ ..] = own.as_slice() {
-            return Some(Cause { more: rest.len(), ..self.of_change(first) });
+            return Some(RootCause { more: rest.len(), ..self.of_change(first) });
         }
         // Another input than before, or one more or less: an input that is only another itself has its own cause.
         let origin_then = |name: &str| then.iter().find(|it| it.name == name).and_then(|it| it.origin.clone());
@@ -146,7 +130,7 @@ impl Compared<'_> {
         }))
     }
 
-    fn of_change(&self, change: &Change) -> Cause {
+    fn of_change(&self, change: &Change) -> RootCause {
         let file = change.origin.as_deref().and_then(|origin| origin.strip_prefix(FILE)).map(str::to_owned);
         let subject = file.as_ref().map_or_else(|| change.name.clone(), |file| format!("file {file}"));
         let text = match (&change.old, &change.new) {
@@ -164,7 +148,7 @@ impl Compared<'_> {
             (None, None) => subject,
         };
         let (old, new) = (change.old.clone(), change.new.clone());
-        Cause { target: self.name(self.id), text, file, old, new, more: 0 }
+        RootCause { target: self.name(self.id), text, file, old, new, more: 0 }
     }
 }
 

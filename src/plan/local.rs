@@ -17,6 +17,7 @@ use crate::oci::outline;
 use crate::platform::Platform;
 use crate::reference::Reference;
 use crate::store::{Cache as _, LastBuilds, Store, StoreError};
+use crate::workspace::origin::By;
 
 /// What an image was made of.
 #[derive(Debug, Serialize, Deserialize)]
@@ -135,6 +136,14 @@ impl Built {
         let platform = self.note.platform.clone();
         let locked = Arc::new([(platform.clone(), image)].into());
         action(&noted.label, Operation::Pull(Box::new(PullAction { repository, platform, locked })))
+    }
+}
+
+/// How an image is built that is taken as it was built last. `by`: who says that it is taken so.
+pub fn advice(label: &Label, by: Option<&By>) -> String {
+    match by {
+        Some(By::Profile(_)) => format!("run `layerbuild build {label}` under a profile that builds it"),
+        _ => format!("run `layerbuild build --no-local {label}`"),
     }
 }
 

@@ -9,7 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use rayon::prelude::*;
 
 use super::extras::Extras;
-use super::local::LastBuilt;
+use super::local::{self, LastBuilt};
 use super::requirements::contradictions;
 use crate::action::{Action, ActionGraph, ActionId, Fetch, IndexAction, Operation, RunBase};
 use crate::cargo::toolchain::{Toolchain, ToolchainError, Toolchains};
@@ -25,7 +25,6 @@ use crate::workspace::attributes::Attributes;
 use crate::workspace::globs::{Glob, GlobError, SourceTree};
 use crate::workspace::lock_debs::LockedDebs;
 use crate::workspace::lock_file::LockedImage;
-use crate::workspace::origin::By;
 use crate::workspace::schema::{Purpose, RuleSchema};
 use crate::workspace::taken::{self, List};
 use crate::workspace::{self, Home};
@@ -267,10 +266,7 @@ impl Scene<'_> {
     fn never_built(&self, target: &workspace::Target, home: Home<'_>) -> Diagnostic {
         let message = format!("{} is taken as this machine built it last, and it never was built here", target.label);
         let by = taken::deciding(&home.settings.taken, &home.local(&target.label));
-        let build = match by.map(|list| &list.by) {
-            Some(By::Profile(_)) => format!("run `layerbuild build {}` under a profile that builds it", target.label),
-            _ => format!("run `layerbuild build --no-local {}`", target.label),
-        };
+        let build = local::advice(&target.label, by.map(|list| &list.by));
         let place = |it: Diagnostic, list: &List| it.also(list.span, "this says so");
         by.into_iter()
             .fold(Diagnostic::error(message).at(target.span, "this image"), place)

@@ -16,6 +16,8 @@ use crate::workspace::revision::{Held, Revision};
 pub struct Then<'a> {
     /// The commit.
     pub revision: &'a Revision,
+    /// The root of the workspace, which the commit's repository holds.
+    pub root: &'a Utf8Path,
     /// What is on disk.
     pub files: &'a FileHashes,
     /// What compiles on this machine.
@@ -27,24 +29,35 @@ const CHOOSES: [&str; 2] = ["rust-toolchain.toml", "rust-toolchain"];
 
 impl Identify for Then<'_> {
     fn identify(&self, paths: &[Utf8PathBuf]) -> Vec<Result<Source, String>> {
-        let held: Vec<_> = paths.iter().map(|path| self.revision.held(path)).collect();
-        let is_on_disk = |held: &Result<Held, String>| match held {
-            Ok(Held::OnDisk { path, .. }) => Some(path.clone()),
-            _ => None,
-        };
-        let on_disk: Vec<Utf8PathBuf> = held.iter().filter_map(is_on_disk).collect();
-        let mut seen = if on_disk.is_empty() { Vec::new() } else { self.files.identify(&on_disk) }.into_iter();
+        let held: Vec<_> = paths.iter().map(|path| self.revision.held(self.root, path)).collect();
+        let mut seen = self.on_disk(&held).into_iter();
         let mut source = |held: Held| match held {
-            Held::OnDisk { path, executable } => match seen.next() {
-                Some(Ok(Source::File { digest, size, stamp, .. })) => {
-                    Ok(Source::File { digest, size, executable, stamp })
-                }
-                // Gone meanwhile, or something in its place.
-                _ => self.revision.from_objects(&path).map(plain),
+            // It may be gone meanwhile, or not be what the commit has after all.
+            Held::OnDisk { at, executable, .. } => match seen.next().flatten() {
+                Some(Source::File { digest, size, stamp, .. }) => Ok(Source::File { digest, size, executable, stamp }),
+                _ => self.revision.from_objects(&at).map(plain),
             },
             other => Ok(plain(other)),
         };
         held.into_iter().map(|held| held.and_then(&mut source)).collect()
+    }
+}
+
+impl Then<'_> {
+    /// What is on disk of those that are held there, where it has the commit's size.
+    fn on_disk(&self, held: &[Result<Held, String>]) -> Vec<Option<Source>> {
+        let place = |held: &'_ Result<Held, String>| match held {
+            Ok(Held::OnDisk { path, at, .. }) => Some((path.clone(), at.clone())),
+            _ => None,
+        };
+        let (paths, places): (Vec<Utf8PathBuf>, Vec<Utf8PathBuf>) = held.iter().filter_map(place).unzip();
+        if paths.is_empty() {
+            return Vec::new();
+        }
+        let sizes = self.revision.sizes(&places.iter().map(|at| &**at).collect::<Vec<_>>());
+        let has = |source: &Source, size| matches!(source, Source::File { size: it, .. } if Some(*it) == size);
+        let seen = self.files.identify(&paths).into_iter().zip(sizes);
+        seen.map(|(seen, size)| seen.ok().filter(|source| has(source, size))).collect()
     }
 }
 

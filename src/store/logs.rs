@@ -15,7 +15,7 @@ use super::lock::flock;
 
 /// How many logs a workspace keeps of commands that did something.
 const KEPT: usize = 50;
-/// How many of commands that had nothing to do: they don't push out the others.
+/// How many of commands that did nothing: they don't push out the others.
 const KEPT_IDLE: usize = 20;
 /// Bytes that a log may have; what would come then is left out.
 const LARGEST: u64 = 8 << 20;
@@ -39,7 +39,7 @@ pub struct Logs {
 pub enum LogKind {
     /// A command that did something.
     Work,
-    /// A command that had nothing to do.
+    /// A command that did nothing: it had nothing to do, or was refused.
     Idle,
 }
 

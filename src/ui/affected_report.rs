@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use super::table::{Align, Table};
+use crate::root_cause::RootCause;
 
 /// One target.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,24 +21,7 @@ pub struct Row {
     /// What became of it, in one word.
     pub status: &'static str,
     /// Why; `None` where there is no more to say than the status.
-    pub cause: Option<Cause>,
-}
-
-/// Why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cause {
-    /// The target in which it lies.
-    pub target: String,
-    /// What differs, on one line.
-    pub text: String,
-    /// The source file that it is about.
-    pub file: Option<String>,
-    /// The value then.
-    pub old: Option<String>,
-    /// The value now.
-    pub new: Option<String>,
-    /// How much else differs there.
-    pub more: usize,
+    pub cause: Option<RootCause>,
 }
 
 impl Row {
@@ -50,7 +34,7 @@ impl Row {
     }
 
     fn json(&self) -> Value {
-        let cause = self.cause.as_ref().map(|Cause { target, text, file, old, new, more }| {
+        let cause = self.cause.as_ref().map(|RootCause { target, text, file, old, new, more }| {
             json!({ "target": target, "text": text, "file": file, "old": old, "new": new, "more": more })
         });
         let Row { label, rule, kind, status, .. } = self;
@@ -94,7 +78,7 @@ mod tests {
     use super::*;
 
     fn rows() -> Vec<Row> {
-        let cause = |target: &str, more| Cause {
+        let cause = |target: &str, more| RootCause {
             target: target.into(),
             text: "file a changed".into(),
             file: Some("a".into()),

@@ -130,7 +130,7 @@ impl<'s, 'a> Search<'s, 'a> {
         // Variables of the call are this workspace's; those of the environment are everybody's.
         let given = Given { flags: &[], ..self.options.given };
         // A commit has the files of its own repository only.
-        let is_held = self.options.checkout.is_file(&root.join(FILE_NAME));
+        let is_held = self.options.checkout.holds(&root);
         let checkout = if is_held { self.options.checkout } else { &Disk };
         let one = load::open(&root, chosen, Options { given, checkout, ..self.options }, self.sources);
         let folder = relative(&self.roots[0], &root);

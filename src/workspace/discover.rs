@@ -64,6 +64,11 @@ impl<'a> Finder<'a> {
         self.checkout.is_file(&file) && !ignored.leaves_out(&file, false)
     }
 
+    /// Whether packages may be there or below: of another workspace, none is.
+    pub fn has_folder(&mut self, package: &PackagePath) -> bool {
+        package.external().is_none() && self.enter(&self.packages.join(package.as_str())).is_some()
+    }
+
     /// The package, where it exists, and all below it.
     pub fn below(&mut self, package: &PackagePath) -> Found {
         let folder = self.packages.join(package.as_str());

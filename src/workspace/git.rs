@@ -4,6 +4,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, Seek as _, Write as _};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
@@ -51,6 +52,8 @@ pub struct Git {
     variables: Vec<(OsString, OsString)>,
     /// What `describe` describes.
     head: String,
+    /// Whether nothing is known of it.
+    unknown: bool,
     revision: OnceLock<Result<String, GitError>>,
     dirty: OnceLock<Result<bool, GitError>>,
     describe: OnceLock<Result<String, GitError>>,
@@ -105,7 +108,8 @@ impl Git {
     /// The git of the workspace in `root`; `variables`: the environment that git runs in. Nothing is asked yet.
     pub fn new(root: &Utf8Path, variables: Vec<(OsString, OsString)>) -> Git {
         let (revision, dirty, describe, branch) = Default::default();
-        Git { root: root.to_owned(), variables, head: "HEAD".to_owned(), revision, dirty, describe, branch }
+        let (root, head, unknown) = (root.to_owned(), "HEAD".to_owned(), false);
+        Git { root, variables, head, unknown, revision, dirty, describe, branch }
     }
 
     /// The same as it was when a commit had just been checked out. Which branch that was, git doesn't know: it is none that
@@ -121,9 +125,23 @@ impl Git {
         Git { head: commit.to_owned(), ..then }
     }
 
+    /// That of another workspace, which lies in the same repository: as it was when the same commit had been checked out.
+    #[must_use]
+    pub fn beside(&self, root: &Utf8Path) -> Git {
+        Git::new(root, self.variables.clone()).at(&self.head)
+    }
+
+    /// The same at a time of which nothing is known: what it says is none of what it may say now.
+    #[must_use]
+    pub fn unknown(self) -> Git {
+        Git { unknown: true, ..self }
+    }
+
     /// A field's value.
     pub fn value(&self, field: Field) -> Result<String, GitError> {
         match field {
+            Field::Dirty if self.unknown => self.dirty().map(|dirty| (!dirty).to_string()),
+            field if self.unknown => Ok(format!("{}-is-unknown", field.name())),
             Field::Revision => self.revision(),
             Field::ShortRevision => self.revision().map(|revision| revision.chars().take(SHORT).collect()),
             Field::Dirty => self.dirty().map(|dirty| dirty.to_string()),
@@ -212,9 +230,14 @@ impl Git {
 
     /// A call of git in the workspace's folder, with nothing on stdin.
     pub(super) fn command(&self, arguments: &[&str]) -> Command {
+        self.command_in(self.root.as_std_path(), arguments)
+    }
+
+    /// The same in another folder.
+    pub(super) fn command_in(&self, folder: &Path, arguments: &[&str]) -> Command {
         let kept = self.variables.iter().filter(|(name, _)| LEFT_OUT.iter().all(|left_out| name != left_out));
         let mut git = Command::new("git");
-        git.arg("-C").arg(&self.root).args(arguments).stdin(Stdio::null());
+        git.arg("-C").arg(folder).args(arguments).stdin(Stdio::null());
         git.env_clear().envs(kept.cloned()).env("LC_ALL", "C").env("GIT_OPTIONAL_LOCKS", "0");
         git
     }

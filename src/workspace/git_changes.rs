@@ -7,15 +7,14 @@ use std::collections::HashSet;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::git::{Git, GitError};
-
-/// The file that says what git makes of others.
-pub const ATTRIBUTES: &str = ".gitattributes";
+use super::git_tree::{ATTRIBUTES, GitTree};
+use crate::checkout::{Checkout, Disk};
 
 /// What is another on disk.
 #[derive(Debug)]
 pub struct Changes {
     paths: HashSet<String>,
-    /// The folders of `.gitattributes` that changed.
+    /// The folders of `.gitattributes` that are others on disk: below them, what git holds for unchanged may be converted.
     converted: Vec<Utf8PathBuf>,
 }
 
@@ -40,14 +39,31 @@ impl Changes {
         Ok(Changes { paths, converted })
     }
 
+    /// The same with the `.gitattributes` that only the disk has, below the repository's top, and that git doesn't know.
+    #[must_use]
+    pub fn with_unknown_attributes(mut self, tree: &GitTree, top: &Utf8Path) -> Changes {
+        let stranger = |folder: &&Utf8Path| {
+            let path = folder.join(ATTRIBUTES);
+            tree.item(path.as_str()).is_none() && Disk.is_file(&top.join(path))
+        };
+        let folders = tree.folders().map(Utf8Path::new).filter(stranger);
+        self.converted.extend(folders.map(Utf8Path::to_owned));
+        self
+    }
+
     /// Whether a file of the commit is not, or not surely, the same on disk.
     pub fn has(&self, at: &Utf8Path) -> bool {
         self.paths.contains(at.as_str())
     }
 
-    /// The folder above a file below which git may convert files in another way than then; `None`: it does as it did.
-    pub fn conversion_of(&self, at: &Utf8Path) -> Option<&Utf8PathBuf> {
-        self.converted.iter().find(|folder| at.starts_with(folder))
+    /// Whether git's word can't be taken for a file: it may have been converted in another way than the commit's.
+    pub fn may_be_converted(&self, at: &Utf8Path) -> bool {
+        self.converted.iter().any(|folder| at.starts_with(folder))
+    }
+
+    /// Whether the work tree has the commit's `.gitattributes`, and no others.
+    pub fn has_same_attributes(&self) -> bool {
+        self.converted.is_empty()
     }
 }
 

@@ -8,6 +8,9 @@ use std::os::unix::ffi::OsStringExt as _;
 
 use crate::checkout::{Entry, Kind};
 
+/// The file that says what git makes of others.
+pub const ATTRIBUTES: &str = ".gitattributes";
+
 /// What stands at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Item {
@@ -85,9 +88,20 @@ impl GitTree {
         self.folders.get(folder).map(Vec::as_slice)
     }
 
-    /// Whether any file has this name, wherever it stands.
-    pub fn has_name(&self, name: &str) -> bool {
-        self.folders.values().flatten().any(|entry| entry.name == name)
+    /// The paths of all files, in no order.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        let is_file = |(_, item): &(_, &Item)| matches!(item, Item::File { .. });
+        self.items.iter().filter(is_file).map(|(path, _)| &**path)
+    }
+
+    /// Those of all that say what git makes of others, in no order.
+    pub fn attributes(&self) -> impl Iterator<Item = &str> {
+        self.files().filter(|path| path.rsplit('/').next() == Some(ATTRIBUTES))
+    }
+
+    /// All folders, in no order; the top is the empty path.
+    pub fn folders(&self) -> impl Iterator<Item = &str> {
+        self.folders.keys().map(|path| &**path)
     }
 }
 
@@ -122,7 +136,12 @@ mod tests {
             (names(""), names("d")),
             (vec!["x y".into(), "d".into(), "sub".into()], vec!["run".into(), "link".into()])
         );
-        assert!(tree.list("x y").is_none() && tree.has_name("run") && !tree.has_name("rum"));
+        assert!(tree.list("x y").is_none());
+        let mut files: Vec<&str> = tree.files().collect();
+        files.sort_unstable();
+        assert_eq!(files, ["d/run", "x y"]);
+        let attributes = GitTree::parse(b"100644 blob aa\td/.gitattributes\x00100644 blob bb\tx.gitattributes\0");
+        assert_eq!(attributes.attributes().collect::<Vec<_>>(), ["d/.gitattributes"]);
     }
 
     #[test]

@@ -20,7 +20,8 @@ use super::profile::Chosen;
 use super::root::FILE_NAME;
 use super::schema::RuleSchema;
 use super::settings::Settings;
-use super::template::{self, Known, Rules};
+use super::taken_strangers::{Known, strangers};
+use super::template::{self, Rules};
 use super::text::{Text, read_text};
 use super::value::Table;
 use super::vars::Given;
@@ -108,7 +109,7 @@ pub fn open<'a>(root: &Utf8Path, profile: Option<Chosen<'_>>, options: Options<'
         Some(wrong) => diagnostics.push(wrong),
         None if rest.broken.is_empty() => {
             diagnostics.extend(mistakes);
-            let known = Known { schemas: options.schemas, rules: &rules };
+            let known = template::Known { schemas: options.schemas, rules: &rules };
             diagnostics.extend(declare::strangers(&rest.table, known, &settings.packages));
             diagnostics.extend(of_rules);
         }
@@ -198,8 +199,8 @@ impl One<'_> {
     }
 
     /// All rules that packages may use.
-    fn known(&self) -> Known<'_> {
-        Known { schemas: self.options.schemas, rules: &self.rules }
+    fn known(&self) -> template::Known<'_> {
+        template::Known { schemas: self.options.schemas, rules: &self.rules }
     }
 
     fn packages(&mut self, wanted: &[TargetPattern]) -> Read {
@@ -217,6 +218,8 @@ impl One<'_> {
             let unseen = needed.into_iter().filter(|package| !seen.contains(package));
             wave = unseen.filter(|package| finder.exists(package) || !self.note_missing(package, &mut read)).collect();
         }
+        let known = Known { read: &read.packages, finder: &mut finder, lock: &self.lock };
+        read.diagnostics.extend(strangers(&settings.taken, known));
         self.judge_overrides(&mut finder, &mut seen, &mut read);
         published::add_absent(&mut read.packages, wanted, &settings, self.options.schemas);
         if read.missing {

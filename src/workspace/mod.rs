@@ -22,7 +22,9 @@ mod duplicate;
 pub mod external;
 pub mod git;
 mod git_changes;
+mod git_conversion;
 mod git_objects;
+mod git_pipe;
 mod git_tree;
 pub mod globs;
 pub mod ignored;
@@ -53,6 +55,7 @@ pub mod settings;
 pub mod stamp;
 pub mod tables;
 pub mod taken;
+mod taken_strangers;
 pub mod template;
 #[cfg(test)]
 pub mod testing;

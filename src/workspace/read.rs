@@ -289,13 +289,13 @@ impl Reader<'_> {
             for text in written.extract_if(.., |text| taken == Taken::Built && text.value.starts_with('-')) {
                 self.refuse(text.span, Err("`build` takes patterns without a minus".to_owned()));
             }
-            let patterns = self.patterns(&written);
-            taken::lay(&mut self.settings.taken, List { taken, patterns, by: by.clone(), span });
+            let (patterns, spans) = self.patterns(&written).into_iter().unzip();
+            taken::lay(&mut self.settings.taken, List { taken, patterns, spans, by: by.clone(), span });
         }
     }
 
     /// Patterns are absolute, or relative to the root package.
-    fn patterns(&mut self, written: &[Spanned<&str>]) -> Vec<TargetPattern> {
+    fn patterns(&mut self, written: &[Spanned<&str>]) -> Vec<(TargetPattern, Span)> {
         let mut patterns = Vec::new();
         for text in written {
             match TargetPattern::parse(text.value, &PackagePath::default()) {
@@ -303,7 +303,7 @@ impl Reader<'_> {
                     let message = "`[external.NAME]` says whether another workspace is built or taken as published";
                     self.refuse(text.span, Err(message.to_owned()));
                 }
-                Ok(pattern) => patterns.push(pattern),
+                Ok(pattern) => patterns.push((pattern, text.span)),
                 Err(error) => {
                     let diagnostic = Diagnostic::error(error.to_string()).at(text.span, "");
                     self.diagnostics.push(diagnostic.help(error.hint));

@@ -1,17 +1,18 @@
 //! The files of a git commit as a checkout of it would have them, read from git's objects without one.
 //!
-//! What the work tree has unchanged is read there: that spares git the reading, and is right whatever git makes of a file
-//! when it is checked out (line ends, filters). Knows nothing of packages.
+//! Of a source that git says the work tree has unchanged, the work tree's is named: its digest is known. That is believed
+//! only of files that git writes as its objects have them, and only with their size. Knows nothing of packages.
 
 use std::collections::BTreeSet;
 use std::io;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use rustix::io::Errno;
 
 use super::git::{Git, GitError};
-use super::git_changes::{ATTRIBUTES, Changes};
+use super::git_changes::Changes;
+use super::git_conversion::Conversion;
 use super::git_objects::Objects;
 use super::git_tree::{GitTree, Item};
 use crate::checkout::{Checkout, Disk, Entry, Kind};
@@ -30,7 +31,7 @@ pub struct Revision {
     tree: GitTree,
     changes: Changes,
     objects: Objects,
-    converts: OnceLock<bool>,
+    conversion: Conversion,
     unheld: Mutex<BTreeSet<Unheld>>,
 }
 
@@ -44,17 +45,17 @@ pub enum Unheld {
     Lfs(Utf8PathBuf),
     /// A path that lies in no folder of the repository: taken as it is now.
     Outside(Utf8PathBuf),
-    /// A folder whose `.gitattributes` is another now: what git makes of files below it may be too.
-    Converted(Utf8PathBuf),
 }
 
 /// What a source file was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Held {
-    /// What is on disk, at a path relative to the workspace's root.
+    /// What is on disk, if that has the size that the commit's has: see [`Revision::sizes`].
     OnDisk {
-        /// The path.
+        /// The path, relative to the workspace's root.
         path: Utf8PathBuf,
+        /// The same, relative to the repository's top.
+        at: Utf8PathBuf,
         /// Whether it may be executed.
         executable: bool,
     },
@@ -93,25 +94,28 @@ impl Revision {
         let top = real.ancestors().nth(prefix.components().count()).unwrap_or(&real).to_owned();
         let listed = || git.bytes(&["ls-tree", "-r", "-t", "-z", "--full-tree", commit]);
         let (listed, changes) = rayon::join(listed, || Changes::since(commit, &git));
-        let (tree, root, changes) = (GitTree::parse(&listed?), root.to_owned(), changes?);
-        let (objects, converts, unheld) = Default::default();
-        Ok(Revision { git, root, top, prefix, tree, changes, objects, converts, unheld })
+        let (tree, root, objects) = (GitTree::parse(&listed?), root.to_owned(), Objects::default());
+        let changes = changes?.with_unknown_attributes(&tree, &top);
+        let conversion = Conversion::of(&tree, (&top, changes.has_same_attributes()), &git, &objects)?;
+        Ok(Revision { git, root, top, prefix, tree, changes, objects, conversion, unheld: Mutex::default() })
     }
 
-    /// What a source file was, at a path relative to the workspace's root; an error as a phrase that names the path.
-    pub fn held(&self, path: &Utf8Path) -> Result<Held, String> {
+    /// What a source file was, at a path relative to the root of a workspace that the repository holds; an error as a phrase
+    /// that names the path.
+    pub fn held(&self, root: &Utf8Path, path: &Utf8Path) -> Result<Held, String> {
         let gone = |error: io::Error| match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => format!("`{path}` does not exist"),
             _ => format!("cannot read `{path}`: {error}"),
         };
-        let at = match self.find(&self.root.join(path), false).map_err(gone)? {
-            Place::Inside(at) if at.starts_with(&self.prefix) => at,
+        let prefix = self.inside(root).unwrap_or_default();
+        let at = match self.find(&root.join(path), false).map_err(gone)? {
+            Place::Inside(at) if at.starts_with(&prefix) => at,
             _ => return Err(format!("`{path}` leads out of the workspace")),
         };
         match self.tree.item(at.as_str()) {
             Some(Item::File { executable, .. }) if self.is_same(&at) => {
-                let path = at.strip_prefix(&self.prefix).unwrap_or(&at).to_owned();
-                Ok(Held::OnDisk { path, executable: *executable })
+                let path = at.strip_prefix(&prefix).unwrap_or(&at).to_owned();
+                Ok(Held::OnDisk { path, at, executable: *executable })
             }
             Some(Item::File { blob, executable }) => self.file(&at, blob, *executable).map_err(gone),
             Some(Item::Link { blob }) => self.target(blob).map(Held::Link).map_err(gone),
@@ -119,14 +123,24 @@ impl Revision {
         }
     }
 
+    /// The sizes that the commit has of files that are [`Held::OnDisk`]: git knows a file by what it made of it, and may
+    /// have taken line ends away. `None`: git can't say.
+    pub fn sizes(&self, files: &[&Utf8Path]) -> Vec<Option<u64>> {
+        let blob = |at: &&Utf8Path| match self.tree.item(at.as_str()) {
+            Some(Item::File { blob, .. }) => &**blob,
+            _ => "",
+        };
+        let blobs: Vec<&str> = files.iter().map(blob).collect();
+        self.objects.sizes(&blobs, &self.git).unwrap_or_else(|_| vec![None; files.len()])
+    }
+
     /// What a source file was that is [`Held::OnDisk`], from git's objects.
-    pub fn from_objects(&self, path: &Utf8Path) -> Result<Held, String> {
-        let at = self.prefix.join(path);
+    pub fn from_objects(&self, at: &Utf8Path) -> Result<Held, String> {
         match self.tree.item(at.as_str()) {
-            Some(Item::File { blob, executable }) => self.file(&at, blob, *executable),
+            Some(Item::File { blob, executable }) => self.file(at, blob, *executable),
             _ => Err(Errno::NOENT.into()),
         }
-        .map_err(|error| format!("cannot read `{path}`: {error}"))
+        .map_err(|error| format!("cannot read `{at}`: {error}"))
     }
 
     /// Whether there is another file on disk at a path than was then, or one at all where none was.
@@ -153,22 +167,19 @@ impl Revision {
         self.unheld.lock().unwrap_or_else(PoisonError::into_inner).insert(unheld);
     }
 
-    /// Whether a file of the commit is surely the same on disk.
+    /// Whether git says that a file of the commit is the same on disk, and its word can be taken, but for the size.
     fn is_same(&self, at: &Utf8Path) -> bool {
-        !self.changes.has(at) && self.changes.conversion_of(at).is_none()
+        !self.changes.has(at) && !self.changes.may_be_converted(at) && !self.conversion.concerns(at)
     }
 
     fn file(&self, at: &Utf8Path, blob: &str, executable: bool) -> io::Result<Held> {
-        if let Some(folder) = self.changes.conversion_of(at) {
-            self.note(Unheld::Converted(folder.to_owned()));
-            // Equal to no content that there is, and to itself.
-            let digest = Digest::of(format!("what git made of {blob}").as_bytes());
-            return Ok(Held::File { digest, size: 0, executable });
-        }
         let bytes = self.content(at, blob)?;
         let (digest, size) = match kept_by_lfs(&bytes) {
             Some(kept) => {
-                self.note(Unheld::Lfs(at.to_owned()));
+                // What git has for unchanged needs no word.
+                if !self.is_same(at) {
+                    self.note(Unheld::Lfs(at.to_owned()));
+                }
                 kept
             }
             None => (Digest::of(&bytes), bytes.len() as u64),
@@ -178,21 +189,10 @@ impl Revision {
 
     /// What a checkout would write; of what LFS keeps, the file that stands for it.
     fn content(&self, at: &Utf8Path, blob: &str) -> io::Result<Vec<u8>> {
-        let bytes = self.objects.read(blob, &self.git)?;
-        if !self.converts() || kept_by_lfs(&bytes).is_some() {
-            return Ok(bytes);
+        match self.conversion.concerns(at) {
+            true => self.conversion.written(at, blob, &self.git),
+            false => self.objects.read(blob, &self.git),
         }
-        self.git.bytes(&["cat-file", "--filters", &format!("--path={at}"), blob]).map_err(io::Error::other)
-    }
-
-    /// Whether git may write anything else to disk than what its blobs hold.
-    fn converts(&self) -> bool {
-        *self.converts.get_or_init(|| {
-            let said = self.git.line(&["config", "--get-regexp", "^core\\.(autocrlf|eol|attributesfile)$"]);
-            let own = self.git.line(&["rev-parse", "--git-path", "info/attributes"]);
-            let own = own.ok().flatten().is_some_and(|path| self.root.join(path).exists());
-            own || self.tree.has_name(ATTRIBUTES) || !matches!(said, Ok(None))
-        })
     }
 
     fn target(&self, blob: &str) -> io::Result<String> {
@@ -286,8 +286,7 @@ impl Checkout for Revision {
         let Some(Item::File { blob, .. }) = self.tree.item(at.as_str()) else {
             return Err(Errno::ISDIR.into());
         };
-        let on_disk = if self.is_same(&at) { Disk.read(&self.top.join(&at)).ok() } else { None };
-        on_disk.map_or_else(|| self.content(&at, blob), Ok)
+        self.content(&at, blob)
     }
 
     fn kind(&self, path: &Utf8Path) -> io::Result<Kind> {
@@ -311,6 +310,15 @@ impl Checkout for Revision {
         match self.find(path, true)? {
             Place::Inside(at) => Ok(self.top.join(at)),
             Place::Outside(path) => Disk.resolve(&path),
+        }
+    }
+
+    /// A folder that the commit lacks is held where git keeps files in it now: it came later.
+    fn holds(&self, folder: &Utf8Path) -> bool {
+        match self.inside(folder).map(|_| self.find(folder, true)) {
+            Some(Ok(Place::Inside(at))) => self.tree.item(at.as_str()) == Some(&Item::Folder),
+            Some(Err(_)) => self.git.tracks(folder.as_str()),
+            None | Some(Ok(Place::Outside(_))) => false,
         }
     }
 

@@ -30,6 +30,8 @@ pub struct List {
     pub taken: Taken,
     /// Which these are.
     pub patterns: Vec<TargetPattern>,
+    /// Where each stands.
+    pub spans: Vec<Span>,
     /// Who says so.
     pub by: By,
     /// Where: the key.
@@ -99,8 +101,11 @@ mod tests {
     fn a_list_replaces_the_inherited_one_of_its_key_and_what_it_leaves_out_is_as_before() {
         let low = "[profile.low]\nfrom-registry = [\"//p/...\"]\n[profile.top]\ninherits = \"low\"\n";
         assert_eq!(taken(&format!("{low}from-registry = []\n"), "", Some("top")), Taken::Built);
-        assert_eq!(taken(&format!("{low}local = [\"//q/...\"]\n"), "", Some("top")), Taken::Published);
+        assert_eq!(taken(&format!("{low}local = [\"//other/...\"]\n"), "", Some("top")), Taken::Published);
         assert_eq!(taken(&format!("{low}local = [\"//p/...\", \"-//p:x\"]\n"), "", Some("top")), Taken::Published);
-        assert_eq!(taken(&format!("{low}build = [\"//p:x\"]\nlocal = [\"//q/...\"]\n"), "", Some("top")), Taken::Built);
+        assert_eq!(
+            taken(&format!("{low}build = [\"//p:x\"]\nlocal = [\"//other/...\"]\n"), "", Some("top")),
+            Taken::Built
+        );
     }
 }

@@ -38,19 +38,19 @@ user = "1000"
 cmd = ["/other"]
 "#;
 
-fn git(space: &Space, line: &str) {
+pub fn git(space: &Space, line: &str) {
     let identity = ["-c", "user.name=x", "-c", "user.email=x@example", "-c", "init.defaultBranch=main"];
     let ran = space.output(space.command("git").args(identity).args(line.split(' ')));
     assert_eq!(ran.code, 0, "git {line}: {ran:?}");
 }
 
-fn commit(space: &Space) {
+pub fn commit(space: &Space) {
     git(space, "add -A");
     git(space, "commit -q --allow-empty -m x");
 }
 
 /// A workspace that is committed; `None` where there is no git.
-fn committed(targets: &str, files: &[(&str, &str)]) -> Option<Space> {
+pub fn committed(targets: &str, files: &[(&str, &str)]) -> Option<Space> {
     if !has(&["git"]) {
         return None;
     }
@@ -66,7 +66,7 @@ fn app(targets: &str) -> Option<Space> {
 }
 
 /// `LABEL CAUSE` of each target, and what was said on stderr.
-fn asked(space: &Space, line: &str) -> (Vec<String>, String) {
+pub fn asked(space: &Space, line: &str) -> (Vec<String>, String) {
     let Ran { code, stdout, stderr } = space.layerbuild(&format!("affected --output jsonl {line}"));
     assert_eq!(code, 0, "{stderr}");
     let row = |line: &str| {
@@ -82,7 +82,7 @@ fn asked(space: &Space, line: &str) -> (Vec<String>, String) {
     (stdout.lines().map(row).collect(), stderr)
 }
 
-fn causes(space: &Space, line: &str) -> Vec<String> {
+pub fn causes(space: &Space, line: &str) -> Vec<String> {
     asked(space, line).0
 }
 
@@ -217,26 +217,6 @@ fn a_workspace_in_a_folder_of_its_repository_is_compared_as_well() {
 }
 
 #[test]
-fn what_stands_on_sources_in_another_workspaces_folder_counts() {
-    if !has(&["git"]) {
-        return;
-    }
-    let space = Space::empty();
-    let up =
-        "[workspace]\nname = \"up\"\n[external.low]\npath = \"../low\"\n[image.on]\nbase = \"@low//:b\"\n[image.own]\n";
-    space.write("up/layers.toml", up);
-    let low = "[workspace]\nname = \"low\"\n[files.f]\nsrcs = [\"x\"]\n[image.b]\nlayers = [\":f\"]\n";
-    space.write("low/layers.toml", low);
-    space.write("low/x", "1");
-    git(&space, "init -q");
-    commit(&space);
-    space.write("low/x", "2");
-    let said = causes(&space, "-C up --since HEAD");
-    assert!(said.len() == 1 && said[0].starts_with("//:on "), "{said:?}");
-    assert!(said[0].contains("`x` is of another workspace"), "{said:?}");
-}
-
-#[test]
 fn what_git_does_not_hold_is_named_and_counts() {
     let targets = "[files.ignored]\nsrcs = [\"out/tool\"]\n[files.plain]\nsrcs = [\"text\"]\n[files.sub]\nsrcs = [\"sub/*\", \"text\"]\n\
                    [files.large]\nsrcs = [\"large\"]\n";
@@ -266,31 +246,6 @@ fn what_git_does_not_hold_is_named_and_counts() {
     ] {
         assert!(told.contains(part), "{part}\n{told}");
     }
-}
-
-#[test]
-fn files_that_git_converts_are_compared_as_it_would_write_them() {
-    let targets = "[files.crlf]\nsrcs = [\"*.bat\"]\n[files.other]\nsrcs = [\"p/*\"]\n";
-    let Some(space) =
-        committed(targets, &[(".gitattributes", "*.bat text eol=crlf\n"), ("a.bat", "1\n"), ("p/a", "1\n")])
-    else {
-        return;
-    };
-    // As a checkout writes it, and then something else, and then that again without git's knowing.
-    fs::remove_file(space.path("a.bat")).expect("gone");
-    git(&space, "checkout -q a.bat");
-    assert_eq!(fs::read(space.path("a.bat")).expect("a file"), b"1\r\n");
-    assert_eq!(causes(&space, "--since HEAD"), [""; 0]);
-    space.write("a.bat", "1\n");
-    assert_eq!(causes(&space, "--since HEAD"), ["//:crlf file a.bat changed"]);
-    space.write("a.bat", "1\r\n");
-    assert_eq!(causes(&space, "--since HEAD"), [""; 0]);
-    space.write("p/.gitattributes", "a text eol=crlf\n");
-    commit(&space);
-    space.write("p/.gitattributes", "a -text\n");
-    let (said, told) = asked(&space, "--since HEAD");
-    assert_eq!(said, ["//:other file p/.gitattributes changed"]);
-    assert!(told.contains(".gitattributes changed, here and below: `p`"), "{told}");
 }
 
 #[test]

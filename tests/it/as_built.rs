@@ -102,7 +102,33 @@ fn a_result_that_has_left_the_store_is_an_error_that_says_what_to_run() {
     fs::remove_file(space.cache().join("blobs/sha256").join(&hex[..2]).join(hex)).expect("a blob");
     let gone = space.layerbuild("build //high:app");
     assert_eq!(gone.code, 1, "{gone:?}");
-    assert!(gone.stderr.contains("the store has") && gone.stderr.contains("--no-local"), "{gone:?}");
+    let says = "run `layerbuild build --no-local //low:platform`";
+    assert!(gone.stderr.contains("the store has") && gone.stderr.contains(says), "{gone:?}");
     assert_eq!(digest(&space.layerbuild("--no-local build //low:platform")), low);
     assert_eq!(space.layerbuild("build //high:app").code, 0);
+}
+
+#[test]
+fn a_layer_that_has_left_the_store_is_told_with_the_image_to_build_and_under_what() {
+    let (space, _) = built();
+    let layer = space.layerbuild("--no-local explain --json --cost //low:f").stdout;
+    assert!(layer.contains("//low:f"), "{layer}");
+    let digest = digest(&space.layerbuild("--no-local build //low:f"));
+    let hex = digest.strip_prefix("sha256:").expect("a digest");
+    fs::remove_file(space.cache().join("blobs/sha256").join(&hex[..2]).join(hex)).expect("a blob");
+    let gone = space.layerbuild("export //high:app --format oci --to x");
+    assert!(gone.code != 0 && gone.stderr.contains("run `layerbuild build --no-local //low:platform`"), "{gone:?}");
+    let root = fs::read_to_string(space.path("layers.toml")).expect("a text");
+    space.write("layers.toml", format!("{root}\n[profile.mine]\nlocal = [\"//low/...\"]\n"));
+    let gone = space.layerbuild("--no-local --profile mine export //high:app --format oci --to x");
+    assert!(gone.stderr.contains("run `layerbuild build //low:platform` under a profile that builds it"), "{gone:?}");
+}
+
+#[test]
+fn what_a_layer_costs_is_counted_once() {
+    let (space, _) = built();
+    let cost = |line: &str| space.layerbuild(&format!("explain --json --cost {line}")).stdout;
+    let both = cost("//high:app //low:f");
+    assert_eq!(both.matches("\"//low:f\"").count(), 1, "{both}");
+    assert_eq!(cost("//high:app").matches("\"//low:f\"").count(), 1);
 }

@@ -116,7 +116,7 @@ fn builds_with_nothing_to_do_are_listed_and_push_out_no_others() {
     };
     let before = logs();
     // What only looks, or does nothing, leaves none.
-    for line in ["--dry-run build //:i", "query //...", "ls //:i", "explain //:i", "log list", "build //:none"] {
+    for line in ["--dry-run build //:i", "query //...", "ls //:i", "explain //:i", "log list"] {
         space.layerbuild(line);
     }
     assert_eq!(logs(), before);
@@ -156,7 +156,7 @@ layers = [":bad"]
 /// A build that sleeps, once its log says that it does.
 fn sleeping(space: &Space) -> Child {
     let mut command = space.command(PROGRAM);
-    command.args(["build", "//:slow"]).stdout(Stdio::null()).stderr(Stdio::null());
+    command.args(["build", "//:slow", "--profile-out", "t.json"]).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().expect("it starts");
     let sleeps = |_| {
         std::thread::sleep(Duration::from_millis(10));
@@ -266,8 +266,90 @@ fn a_trace_is_written_of_a_command_and_of_a_log() {
     assert_eq!(fs::read_to_string(space.path("of-log.json")).expect("a trace"), of_build);
     built(&space, "//:i --profile-out idle.json");
     assert_eq!(bars(&fs::read_to_string(space.path("idle.json")).expect("a trace")), [""; 0]);
-    let nowhere = space.layerbuild("build //:i --profile-out no/such/folder.json");
-    assert!(nowhere.code == 36 && nowhere.stdout.starts_with("//:i sha256:"), "{nowhere:?}");
     assert!(space.layerbuild("query //... --profile-out x.json").stderr.contains("nothing is written"));
     assert!(!space.path("x.json").exists());
+}
+
+#[test]
+fn a_place_for_the_trace_is_refused_before_anything_is_built_and_a_device_is_written_to() {
+    let space = Space::with(TARGETS);
+    for (place, code, says) in [
+        ("no/such/folder.json", 36, "there is no such folder"),
+        (".", 36, "it is a folder"),
+        ("layers.toml/x", 36, "there is no such folder"),
+        ("-", 2, "`./-`"),
+        ("a --profile-out b", 2, "cannot be used multiple times"),
+    ] {
+        let ran = space.layerbuild(&format!("build //:i --profile-out {place}"));
+        assert!(ran.code == code && ran.stderr.contains(says) && ran.stdout.is_empty(), "{place}: {ran:?}");
+        assert!(!space.cache().exists(), "{place}: nothing was begun");
+    }
+    let full = space.layerbuild("build //:i --profile-out /dev/full");
+    assert!(full.code == 36 && full.stdout.starts_with("//:i sha256:"), "what was built is told: {full:?}");
+    assert!(full.stderr.contains("cannot write /dev/full: No space left"), "{full:?}");
+    let out = space.layerbuild("-q build //:i --profile-out /dev/stdout");
+    assert!(out.code == 0 && out.stdout.contains("{\"displayTimeUnit\""), "{out:?}");
+    fs::write(space.path("old.json"), "old").expect("a file");
+    std::os::unix::fs::symlink("old.json", space.path("link.json")).expect("a link");
+    built(&space, "--json build //:i --profile-out link.json");
+    assert!(fs::symlink_metadata(space.path("link.json")).expect("a link").is_symlink());
+    assert_eq!(bars(&fs::read_to_string(space.path("old.json")).expect("a trace")), [""; 0]);
+    built(&space, "build //:i --profile-out ./-");
+    assert!(space.path("-").is_file());
+}
+
+#[test]
+fn a_build_that_fails_or_is_interrupted_leaves_a_whole_trace() {
+    let targets = r#"
+[exec.bad]
+build-base = "host"
+command    = "exit 3"
+outputs    = { "/x" = "/out/x" }
+[exec.slow]
+build-base = "host"
+command    = "sleep 30"
+outputs    = { "/x" = "/out/x" }
+"#;
+    let space = Space::with(targets);
+    let trace = || bars(&fs::read_to_string(space.path("t.json")).expect("a trace"));
+    assert_eq!(space.layerbuild("build //:bad --profile-out t.json").code, 1);
+    assert_eq!(trace(), ["//:bad"]);
+    fs::remove_file(space.path("t.json")).expect("gone");
+    let mut child = sleeping(&space);
+    kill_process(Pid::from_child(&child), Signal::INT).expect("it is there");
+    child.wait().expect("an end");
+    assert_eq!(trace(), ["//:slow"]);
+    assert_eq!(space.layerbuild("build //:none --profile-out t.json").code, 2);
+    assert_eq!(trace(), [""; 0], "of one that was refused");
+}
+
+#[test]
+fn a_build_that_is_refused_leaves_a_log_that_pushes_out_no_others() {
+    let space = Space::with(TARGETS);
+    assert_eq!(space.layerbuild("build //:none").code, 2);
+    assert_eq!(rows(&json(&space, "list"), &["ended"]), ["refused"], "the first of all");
+    built(&space, "build //:i");
+    assert_eq!(space.layerbuild("build //:none").code, 2);
+    let last = json(&space, "last");
+    assert_eq!((&last["ended"], &last["exit"]), (&"refused".into(), &2.into()));
+    assert!(last["message"].as_str().expect("text").starts_with("error: no such target `//:none`"), "{last}");
+    space.write(
+        "layers.toml",
+        "[workspace]\nname = \"test\"\n[vars]\npassword = \"a\"\n[files.a]\nsecret = \"marker\"\ndset = \"x\"\n",
+    );
+    let broken = space.layerbuild("build //:a --var password=marker-var --var passwrod=hunter2");
+    assert!(broken.code == 2 && broken.stderr.contains("marker"), "{broken:?}");
+    let last = json(&space, "last");
+    let message = last["message"].as_str().expect("text");
+    for part in ["unknown attribute `secret`\n --> layers.toml:6:1\n", "unknown attribute `dset`", "errors"] {
+        assert!(message.contains(part), "no `{part}` in {message}");
+    }
+    assert!(!message.contains("marker") && !message.contains("hunter2"), "{message}");
+    let failed = space.layerbuild("log what-failed");
+    assert!(failed.stdout.contains("unknown attribute `dset`"), "{failed:?}");
+    let ran = space.layerbuild("log what-ran");
+    assert!(ran.stdout.contains("//:i") && ran.stderr.contains("since then nothing was done"), "{ran:?}");
+    (0..25).for_each(|_| assert_eq!(space.layerbuild("build //:a").code, 2));
+    let ends = rows(&json(&space, "list"), &["ended"]);
+    assert_eq!((ends.len(), ends.last().map(String::as_str)), (21, Some("done")));
 }

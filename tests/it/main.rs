@@ -3,6 +3,8 @@
 #![expect(clippy::panic, reason = "a test ends with what it saw")]
 
 mod affected;
+mod affected_beside;
+mod affected_converted;
 mod affected_truth;
 mod as_built;
 mod audited;

@@ -10,7 +10,7 @@ use petgraph::algo::tarjan_scc;
 use petgraph::graphmap::DiGraphMap;
 
 /// The ground: small types that import nothing above them.
-const GROUND: [&str; 18] = [
+const GROUND: [&str; 19] = [
     "checkout",
     "compression_level",
     "diagnostic",
@@ -26,6 +26,7 @@ const GROUND: [&str; 18] = [
     "platform",
     "reason",
     "reference",
+    "root_cause",
     "source_root",
     "span",
     "tls",
