@@ -39,7 +39,7 @@ fn stage(rest: &str) -> (Space, PathBuf) {
     let space = Space::empty();
     let pids = space.path("pids");
     fs::create_dir(&pids).expect("a folder");
-    space.write("layers.toml", &target(&pids, rest));
+    space.write("layers.toml", target(&pids, rest));
     (space, pids)
 }
 
