@@ -1,6 +1,5 @@
-//! Where the network simplex begins: ranks that all bonds allow, and a tree of bonds at their least length.
-//!
-//! The tree grows as Prim's does, by the bond that has least to spare. Knows nothing of what bonds cost.
+//! Where the network simplex begins: ranks that all bonds allow, and a tree of bonds at their least length. Knows nothing of
+//! what bonds cost.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -59,7 +58,7 @@ impl Ends {
     }
 }
 
-/// The least ranks that all bonds allow.
+/// The least ranks that all bonds allow: whatever is below others is below one of them by no more than it must.
 pub(super) fn longest_paths(bonds: &[Bond], ends: &Ends) -> Vec<i64> {
     let mut ranks = vec![0; ends.above.len()];
     for vertex in ends.downwards(bonds) {
@@ -69,67 +68,31 @@ pub(super) fn longest_paths(bonds: &[Bond], ends: &Ends) -> Vec<i64> {
     ranks
 }
 
-/// Grows a tree of bonds without slack from the last vertex to all; where there is none, what is in the tree moves. Gives
-/// the tree's bonds, by position.
-pub(super) fn tree(bonds: &[Bond], ends: &Ends, ranks: &mut [i64]) -> Vec<usize> {
-    let mut growth = Growth { bonds, ends, inside: vec![false; ranks.len()], moved: 0, borders: Default::default() };
-    let mut tree = Vec::with_capacity(ranks.len());
-    growth.enter(ranks.len() - 1, ranks);
-    while let Some((slack, at)) = growth.nearest() {
-        let Bond { upper, lower, .. } = bonds[at];
-        let is_upper = growth.inside[upper];
-        growth.moved += if is_upper { slack } else { -slack };
-        growth.enter(if is_upper { lower } else { upper }, ranks);
-        tree.push(at);
-    }
-    ranks.iter_mut().zip(&growth.inside).filter(|(_, inside)| **inside).for_each(|(rank, _)| *rank += growth.moved);
-    tree
-}
-
-/// A tree that grows. Of what is inside, ranks are kept as if it had never moved.
-struct Growth<'b> {
-    bonds: &'b [Bond],
-    ends: &'b Ends,
-    inside: Vec<bool>,
-    /// How far what is inside has moved down.
-    moved: i64,
-    /// Bonds that had one end inside when they were put in, the upper or the lower one, by what slack they would have had
-    /// nothing moved.
-    borders: [BinaryHeap<Reverse<(i64, usize)>>; 2],
-}
-
-impl Growth<'_> {
-    /// Of the bonds with one end inside, the first of those with the least slack.
-    fn nearest(&mut self) -> Option<(i64, usize)> {
-        let signs = [-self.moved, self.moved];
-        let (bonds, inside) = (self.bonds, &self.inside);
-        let nearest = self.borders.iter_mut().zip(signs).filter_map(|(border, sign)| {
-            while border.peek().is_some_and(|next| inside[bonds[next.0.1].upper] && inside[bonds[next.0.1].lower]) {
-                border.pop();
-            }
-            border.peek().map(|Reverse((slack, at))| (slack + sign, *at))
+/// A tree of bonds without slack, by position, from the last vertex to all, which are below it: it grows by the first of
+/// those with one end in it. The ranks are [`longest_paths`]'.
+pub(super) fn tree(bonds: &[Bond], ends: &Ends, ranks: &[i64]) -> Vec<usize> {
+    let mut inside = vec![false; ranks.len()];
+    let (mut border, mut tree) = (BinaryHeap::new(), Vec::with_capacity(ranks.len()));
+    let mut next = ranks.len().checked_sub(1);
+    while let Some(vertex) = next {
+        inside[vertex] = true;
+        let tight = ends.above[vertex].iter().chain(&ends.below[vertex]).filter(|at| bonds[**at].slack(ranks) == 0);
+        border.extend(tight.copied().map(Reverse));
+        next = std::iter::from_fn(|| border.pop()).find_map(|Reverse(at)| {
+            let outside = [bonds[at].upper, bonds[at].lower].into_iter().find(|end| !inside[*end])?;
+            tree.push(at);
+            Some(outside)
         });
-        nearest.min()
     }
-
-    fn enter(&mut self, vertex: usize, ranks: &mut [i64]) {
-        self.inside[vertex] = true;
-        let Growth { bonds, ends, inside, moved, borders: [upper_inside, lower_inside] } = self;
-        for at in ends.below[vertex].iter().filter(|at| !inside[bonds[**at].lower]) {
-            upper_inside.push(Reverse((bonds[*at].slack(ranks) + *moved, *at)));
-        }
-        for at in ends.above[vertex].iter().filter(|at| !inside[bonds[**at].upper]) {
-            lower_inside.push(Reverse((bonds[*at].slack(ranks) - *moved, *at)));
-        }
-        ranks[vertex] -= *moved;
-    }
+    tree
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// As it is said: of all bonds with one end inside, the first with the least slack; what is inside moves until it has none.
+    /// As Gansner et al. say it: of all bonds with one end inside, the first with the least slack; what is inside moves until
+    /// it has none.
     fn plainly(bonds: &[Bond], ranks: &mut [i64]) -> Vec<usize> {
         let mut inside = vec![false; ranks.len()];
         inside[ranks.len() - 1] = true;
@@ -161,10 +124,10 @@ mod tests {
             bonds.extend((0..count).map(|at| bond(at, count, 0)));
             let ends = Ends::of(count + 1, &bonds);
             let ranks = longest_paths(&bonds, &ends);
-            let (mut ours, mut plain) = (ranks.clone(), ranks);
-            assert_eq!(tree(&bonds, &ends, &mut ours), plainly(&bonds, &mut plain));
-            assert_eq!(ours, plain);
-            assert!(bonds.iter().all(|bond| bond.slack(&ours) >= 0));
+            let mut moved = ranks.clone();
+            assert_eq!(tree(&bonds, &ends, &ranks), plainly(&bonds, &mut moved));
+            assert_eq!(ranks, moved, "nothing has to move");
+            assert!(bonds.iter().all(|bond| bond.slack(&ranks) >= 0));
         }
     }
 }

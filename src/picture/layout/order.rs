@@ -281,3 +281,25 @@ fn median(places: &[usize]) -> Option<f64> {
 fn mean(places: &[usize]) -> Option<f64> {
     (!places.is_empty()).then(|| places.iter().sum::<usize>() as f64 / places.len() as f64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn crossings_of_many_links_are_counted_as_those_of_few() {
+        let count = 40;
+        let mut at: Vec<usize> = (0..count + 2).collect();
+        shuffle(&mut at, 5);
+        let (left, right) = ((0..25).collect::<Vec<_>>(), (10..count).collect::<Vec<_>>());
+        let mut expected = (0, 0);
+        for (a, b) in left.iter().flat_map(|a| right.iter().map(move |b| (*a, *b))) {
+            expected.0 += usize::from(at[a] > at[b]);
+            expected.1 += usize::from(at[a] < at[b]);
+        }
+        let mut down = vec![Vec::new(); count];
+        down.extend([left, right]);
+        let order = Order { rows: Vec::new(), at, up: vec![Vec::new(); count + 2], down };
+        assert_eq!(order.pair(count, count + 1), expected);
+    }
+}

@@ -20,8 +20,8 @@ pub(super) fn ranks(count: usize, bonds: &[Bond]) -> Vec<i64> {
     let mut bonds = bonds.to_vec();
     bonds.extend((0..count).map(|lower| Bond { upper: count, lower, min: 0, weight: 0 }));
     let ends = Ends::of(count + 1, &bonds);
-    let mut ranks = feasible::longest_paths(&bonds, &ends);
-    let tree = feasible::tree(&bonds, &ends, &mut ranks);
+    let ranks = feasible::longest_paths(&bonds, &ends);
+    let tree = feasible::tree(&bonds, &ends, &ranks);
     let mut simplex = Simplex { bonds, ranks, tree };
     let most = EFFORT / (simplex.bonds.len() + count);
     let is_best = (0..most).any(|_| !simplex.improve());
