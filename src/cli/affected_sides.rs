@@ -170,7 +170,7 @@ impl Sides<'_> {
             (
                 strangers.iter().filter(|(_, is_needed)| *is_needed).map(|(it, _)| format!("@{}", it.name)).collect(),
                 "this git repository doesn't hold the files of",
-                "what they were is not known: what stands on its sources counts as changed",
+                "what they were is not known: what stands on them counts as changed",
             ),
             (ignored, "git ignores and so doesn't keep", "what they were is not known: they count as changed"),
             (

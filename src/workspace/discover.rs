@@ -70,6 +70,16 @@ impl<'a> Finder<'a> {
         package.external().is_none() && self.enter(&self.packages.join(package.as_str())).is_some()
     }
 
+    /// The folders right in a package's, where it may have any, by name in no order.
+    pub fn folders_in(&mut self, package: &str) -> Vec<String> {
+        let folder = self.packages.join(package);
+        let is_entered = self.enter(&folder).is_some();
+        let listing = if is_entered { list(&self.root.join(folder), self.checkout).ok() } else { None };
+        let mut folders = listing.map_or_else(Vec::new, |listing| listing.folders);
+        folders.retain(|name| is_name(name));
+        folders
+    }
+
     /// The package, where it exists, and all below it.
     pub fn below(&mut self, package: &PackagePath) -> Found {
         let folder = self.packages.join(package.as_str());

@@ -4,7 +4,7 @@
 //! Git takes attributes from the work tree that it stands in. Where that has others than the commit, it stands in a folder
 //! with those of the commit and nothing else. Knows nothing of what is on disk.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::{self, Seek as _, Write as _};
@@ -148,12 +148,12 @@ impl Place {
 
 /// From `core.autocrlf true` and the like, a line each; the last of a kind counts.
 fn ends(config: &str) -> Ends {
-    let values = |key: &str| config.lines().filter_map(|line| line.strip_prefix(key)).next_back().map(str::trim);
-    let converts = match values("core.autocrlf") {
+    let value = |key: &str| config.lines().filter_map(|line| line.strip_prefix(key)).next_back().map(str::trim);
+    let converts = match value("core.autocrlf") {
         None => false,
-        Some(value) => !["input", "false", "no", "off", "0"].contains(&value.to_lowercase().as_str()),
+        Some(said) => !["input", "false", "no", "off", "0"].contains(&said.to_lowercase().as_str()),
     };
-    let crlf = values("core.eol").is_some_and(|value| value.eq_ignore_ascii_case("crlf"));
+    let crlf = value("core.eol").is_some_and(|value| value.eq_ignore_ascii_case("crlf"));
     if converts || crlf { Ends::Crlf } else { Ends::Kept }
 }
 
@@ -191,7 +191,7 @@ impl<'a> Said<'a> {
 
 fn converted(answer: &[u8], ends: Ends, tree: &GitTree) -> HashSet<String> {
     let mut fields = answer.split(|byte| *byte == 0).map(|field| std::str::from_utf8(field).unwrap_or_default());
-    let mut said: std::collections::HashMap<&str, Said<'_>> = std::collections::HashMap::new();
+    let mut said: HashMap<&str, Said<'_>> = HashMap::new();
     if ends == Ends::Crlf {
         said.extend(tree.files().map(|path| (path, Said::default())));
     }

@@ -63,26 +63,32 @@ impl Known<'_, '_> {
         locked.any(names) || used.any(names)
     }
 
-    /// Only where another package has a name like that: what is taken as it is need not be checked out, and nothing of what
+    /// Only where another folder has a name like that: what is taken as it is need not be checked out, and nothing of what
     /// is not can be built by mistake.
     fn absent(&mut self, pattern: &TargetPattern, span: Span, key: &str) -> Option<Diagnostic> {
-        let all = self.finder.below(&PackagePath::default()).packages;
         let wanted = match pattern.packages() {
             PackageSelection::One(package) | PackageSelection::Below(package) => package,
-            PackageSelection::FirstOf(packages) => packages.into_iter().next().unwrap_or_default(),
+            PackageSelection::FirstOf(packages) => packages.into_iter().next()?,
         };
-        // `//plaform/...` may be about a folder whose packages lie deeper.
-        let meant = nearest(wanted.as_str(), all.iter().flat_map(|package| upwards(package.as_str())))?;
+        let help = match self.meant(&wanted)? {
+            meant if meant == wanted.as_str() => "a package is a folder with a layers.toml".to_owned(),
+            meant => format!("did you mean `//{meant}{}`?", rest(pattern)),
+        };
         let message = format!("`{pattern}` in `{key}` names nothing: there is no such package");
-        let help = format!("did you mean `//{meant}{}`?", rest(pattern));
         Some(Diagnostic::warning(message).at(span, "").help(help))
     }
-}
 
-/// A package's path, and those of all folders above it but the top.
-fn upwards(path: &str) -> impl Iterator<Item = &str> {
-    let parents = path.char_indices().filter(|(_, c)| *c == '/').map(|(at, _)| &path[..at]);
-    parents.chain((!path.is_empty()).then_some(path))
+    /// The folder with the name that is nearest, part by part: the whole tree is not walked for it.
+    fn meant(&mut self, wanted: &PackagePath) -> Option<String> {
+        let mut path = String::new();
+        for part in wanted.as_str().split('/') {
+            let folders = self.finder.folders_in(&path);
+            let is_there = folders.iter().any(|folder| folder == part);
+            let name = if is_there { part } else { nearest(part, folders.iter().map(String::as_str))? };
+            path = if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
+        }
+        Some(path)
+    }
 }
 
 /// What stands behind the package in a pattern.
@@ -169,6 +175,11 @@ mod tests {
             ],
         );
         assert_eq!(told("from-registry = [\"//elsewhere/...\"]", "//platform/..."), [""; 0]);
+        let no_package = told("from-registry = [\"//platform\"]", "//platform/...");
+        expect(
+            &no_package,
+            &[&["warning: `//platform` in `from-registry` names nothing", "a folder with a layers.toml"]],
+        );
     }
 
     #[test]
