@@ -1,25 +1,19 @@
-//! Records of builds in a registry: an OCI manifest with the empty config and the record as its one layer (image-spec 1.1,
-//! "Guidance for an Empty Config"). The record itself is opaque here.
+//! Records of builds in a registry: artifacts, each with the record as its one layer. The record itself is opaque here.
 
+use std::collections::BTreeMap;
 use std::io::{self, Cursor, Read};
 
-use serde::Deserialize;
-use serde_json::json;
-
 use super::reporter::Reporter;
-use crate::action::record::Blob;
 use crate::digest::Digest;
 use crate::event::Listener;
-use crate::oci::canonical;
+use crate::oci::artifact_manifest::{ArtifactManifest, EMPTY, empty};
+use crate::oci::descriptor::Descriptor;
 use crate::oci::media_type::OCI_MANIFEST;
 use crate::reference::Reference;
 use crate::registry::{BlobDescriptor, BlobSource, ClientConfig, Puller, PushRequest, Pusher, RegistryError};
-use crate::shared::artifact::EMPTY;
 
-/// What the artifact is (image-spec, `artifactType`), and its layer.
+/// What the artifact is, and its layer.
 const KIND: &str = "application/vnd.layerbuild.build.v1+json";
-/// The type of the empty config.
-const EMPTY_TYPE: &str = "application/vnd.oci.empty.v1+json";
 /// No record has more bytes than this.
 const LIMIT: u64 = 1 << 30;
 
@@ -49,29 +43,24 @@ pub fn put(to: &Reference, record: Vec<u8>, config: ClientConfig, on: &dyn Liste
 
 fn request(to: &Reference, record: &[u8]) -> Option<PushRequest> {
     let tag = to.tag.clone().filter(|_| to.digest.is_none())?;
-    let (config, layer) = (descriptor(EMPTY), descriptor(record));
-    let described =
-        |blob: &BlobDescriptor, kind| json!({ "mediaType": kind, "digest": blob.digest, "size": blob.size });
-    let manifest = canonical::to_bytes(&json!({
-        "schemaVersion": 2,
-        "mediaType": OCI_MANIFEST,
-        "artifactType": KIND,
-        "config": described(&config, EMPTY_TYPE),
-        "layers": [described(&layer, KIND)],
-    }));
+    let layer = Descriptor {
+        media_type: KIND.to_owned(),
+        digest: Digest::of(record),
+        size: record.len() as u64,
+        annotations: BTreeMap::new(),
+    };
+    let blobs =
+        [&empty(), &layer].map(|Descriptor { digest, size, .. }| BlobDescriptor { digest: *digest, size: *size });
+    let manifest = ArtifactManifest { kind: KIND.to_owned(), layers: vec![layer], annotations: BTreeMap::new() };
     Some(PushRequest {
         repository: to.repository().ok()?,
         tags: vec![tag],
-        manifest: manifest.into(),
+        manifest: manifest.to_bytes().into(),
         media_type: OCI_MANIFEST.to_owned(),
-        blobs: vec![config, layer],
+        blobs: blobs.to_vec(),
         children: Vec::new(),
         mount_from: Vec::new(),
     })
-}
-
-fn descriptor(bytes: &[u8]) -> BlobDescriptor {
-    BlobDescriptor { digest: Digest::of(bytes), size: bytes.len() as u64 }
 }
 
 /// The record, and the empty config.
@@ -84,36 +73,20 @@ impl BlobSource for Texts {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Manifest {
-    #[serde(default)]
-    artifact_type: String,
-    #[serde(default)]
-    layers: Vec<Blob>,
-}
-
 /// The record that a reference names, as bytes.
 pub fn get(from: &Reference, puller: &Puller) -> Result<Vec<u8>, RecordsError> {
     let document = puller.resolve(from)?;
     let blob = layer(&document.bytes).map_err(|why| RecordsError::Other(from.to_string(), why))?;
     let mut record = Vec::new();
-    puller.blob(&document.from, &BlobDescriptor { digest: blob.digest, size: blob.size }, &mut record)?;
+    puller.blob(&document.from, &blob, &mut record)?;
     Ok(record)
 }
 
 /// The record's blob, of a manifest that is one's; else what is wrong with it, as a phrase.
-fn layer(manifest: &[u8]) -> Result<Blob, String> {
-    let manifest: Manifest = serde_json::from_slice(manifest).map_err(|error| error.to_string())?;
-    if manifest.artifact_type != KIND {
-        return Err(match manifest.artifact_type.as_str() {
-            "" => "an image is there".to_owned(),
-            other => format!("it is of the type `{other}`"),
-        });
-    }
-    match manifest.layers[..] {
-        [blob] if blob.size <= LIMIT => Ok(blob),
-        [blob] => Err(format!("it says that it has {} bytes", blob.size)),
+fn layer(manifest: &[u8]) -> Result<BlobDescriptor, String> {
+    match ArtifactManifest::read(manifest, KIND)?.layers[..] {
+        [Descriptor { digest, size, .. }] if size <= LIMIT => Ok(BlobDescriptor { digest, size }),
+        [Descriptor { size, .. }] => Err(format!("it says that it has {size} bytes")),
         _ => Err("it must have one layer".to_owned()),
     }
 }
@@ -126,7 +99,7 @@ mod tests {
     fn a_record_is_found_in_its_manifest_and_in_nothing_else() {
         let to: Reference = "localhost:5000/records/main:latest".parse().unwrap();
         let manifest = request(&to, b"record").unwrap().manifest;
-        assert_eq!(layer(&manifest), Ok(Blob { digest: Digest::of(b"record"), size: 6 }));
+        assert_eq!(layer(&manifest), Ok(BlobDescriptor { digest: Digest::of(b"record"), size: 6 }));
         assert_eq!(layer(b"{}"), Err("an image is there".to_owned()));
         let text = String::from_utf8(manifest.to_vec()).unwrap();
         assert!(layer(text.replace("\"size\":6", "\"size\":9999999999").as_bytes()).is_err());

@@ -11,6 +11,7 @@ use super::reporter::Reporter;
 use crate::action::record::{Blob, Output};
 use crate::digest::Digest;
 use crate::event::{Event, Listener, Outcome, Step};
+use crate::oci::artifact_manifest::EMPTY;
 use crate::oci::media_type::OCI_MANIFEST;
 use crate::reference::{Repository, RepositoryPath};
 use crate::registry::{BlobDescriptor, BlobSource, ClientConfig, PushRequest, Pushed, Pusher, RegistryError};
@@ -76,8 +77,8 @@ impl Sharing<'_> {
 
 impl BlobSource for Sharing<'_> {
     fn open(&self, digest: &Digest) -> io::Result<Box<dyn Read + Send>> {
-        if *digest == Digest::of(artifact::EMPTY) {
-            return Ok(Box::new(Cursor::new(artifact::EMPTY)));
+        if *digest == Digest::of(EMPTY) {
+            return Ok(Box::new(Cursor::new(EMPTY)));
         }
         BlobSource::open(&StoreBlobs(self.store), digest)
     }

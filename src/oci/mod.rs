@@ -1,6 +1,7 @@
 //! OCI objects as immutable values: trees, layers, images, layouts. Knows nothing of labels, rules, registries or the store.
 
 pub mod archive;
+pub mod artifact_manifest;
 pub mod blob_source;
 pub mod canonical;
 mod chunk_maker;

@@ -1,4 +1,4 @@
-//! A record's form in a registry: an OCI manifest (image-spec 1.1, "Guidance for an Empty Config") under the key as tag.
+//! A record's form in a registry: an artifact under the key as tag.
 //!
 //! The output stands in an annotation, with the text of its small blobs, so that one request reads all of it; large blobs
 //! are the manifest's layers, so that the registry keeps them as long as the record. The key's components don't travel:
@@ -11,19 +11,17 @@ use serde_json::json;
 
 use crate::action::record::{Blob, Output};
 use crate::digest::Digest;
+use crate::oci::artifact_manifest::{ArtifactManifest, empty};
 use crate::oci::canonical;
-use crate::oci::media_type::OCI_MANIFEST;
+use crate::oci::descriptor::Descriptor;
 use crate::reference::Tag;
 
-/// What the artifact is (image-spec, `artifactType`). A record of another form gets another number.
+/// What the artifact is. A record of another form gets another number.
 const KIND: &str = "application/vnd.layerbuild.action.v1+json";
 /// The annotation with the record.
 const RECORD: &str = "vnd.layerbuild.action";
 /// What its blobs are to a registry: nothing that it would look into.
 const BLOB: &str = "application/octet-stream";
-const EMPTY_TYPE: &str = "application/vnd.oci.empty.v1+json";
-/// The config of every record.
-pub const EMPTY: &[u8] = b"{}";
 /// A text up to so many bytes travels in the record.
 const INLINE: u64 = 64 << 10;
 /// So many bytes of text travel in a record at most, of all its blobs together.
@@ -38,7 +36,7 @@ pub struct Artifact {
     pub tag: Tag,
     /// The manifest; equal for equal records.
     pub manifest: Vec<u8>,
-    /// The blobs that the manifest names, [`EMPTY`] among them.
+    /// The blobs that the manifest names, the empty config among them.
     pub blobs: Vec<Blob>,
 }
 
@@ -79,17 +77,6 @@ struct Line {
     inline: BTreeMap<String, String>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Manifest {
-    #[serde(default)]
-    artifact_type: String,
-    #[serde(default)]
-    annotations: BTreeMap<String, String>,
-    #[serde(default)]
-    layers: Vec<Blob>,
-}
-
 /// The name of a key's record.
 pub fn tag(key: &Digest) -> Tag {
     key.hex().parse().expect("64 hex digits are a tag")
@@ -120,32 +107,29 @@ pub fn encode<E>(key: &Digest, output: &Output, read: impl Fn(&Blob) -> Result<V
     }
     let line = json!(Line { key: *key, output: output.clone(), inline });
     let line = String::from_utf8(canonical::to_bytes(&line)).expect("JSON is UTF-8");
-    let empty = Blob { digest: Digest::of(EMPTY), size: EMPTY.len() as u64 };
-    // A list of layers may not be empty.
-    let layers = if apart.is_empty() { vec![empty] } else { apart };
-    let manifest = canonical::to_bytes(&json!({
-        "schemaVersion": 2,
-        "mediaType": OCI_MANIFEST,
-        "artifactType": KIND,
-        "config": describe(&empty, EMPTY_TYPE),
-        "layers": layers.iter().map(|blob| describe(blob, if *blob == empty { EMPTY_TYPE } else { BLOB })).collect::<Vec<_>>(),
-        "annotations": { RECORD: line },
-    }));
-    let blobs = std::iter::once(empty).chain(layers.into_iter().filter(|blob| *blob != empty)).collect();
+    let mut layers: Vec<Descriptor> = apart.iter().map(descriptor).collect();
+    if layers.is_empty() {
+        layers.push(empty());
+    }
+    let annotations = BTreeMap::from([(RECORD.to_owned(), line)]);
+    let manifest = ArtifactManifest { kind: KIND.to_owned(), layers, annotations }.to_bytes();
+    let empty = blob(&empty());
+    let blobs = std::iter::once(empty).chain(apart.into_iter().filter(|blob| *blob != empty)).collect();
     Ok(Artifact { tag: tag(key), manifest, blobs })
 }
 
-fn describe(blob: &Blob, media_type: &str) -> serde_json::Value {
-    json!({ "mediaType": media_type, "digest": blob.digest, "size": blob.size })
+fn descriptor(Blob { digest, size }: &Blob) -> Descriptor {
+    Descriptor { media_type: BLOB.to_owned(), digest: *digest, size: *size, annotations: BTreeMap::new() }
+}
+
+fn blob(Descriptor { digest, size, .. }: &Descriptor) -> Blob {
+    Blob { digest: *digest, size: *size }
 }
 
 /// The record of a key that a manifest holds.
 pub fn decode(manifest: &[u8], key: &Digest) -> Result<Found, ArtifactError> {
     let shape = |what: &dyn std::fmt::Display| ArtifactError::Shape(what.to_string());
-    let manifest: Manifest = serde_json::from_slice(manifest).map_err(|error| shape(&error))?;
-    if manifest.artifact_type != KIND {
-        return Err(shape(&format!("its type is `{}`", manifest.artifact_type)));
-    }
+    let manifest = ArtifactManifest::read(manifest, KIND).map_err(ArtifactError::Shape)?;
     let line = manifest.annotations.get(RECORD).ok_or_else(|| shape(&"it lacks its annotation"))?;
     let Line { key: its, output, inline } = serde_json::from_str(line).map_err(|error| shape(&error))?;
     if its != *key {
@@ -153,7 +137,8 @@ pub fn decode(manifest: &[u8], key: &Digest) -> Result<Found, ArtifactError> {
     }
     let inline = inline.into_iter().map(|(digest, text)| verified(&digest, text));
     let inline = inline.collect::<Result<BTreeMap<_, _>, _>>()?;
-    output.blobs().try_for_each(|blob| check(&blob, &output, &inline, &manifest.layers))?;
+    let elsewhere: Vec<Blob> = manifest.layers.iter().map(blob).collect();
+    output.blobs().try_for_each(|blob| check(&blob, &output, &inline, &elsewhere))?;
     Ok(Found { output, inline })
 }
 
@@ -211,7 +196,7 @@ mod tests {
         let artifact = encoded(&output);
         let found = decode(&artifact.manifest, &key()).unwrap();
         assert_eq!(found, Found { output: output.clone(), inline: [(Digest::of(LISTING), LISTING.to_vec())].into() });
-        assert_eq!(artifact.blobs, [blob(EMPTY), blob(b"a layer")]);
+        assert_eq!(artifact.blobs, [blob(b"{}"), blob(b"a layer")]);
         assert_eq!(artifact.tag.as_str(), key().hex());
         assert_eq!(artifact, encoded(&output), "equal records are equal bytes");
     }
@@ -220,7 +205,7 @@ mod tests {
     fn a_large_text_is_a_blob_of_its_own() {
         let large = Blob { digest: Digest::of(b"large"), size: INLINE + 1 };
         let artifact = encoded(&layer(large));
-        assert_eq!(artifact.blobs, [blob(EMPTY), blob(b"a layer"), large]);
+        assert_eq!(artifact.blobs, [blob(b"{}"), blob(b"a layer"), large]);
         assert!(decode(&artifact.manifest, &key()).unwrap().inline.is_empty());
     }
 
