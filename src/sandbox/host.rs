@@ -113,10 +113,10 @@ fn secrets(task: &Task) -> Vec<Vec<u8>> {
 }
 
 /// The conversation with one sandbox.
-struct Talk {
-    stream: UnixStream,
+pub(super) struct Talk {
+    pub(super) stream: UnixStream,
     /// When it must be over.
-    end: Option<Instant>,
+    pub(super) end: Option<Instant>,
 }
 
 impl Talk {
@@ -144,7 +144,7 @@ impl Talk {
     }
 
     /// All that it says, and whether it ended in time.
-    fn rest(&self) -> Result<(String, bool), SandboxError> {
+    pub(super) fn rest(&self) -> Result<(String, bool), SandboxError> {
         let mut text = Vec::new();
         let mut piece = [0; 4096];
         let said = |text: &[u8]| String::from_utf8_lossy(text).into_owned();
@@ -170,6 +170,6 @@ impl Talk {
     }
 }
 
-fn parsed(line: &str) -> Result<Answer, SandboxError> {
+pub(super) fn parsed(line: &str) -> Result<Answer, SandboxError> {
     serde_json::from_str(line.trim_end()).map_err(|_| SandboxError::Killed)
 }

@@ -2,7 +2,8 @@
 //!
 //! Two processes. The outer one leaves the host's namespaces, has its users mapped, and starts the inner one, which is the
 //! first of the new pid namespace: it reads the task from its standard input, does it, and answers there. Each dies with
-//! the process above it; with the inner one die all that its commands started.
+//! the process above it; with the inner one die all that its commands started. For a command of the host itself there are
+//! two as well: its `keeper`, and what becomes the command.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -21,7 +22,7 @@ use super::error::FIRST;
 use super::outputs::outputs;
 use super::root_fs::{Tried as _, keep_to_ourselves, overlay};
 use super::task::{Answer, Collect, Gather, Task};
-use super::{commands, lay_out, namespaces};
+use super::{commands, keeper, lay_out, namespaces};
 use crate::oci::chunk_memory::NoMemory;
 use crate::oci::compress::{Compression, Format};
 use crate::oci::layer::{LayerError, write_layer};
@@ -30,8 +31,10 @@ use crate::oci::layer::{LayerError, write_layer};
 pub(super) const MARK: &str = "--inside-the-sandbox";
 /// The outer process's second argument where the host's network is used.
 pub(super) const NETWORK: &str = "network";
-/// The second argument of a program that is no sandbox after all, and becomes a command of the host.
+/// The second argument of a program that is no sandbox after all, and keeps a command of the host: what follows.
 pub(super) const OUTSIDE: &str = "outside";
+/// The second argument of a program that becomes such a command.
+const COMMAND: &str = "command";
 /// What the outer process says once it has left the host's namespaces.
 pub(super) const READY: &str = "ready";
 
@@ -43,10 +46,18 @@ pub fn enter(args: &[OsString]) -> Option<ExitCode> {
     }
     let ended = match role.to_str() {
         Some("inner") => inner(rest.first().map(OsString::as_os_str)),
-        Some(OUTSIDE) => become_command(rest),
+        Some(OUTSIDE) => keeper::keep(itself_as(COMMAND, rest)).and_then(|answered| answer(&answered)),
+        Some(COMMAND) => become_command(rest),
         _ => outer(role == NETWORK, rest.first().map(OsString::as_os_str)),
     };
     Some(if ended.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// This program once more.
+fn itself_as(role: &str, words: &[OsString]) -> Command {
+    let mut command = Command::new("/proc/self/exe");
+    command.args([MARK, role]).args(words);
+    command
 }
 
 /// Becomes a command; returns only where that fails, and then says so as a shell would.
@@ -75,9 +86,8 @@ fn outer(network: bool, terminal: Option<&OsStr>) -> io::Result<()> {
     if fs::read("/proc/self/setgroups").is_ok_and(|text| text.starts_with(b"allow")) {
         rustix::thread::set_thread_groups(&[])?;
     }
-    let mut inner = Command::new("/proc/self/exe");
-    inner.args([MARK, "inner"]).args(terminal).env_clear().stdin(Stdio::inherit());
-    inner.status().map(drop)
+    let terminal: Vec<OsString> = terminal.map(OsStr::to_owned).into_iter().collect();
+    itself_as("inner", &terminal).env_clear().stdin(Stdio::inherit()).status().map(drop)
 }
 
 fn inner(terminal: Option<&OsStr>) -> io::Result<()> {

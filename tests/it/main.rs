@@ -20,6 +20,7 @@ mod diffs;
 mod doctoring;
 mod editing;
 mod embedded;
+mod ended_on_host;
 mod executing;
 mod expanding;
 mod explained;
