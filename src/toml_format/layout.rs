@@ -1,8 +1,8 @@
 //! Lines → text, in our style.
 //!
 //! Keys of lines that follow each other are aligned, and so are the comments behind them. An array is broken where it
-//! would pass the width, holds a comment, or is written so with a comma at its end; inline tables are neither broken nor
-//! joined, as older readers of TOML take none of several lines.
+//! would pass the width, holds a comment, or is written so with a comma at its end. An inline table that is written over
+//! several lines has one for each key; no other is broken, however long, as older readers of TOML take none of several.
 
 use super::WIDTH;
 use super::lines::{Comment, Line, List, Value};
@@ -136,7 +136,7 @@ impl Layout<'_> {
                 let fits = |flat: &String| before.is_none_or(|before| first_fits(flat, before));
                 flat.filter(fits).unwrap_or_else(|| self.broken(list, indent, ["[", "]"]))
             }
-            Value::Table(list) if list.spread => self.broken(list, indent, ["{", "}"]),
+            Value::Table(list) if is_spread(list) => self.broken(list, indent, ["{", "}"]),
             Value::Table(list) => self.flat(list, indent, ["{ ", " }"]),
         }
     }
@@ -174,6 +174,12 @@ fn must_break(value: &Value<'_>) -> bool {
     let Value::Array(list) = value else { return false };
     let inner = |line: &Line<'_>| matches!(line, Line::Entry { value, .. } if must_break(value));
     list.has_comments() || list.spread && list.comma || list.lines.iter().any(inner)
+}
+
+/// Whether an inline table stands over several lines, itself or by another in it.
+fn is_spread(list: &List<'_>) -> bool {
+    let holds_one = |line: &Line<'_>| matches!(line, Line::Entry { value: Value::Table(list), .. } if is_spread(list));
+    !list.lines.is_empty() && (list.spread || list.lines.iter().any(holds_one))
 }
 
 fn key<'l>(line: &'l Line<'_>) -> Option<&'l str> {

@@ -5,6 +5,8 @@
 
 mod layout;
 mod lines;
+#[cfg(test)]
+mod random_tests;
 mod read;
 
 use lines::Line;
@@ -39,8 +41,6 @@ fn is_same(before: &str, lines: &[Line], after: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     fn formatted(text: &str) -> String {
@@ -89,10 +89,16 @@ mod tests {
     }
 
     #[test]
-    fn inline_tables_are_neither_broken_nor_joined() {
+    fn inline_tables_stay_on_one_line_or_have_one_for_each_key() {
         let long = format!("t = {{ a = \"{}\", b = [\"{}\"] }}\n", "a".repeat(80), "b".repeat(80));
         assert_eq!(formatted(&long), long);
         assert_eq!(formatted("t = { a = 1,\n bb = 2 # b\n}\n"), "t = {\n    a  = 1,\n    bb = 2,  # b\n}\n");
+        assert_eq!(formatted("a={\n b=1 }\nc={\n}\nd={e=1,}\n"), "a = {\n    b = 1,\n}\nc = {}\nd = { e = 1 }\n");
+        assert_eq!(
+            formatted("t={u={v=1\n},w=2}\n"),
+            "t = {\n    u = {\n        v = 1,\n    },\n    w = 2,\n}\n",
+            "one in it makes it so"
+        );
         assert_eq!(formatted("t = { a = [ # why\n1] }\n"), "t = { a = [\n    # why\n    1,\n] }\n");
     }
 
@@ -113,62 +119,5 @@ mod tests {
     fn what_is_not_toml_is_not_formatted() {
         assert_eq!(format("a = \n"), None);
         assert_eq!(format("a = 1\na = 2\n"), None);
-    }
-
-    /// Values as people may write them, of some depth.
-    fn value() -> impl Strategy<Value = String> {
-        let leaf = prop_oneof![
-            Just("1".to_owned()),
-            Just("\"text # no comment\"".to_owned()),
-            Just("'''\nraw\n  text'''".to_owned()),
-            Just("1979-05-27T07:32:00Z".to_owned()),
-            "[a-z]{30,70}".prop_map(|text| format!("\"{text}\"")),
-        ];
-        let blank = || prop_oneof![Just(""), Just(" "), Just("\n"), Just(" # c\n"), Just("\n\n  # own\n")];
-        leaf.prop_recursive(3, 20, 4, move |inner| {
-            let item =
-                (blank(), inner.clone(), blank()).prop_map(|(before, value, after)| format!("{before}{value}{after}"));
-            let items = (prop::collection::vec(item, 0..4), any::<bool>());
-            let array = items.prop_map(|(items, comma)| {
-                let comma = if comma && !items.is_empty() { "," } else { "" };
-                format!("[{}{comma}]", items.join(","))
-            });
-            let pairs = (prop::collection::vec((blank(), inner), 0..3), any::<bool>());
-            let table = pairs.prop_map(|(pairs, comma)| {
-                let comma = if comma && !pairs.is_empty() { "," } else { "" };
-                let pairs: Vec<String> =
-                    pairs.iter().enumerate().map(|(n, (blank, value))| format!("{blank}k{n}={value}")).collect();
-                format!("{{{}{comma}}}", pairs.join(","))
-            });
-            prop_oneof![array, table]
-        })
-    }
-
-    fn line() -> impl Strategy<Value = String> {
-        let comment = || prop_oneof![Just(""), Just("# c"), Just("   #d"), Just("                     # far")];
-        prop_oneof![
-            6 => ("[a-z]{1,9}", value(), comment()).prop_map(|(key, value, comment)| format!("KEY{key} ={value}{comment}\n")),
-            1 => comment().prop_map(|comment| format!("[ KEY ]{comment}\n")),
-            1 => comment().prop_map(|comment| format!("{comment}\n")),
-            1 => Just("\n\n".to_owned()),
-        ]
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_formatted_says_the_same_and_stays(lines in prop::collection::vec(line(), 0..8)) {
-            let numbered = lines.iter().enumerate().map(|(n, line)| line.replace("KEY", &format!("k{n}")));
-            let text: String = numbered.collect();
-            if toml::from_str::<toml::Table>(&text).is_ok() {
-                formatted(&text);
-            }
-        }
-
-        #[test]
-        fn no_text_makes_it_panic(text in "([\\[\\]{}=.,\"'# \n\r]|a|b|é|0|files){0,40}") {
-            if let Some(once) = format(&text) {
-                prop_assert_eq!(format(&once), Some(once.clone()));
-            }
-        }
     }
 }
