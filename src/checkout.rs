@@ -3,7 +3,7 @@
 //!
 //! Paths are absolute, and a commit's files stand where a checkout of it would have them. Knows nothing of what files mean.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Debug;
 use std::fs::{self, FileType};
 use std::io;
@@ -51,6 +51,11 @@ pub trait Checkout: Sync + Debug {
 
     /// Whether a folder is there; links are followed.
     fn is_folder(&self, path: &Utf8Path) -> bool;
+
+    /// Whether a folder whose `name` is no text has a file `file`. Of a commit nobody knows: nothing there has a path.
+    fn holds(&self, _above: &Utf8Path, _name: &OsStr, _file: &str) -> bool {
+        false
+    }
 }
 
 /// What is on disk.
@@ -65,7 +70,11 @@ impl Default for &dyn Checkout {
 }
 
 impl Checkout for Disk {
+    /// Of a pipe nobody knows whether anything comes, and of some devices no end does.
     fn read(&self, path: &Utf8Path) -> io::Result<Vec<u8>> {
+        if kind(fs::metadata(path)?.file_type()) == Kind::Other {
+            return Err(io::Error::other("it is a pipe, a socket or a device"));
+        }
         fs::read(path)
     }
 
@@ -89,6 +98,10 @@ impl Checkout for Disk {
     fn is_folder(&self, path: &Utf8Path) -> bool {
         path.is_dir()
     }
+
+    fn holds(&self, above: &Utf8Path, name: &OsStr, file: &str) -> bool {
+        above.as_std_path().join(name).join(file).is_file()
+    }
 }
 
 fn kind(of: FileType) -> Kind {
@@ -102,6 +115,8 @@ fn kind(of: FileType) -> Kind {
 
 #[cfg(test)]
 mod tests {
+    use rustix::fs::FileType;
+
     use super::*;
 
     #[test]
@@ -120,5 +135,18 @@ mod tests {
         assert_eq!(Disk.read(&root.join("l/f")).unwrap(), b"text");
         assert_eq!(Disk.resolve(&root.join("l/f")).unwrap(), Disk.resolve(&root.join("d/f")).unwrap());
         assert_eq!(Disk.kind(&root.join("none")).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn what_has_no_end_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(folder.path()).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", root.join("zero")).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, root.join("pipe").as_str(), FileType::Fifo, 0o600.into(), 0).unwrap();
+        for name in ["zero", "pipe"] {
+            let error = Disk.read(&root.join(name)).unwrap_err();
+            assert!(error.to_string().contains("a pipe, a socket or a device"), "{name}: {error}");
+        }
+        assert_eq!(Disk.read(root).unwrap_err().kind(), io::ErrorKind::IsADirectory);
     }
 }

@@ -1,6 +1,7 @@
 //! `fmt`: the workspace's TOML files in one style. What it is, `toml_format` knows.
 //!
-//! A file whose syntax is wrong is told and left as it is; the others are formatted all the same.
+//! A file whose syntax is wrong is told and left as it is, and so is a folder whose file can't be taken; the others are
+//! formatted all the same.
 
 use std::fs;
 use std::io::{self, Write};
@@ -11,8 +12,9 @@ use similar::TextDiff;
 
 use super::context::Context;
 use super::error::CliError;
+use super::fmt_files::{self, Found};
 use super::global::Verbosity;
-use super::{fmt_files, patterns};
+use super::patterns;
 use crate::checkout::Disk;
 use crate::diagnostic::Diagnostic;
 use crate::exit::Exit;
@@ -40,8 +42,9 @@ pub fn run(args: &Args, cx: &mut Context) -> Result<(), CliError> {
     if args.what == ["-"] {
         return through(args, cx);
     }
-    let files = fmt_files::find(&args.what, cx)?;
-    let (mut changed, mut errors) = (0, Vec::new());
+    let Found { files, unfit } = fmt_files::find(&args.what, cx)?;
+    let mut errors: Vec<CliError> = if unfit.is_empty() { Vec::new() } else { vec![fmt_files::told(&unfit, cx)] };
+    let mut changed = 0;
     for (path, shown) in &files {
         match one(path, shown, args, cx) {
             Ok(differs) => changed += usize::from(differs),

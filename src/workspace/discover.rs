@@ -4,6 +4,7 @@
 //! workspace's .gitignore files leave out. Opens no layers.toml.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use rayon::prelude::*;
@@ -107,6 +108,8 @@ struct Walk<'a> {
 #[derive(Default)]
 struct Listing {
     folders: Vec<String>,
+    /// Folders whose names are no text.
+    unnamed: Vec<OsString>,
     is_package: bool,
     has_ignore_file: bool,
 }
@@ -127,6 +130,8 @@ impl Walk<'_> {
         let ignored = if listing.has_ignore_file { outer.with_file_in(path, self.checkout) } else { outer.clone() };
         let below = |name: &String| self.child(&path.join(name), name, package, &ignored);
         let mut found = listing.folders.par_iter().map(below).reduce(Found::default, Found::with);
+        let unnamed = listing.unnamed.iter().filter(|name| self.checkout.holds(path, name, FILE_NAME));
+        found.diagnostics.extend(unnamed.map(|name| no_package(path, &name.to_string_lossy())));
         if listing.is_package && !ignored.leaves_out(&path.join(FILE_NAME), false) {
             found.packages.extend(PackagePath::new(package));
         }
@@ -144,11 +149,20 @@ impl Walk<'_> {
         if !self.checkout.is_file(&path.join(FILE_NAME)) {
             return Found::default();
         }
-        Found::from(
-            Diagnostic::error(format!("the folder `{path}` can't be a package: `{name}` can't be part of a label"))
-                .help("rename it: letters, digits, `.`, `_` and `-`, beginning with a letter or digit"),
-        )
+        Found::from(no_package(path.parent().unwrap_or(path), name))
     }
+}
+
+fn no_package(above: &Utf8Path, name: &str) -> Diagnostic {
+    let (above, name) = (one_line(above.as_str()), one_line(name));
+    Diagnostic::error(format!("the folder `{above}/{name}` can't be a package: `{name}` can't be part of a label"))
+        .help("rename it: letters, digits, `.`, `_` and `-`, beginning with a letter or digit")
+}
+
+/// A name may hold line ends, and what a terminal would obey.
+fn one_line(name: &str) -> String {
+    let shown = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    name.chars().map(shown).collect()
 }
 
 /// Asks the folder only, and no entry of it: a walk over many sources is as fast as listing them.
@@ -156,6 +170,7 @@ fn list(path: &Utf8Path, checkout: &dyn Checkout) -> std::io::Result<Listing> {
     let mut listing = Listing::default();
     for entry in checkout.list(path)? {
         match entry.name.to_str() {
+            None if entry.kind == Kind::Folder => listing.unnamed.push(entry.name),
             Some(FILE_NAME) => listing.is_package = entry.kind != Kind::Folder,
             Some(ignored::FILE_NAME) => listing.has_ignore_file = entry.kind == Kind::File,
             Some(name) if entry.kind == Kind::Folder => listing.folders.push(name.to_owned()),
@@ -181,6 +196,9 @@ impl Found {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+
     use super::*;
 
     fn workspace(files: &[(&str, &str)]) -> (tempfile::TempDir, Utf8PathBuf) {
@@ -234,5 +252,22 @@ mod tests {
         let found = Finder::new(&root, Utf8Path::new(""), &[], None).below(&PackagePath::default());
         assert_eq!(found.diagnostics.len(), 1);
         assert!(found.diagnostics[0].message.contains("my dir"), "{:?}", found.diagnostics);
+    }
+
+    #[test]
+    fn so_is_one_whose_name_is_no_text_or_has_several_lines_and_their_names_are_shown_on_one() {
+        let (folder, root) = workspace(&[("a/layers.toml", ""), ("two\nlines/layers.toml", "")]);
+        for (name, file) in [(&b"no\xff"[..], "layers.toml"), (b"x\xff\x1b", "other")] {
+            let odd = folder.path().join(OsStr::from_bytes(name));
+            std::fs::create_dir(&odd).unwrap();
+            std::fs::write(odd.join(file), "").unwrap();
+        }
+        let found = Finder::new(&root, Utf8Path::new(""), &[], None).below(&PackagePath::default());
+        let mut told: Vec<&str> = found.diagnostics.iter().map(|it| &*it.message).collect();
+        told.sort_unstable();
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[0].contains("/no\u{fffd}` can't be a package"), "{told:?}");
+        assert!(told[1].contains("/two\\nlines` can't be a package"), "{told:?}");
+        assert_eq!(sorted(found), ["//a"]);
     }
 }

@@ -51,6 +51,17 @@ pub struct Options<'a> {
     pub observed: Option<&'a Observed>,
 }
 
+/// The files that patterns can reach, and what lies in the way.
+#[derive(Debug, Default)]
+pub struct Reached {
+    /// Relative to the root, sorted.
+    pub files: Vec<Utf8PathBuf>,
+    /// A mistake for each pattern that reaches none, but for `//...`.
+    pub unreached: Vec<Diagnostic>,
+    /// Folders that can't be read or can't be packages.
+    pub unfit: Vec<Diagnostic>,
+}
+
 /// A workspace whose settings are known and whose packages are still to be read.
 #[derive(Debug)]
 pub struct One<'a> {
@@ -167,22 +178,22 @@ fn workspace_is_whole(root: &Parsed) -> bool {
 }
 
 impl One<'_> {
-    /// The files of the packages that patterns can reach, relative to the root, sorted; and a mistake for each pattern that
-    /// reaches none but `//...`.
-    pub fn files(&self, wanted: &[TargetPattern]) -> (Vec<Utf8PathBuf>, Vec<Diagnostic>) {
+    /// The files of the packages that patterns can reach.
+    pub fn files(&self, wanted: &[TargetPattern]) -> Reached {
         let Options { checkout, .. } = self.options;
         let mut finder = Finder::new(&self.root, &self.settings.packages, &self.skip, None).of(checkout);
-        let mut read = Read::default();
+        let mut unreached = Vec::new();
         for pattern in wanted.iter().filter(|pattern| !pattern.negative && !is_all(pattern) && self.readable) {
             let one = std::slice::from_ref(pattern);
             if pattern.external().is_some() || select(one, &mut finder, &mut Read::default()).is_empty() {
-                read.diagnostics.push(Diagnostic::error(format!("`{pattern}` reaches no {FILE_NAME}")));
+                unreached.push(Diagnostic::error(format!("`{pattern}` reaches no {FILE_NAME}")));
             }
         }
         let here: Vec<TargetPattern> = wanted.iter().filter(|it| it.external().is_none()).cloned().collect();
+        let mut read = Read::default();
         let packages = if self.readable { select(&here, &mut finder, &mut read) } else { BTreeSet::new() };
         let file = |package: &PackagePath| self.settings.packages.join(package.as_str()).join(FILE_NAME);
-        (packages.iter().map(file).collect(), read.diagnostics)
+        Reached { files: packages.iter().map(file).collect(), unreached, unfit: read.diagnostics }
     }
 
     /// Reads the packages that the patterns can reach, and all that these need. The diagnostics are those of the root's

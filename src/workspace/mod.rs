@@ -64,7 +64,7 @@ mod version;
 
 pub use attributes::{Attributes, MapEntry, Spanned};
 pub use check::LabelUse;
-pub use load::Options;
+pub use load::{Options, Reached};
 pub use model::{Beside, Home, Package, Target, Workspace};
 pub use settings::Settings;
 pub use together::{Opened, open};

@@ -6,10 +6,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 
 use super::beside::{self, Neighbour, Neighbours};
-use super::load::{self, One, Options, Read};
+use super::load::{self, One, Options, Reached, Read};
 use super::model::{Beside, Package, Workspace, owner};
 use super::names::Names;
 use super::profile::Chosen;
@@ -42,7 +42,7 @@ impl Opened<'_> {
     }
 
     /// The files of the packages that patterns can reach, as `One::files`.
-    pub fn files(&self, wanted: &[TargetPattern]) -> (Vec<Utf8PathBuf>, Vec<Diagnostic>) {
+    pub fn files(&self, wanted: &[TargetPattern]) -> Reached {
         self.one.files(wanted)
     }
 

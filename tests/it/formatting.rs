@@ -1,7 +1,9 @@
 //! `fmt` over files: which it takes, what it writes and what it leaves alone. The style has its tests in `src/toml_format`.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Stdio;
@@ -80,6 +82,35 @@ fn a_broken_file_is_told_and_left_and_the_others_are_formatted() {
     space.write("layers.toml", "[workspace\nname='x'\n");
     let ran = space.layerbuild("fmt");
     assert!(ran.code == 2 && ran.stderr.contains("--> layers.toml:1:"), "a broken root too: {ran:?}");
+}
+
+#[test]
+fn a_folder_that_can_be_no_package_is_told_and_the_others_are_formatted() {
+    let space = Space::with("");
+    let odd = [&b"my dir"[..], b"two\nlines", b"no text\xff"].map(|name| space.path("b").join(OsStr::from_bytes(name)));
+    for folder in &odd {
+        fs::create_dir_all(folder).expect("a folder");
+        fs::write(folder.join("layers.toml"), UGLY).expect("a file");
+    }
+    fs::create_dir(space.path("b").join(OsStr::from_bytes(b"nothing in it\xff"))).expect("a folder");
+    for words in ["", "//...", "."] {
+        space.write("a/layers.toml", UGLY);
+        let ran = space.layerbuild(&format!("fmt {words}"));
+        assert!(ran.code == 2 && ran.stdout.starts_with("a/layers.toml\n"), "{words}: {ran:?}");
+        for name in ["b/my dir`", "b/two\\nlines`", "b/no text\u{fffd}`"] {
+            assert!(ran.stderr.contains(&format!("the folder `[ROOT]/{name} can't be a package")), "{words}: {ran:?}");
+        }
+        assert_eq!(ran.stderr.matches("error: ").count(), 3, "{ran:?}");
+    }
+    assert!(odd.iter().all(|folder| fs::read_to_string(folder.join("layers.toml")).expect("a file") == UGLY));
+    for words in ["a", "//a/..."] {
+        space.write("a/layers.toml", UGLY);
+        let ran = space.layerbuild(&format!("fmt {words}"));
+        assert_eq!((said(&ran), &*ran.stderr), ((0, "a/layers.toml\n"), ""), "what lies elsewhere is nothing to it");
+    }
+    let ran = space.run(["fmt", "b/my dir/layers.toml"]);
+    assert_eq!((said(&ran), &*ran.stderr), ((0, "b/my dir/layers.toml\n"), ""), "a file is one");
+    assert_eq!(space.run(["fmt", "b/my dir"]).code, 2, "a folder of no package is told");
 }
 
 #[test]
