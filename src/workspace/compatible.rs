@@ -50,9 +50,12 @@ fn one(written: Spanned<&str>) -> Result<Compatible, Diagnostic> {
     if is_name(name) && version::meets(versions, "0").is_some() {
         return Ok(Compatible { name: name.to_owned(), versions: versions.to_owned(), span: written.span });
     }
+    let general =
+        || "write a workspace's name, then comparisons joined by commas, such as `platform >= 0.1, < 0.3`".to_owned();
+    let mended = version::mended_requirement(versions).filter(|_| is_name(name));
     Err(Diagnostic::error(format!("`{}` doesn't say which versions of what", written.value))
         .at(written.span, "")
-        .help("write a workspace's name, then comparisons joined by commas, such as `platform >= 0.1, < 0.3`"))
+        .help(mended.map_or_else(general, |mended| format!("did you mean `{name} {mended}`?"))))
 }
 
 impl Compatible {
@@ -101,7 +104,7 @@ mod tests {
         for text in ["platform >= 0.1, < 0.3", "platform>= 0.1, < 0.3", " platform   >= 0.1, < 0.3 "] {
             assert_eq!(parsed(text), Ok(("platform".to_owned(), ">= 0.1, < 0.3".to_owned())), "{text}");
         }
-        for text in ["platform", ">= 0.1", "platform 0.1", "@platform >= 1", "platform >= x", ""] {
+        for text in ["platform", ">= 0.1", "platform 0.1", "@platform >= 1", "platform >= x", "platform >= 00.1", ""] {
             assert!(parsed(text).is_err(), "{text}");
         }
     }

@@ -45,10 +45,16 @@ pub fn read(value: &Value, root: &Utf8Path) -> (Vec<OwnPath>, Vec<Diagnostic>) {
 
 fn one(entry: &Entry, written: &str, root: &Utf8Path) -> Result<OwnPath, Diagnostic> {
     let folder = Utf8Path::new(&entry.key);
-    let plain = folder.components().all(|part| matches!(part, Utf8Component::Normal(_)));
-    if folder.as_str().is_empty() || !plain {
+    let below = folder.components().all(|part| matches!(part, Utf8Component::Normal(_) | Utf8Component::CurDir));
+    let plainly: Utf8PathBuf = folder.components().filter(|part| *part != Utf8Component::CurDir).collect();
+    if plainly.as_str().is_empty() || !below {
         let wrong = Diagnostic::error(format!("`{folder}` is no folder below the workspace's root"));
         return Err(wrong.at(entry.key_span, "").help("write it relative to the root, without `.` and `..`"));
+    }
+    // Else one folder could be named twice, and who asks for it by its plain name would not find it.
+    if plainly.as_str() != folder.as_str() {
+        let wrong = Diagnostic::error(format!("`{folder}` is another spelling of `{plainly}`"));
+        return Err(wrong.at(entry.key_span, "").help(format!("write it as `{plainly}`")));
     }
     let above = folder.parent().unwrap_or(Utf8Path::new(""));
     if !root.join(above).is_dir() {
@@ -107,6 +113,17 @@ mod tests {
                 &["packages are not taken from elsewhere", "layers.local.toml:7:9"],
             ],
         );
+    }
+
+    #[test]
+    fn a_folder_has_one_spelling_so_that_none_is_named_twice() {
+        let local = "[paths]\n\"q/x\" = \"p\"\n\"q/./x\" = \"p\"\n\"q//x\" = \"p\"\n\"q/x/\" = \"p\"\n\"q/x/.\" = \"p\"\n\"./q/x\" = \"p\"\n";
+        let told = problems("", local);
+        assert_eq!(told.len(), 5, "{told:?}");
+        for (line, text) in (3..).zip(&told) {
+            assert!(text.contains("is another spelling of `q/x`") && text.contains("write it as `q/x`"), "{text}");
+            assert!(text.contains(&format!("layers.local.toml:{line}:1")), "{text}");
+        }
     }
 
     #[test]
