@@ -35,6 +35,12 @@ pub struct Given<'a> {
     pub environment: &'a [(String, String)],
 }
 
+/// A variable has no more bytes than this once those that it uses are replaced: a few that use each other ten times over
+/// would fill any memory.
+const LONGEST: usize = 64 << 10;
+/// So many variables stand in each other at most.
+const DEEPEST: usize = 64;
+
 /// What the twin of `--var NAME=VALUE` begins with; NAME follows in upper case, other signs than letters and digits as `_`.
 pub const PREFIX: &str = "LAYERBUILD_VAR_";
 
@@ -87,8 +93,8 @@ impl Reader {
 
     /// The variables, each with those that it uses replaced, and every mistake.
     pub fn resolve(self) -> (Vars, Vec<Diagnostic>) {
-        let (done, open) = (BTreeMap::new(), Vec::new());
-        let mut resolver = Resolver { written: &self.written, done, open, diagnostics: self.diagnostics };
+        let (done, open, written) = (BTreeMap::new(), Vec::new(), &self.written);
+        let mut resolver = Resolver { written, done, open, is_too_deep: false, diagnostics: self.diagnostics };
         for name in self.written.keys() {
             resolver.text(name);
         }
@@ -140,9 +146,20 @@ fn twin(name: &str) -> String {
 struct Resolver<'a> {
     written: &'a Vars,
     done: BTreeMap<&'a str, String>,
-    /// The variables that are being replaced in, each with the place where it uses the next.
-    open: Vec<(&'a str, Span)>,
+    /// The variables that are being replaced in.
+    open: Vec<Open<'a>>,
+    /// Whether that was told.
+    is_too_deep: bool,
     diagnostics: Vec<Diagnostic>,
+}
+
+/// A variable that is being replaced in.
+struct Open<'a> {
+    name: &'a str,
+    /// Where it uses the next.
+    next: Span,
+    /// How many bytes others have brought so far.
+    brought: usize,
 }
 
 impl<'a> Resolver<'a> {
@@ -153,10 +170,11 @@ impl<'a> Resolver<'a> {
         let var = &self.written[name];
         let text = match var.origin.span() {
             Some(span) => {
-                self.open.push((name, span));
+                self.open.push(Open { name, next: span, brought: 0 });
                 let text = dollars::rewrite(&var.text, span, &mut |reference| self.meaning(reference));
-                self.open.pop();
-                text
+                // What uses one that is too long is not told of it once more.
+                let is_whole = self.open.pop().is_some_and(|open| open.brought <= LONGEST);
+                if is_whole { text } else { String::new() }
             }
             None => var.text.clone(),
         };
@@ -177,23 +195,51 @@ impl<'a> Resolver<'a> {
     }
 
     fn used(&mut self, name: &'a str, place: Span) -> String {
-        if let Some((_, next)) = self.open.last_mut() {
-            *next = place;
+        if let Some(open) = self.open.last_mut() {
+            open.next = place;
         }
-        match self.open.iter().position(|(open, _)| *open == name) {
+        match self.open.iter().position(|open| open.name == name) {
             Some(at) => {
                 self.diagnostics.push(draw(&self.open[at..]));
                 String::new()
             }
-            None => self.text(name),
+            None if self.open.len() == DEEPEST => self.too_deep(name, place),
+            None => {
+                let text = self.text(name);
+                self.brought(text, place)
+            }
         }
+    }
+
+    /// Told once: whoever stands on a chain that is too long stands on another that is.
+    fn too_deep(&mut self, name: &str, place: Span) -> String {
+        if !std::mem::replace(&mut self.is_too_deep, true) {
+            let mistake = Diagnostic::error(format!("variables stand in each other more than {DEEPEST} deep"));
+            self.diagnostics.push(mistake.at(place, format!("`{name}` is one too many")));
+        }
+        String::new()
+    }
+
+    /// The text, as long as the variable that uses it does not get too long; that is told once.
+    fn brought(&mut self, text: String, place: Span) -> String {
+        let Some(Open { name, brought, .. }) = self.open.last_mut() else { return text };
+        let before = *brought;
+        *brought = before.saturating_add(text.len());
+        if *brought <= LONGEST {
+            return text;
+        }
+        if before <= LONGEST {
+            let mistake = Diagnostic::error(format!("the variable `{name}` gets longer than {} KiB", LONGEST >> 10));
+            self.diagnostics.push(mistake.at(place, "by what this stands for"));
+        }
+        String::new()
     }
 }
 
-fn draw(circle: &[(&str, Span)]) -> Diagnostic {
-    let names: Vec<&str> = circle.iter().chain(circle.first()).map(|(name, _)| *name).collect();
+fn draw(circle: &[Open<'_>]) -> Diagnostic {
+    let names: Vec<&str> = circle.iter().chain(circle.first()).map(|open| open.name).collect();
     let mut diagnostic = Diagnostic::error(format!("variables use one another in a circle: {}", names.join(" → ")));
-    for (index, (_, place)) in circle.iter().enumerate() {
+    for (index, Open { next: place, .. }) in circle.iter().enumerate() {
         let label = format!("`{}` uses `{}`", names[index], names[index + 1]);
         diagnostic = if index == 0 { diagnostic.at(*place, label) } else { diagnostic.also(*place, label) };
     }
@@ -240,6 +286,30 @@ mod tests {
                 &["`${env.HOME}` stands only in attributes of effects", "layers.toml:6:29"],
             ],
         );
+    }
+
+    #[test]
+    fn variables_that_use_each_other_many_times_fill_no_memory() {
+        let mut text = "[vars]\nv0 = \"0123456789abcdef\"\n".to_owned();
+        for number in 1..20 {
+            text += &format!("v{number} = \"{}\"\n", format!("${{vars.v{}}}", number - 1).repeat(10));
+        }
+        let (vars, problems) = load(&text, Given::default(), None);
+        expect(&problems, &[&["the variable `v4` gets longer than 64 KiB", "layers.toml:8:47"]]);
+        assert!(vars.iter().all(|(_, text)| text.len() <= LONGEST), "{problems:?}");
+        assert_eq!(vars.iter().find(|(name, _)| name == "v3").map(|(_, text)| text.len()), Some(16_000));
+    }
+
+    #[test]
+    fn a_chain_of_variables_goes_only_so_deep() {
+        let chain = |count| {
+            let next = |number| format!("v{number:05} = \"${{vars.v{:05}}}\"\n", number + 1);
+            let text: String = (0..count).map(next).collect();
+            load(&format!("[vars]\n{text}v{count:05} = \"x\"\n"), Given::default(), None)
+        };
+        let (vars, problems) = chain(60);
+        assert_eq!((vars[0].1.as_str(), problems.len()), ("x", 0));
+        expect(&chain(20_000).1, &[&["variables stand in each other more than 64 deep", "`v00064` is one too many"]]);
     }
 
     #[test]

@@ -30,25 +30,36 @@ pub fn find(rules: &Rules) -> Circles {
     circles
 }
 
+/// A step from a rule to one that it makes a target of, and the step before.
+struct Step<'a> {
+    before: Option<usize>,
+    rule: &'a Rule,
+    part: &'a Part,
+}
+
 /// The steps from a rule back to itself: each rule, and its part that leads on.
 fn back_to<'a>(start: &'a Rule, rules: &'a Rules) -> Option<Vec<(&'a Rule, &'a Part)>> {
-    let mut paths: Vec<Vec<(&Rule, &Part)>> = vec![Vec::new()];
+    let of = |rule: &'a Rule, before| rule.parts.iter().map(move |part| Step { before, rule, part });
+    let mut steps: Vec<Step> = of(start, None).collect();
     let mut seen = BTreeSet::new();
     let mut at = 0;
-    while at < paths.len() {
-        let rule = paths[at].last().map_or(Some(start), |(_, part)| rules.by_name.get(part.rule.as_str()));
-        for part in rule.iter().flat_map(|rule| &rule.parts) {
-            let path = [paths[at].clone(), rule.map(|rule| (rule, part)).into_iter().collect()].concat();
-            if part.rule == *start.name {
-                return Some(path);
-            }
-            if rules.by_name.contains_key(part.rule.as_str()) && seen.insert(part.rule.as_str()) {
-                paths.push(path);
-            }
+    while let Some(Step { part, .. }) = steps.get(at) {
+        if part.rule == *start.name {
+            return Some(taken(&steps, at));
+        }
+        if let Some(next) = rules.by_name.get(part.rule.as_str()).filter(|next| seen.insert(&next.name)) {
+            steps.extend(of(next, Some(at)));
         }
         at += 1;
     }
     None
+}
+
+/// The way to a step, from the first.
+fn taken<'a>(steps: &[Step<'a>], last: usize) -> Vec<(&'a Rule, &'a Part)> {
+    let mut way: Vec<_> = std::iter::successors(Some(last), |at| steps[*at].before).collect();
+    way.reverse();
+    way.into_iter().map(|at| (steps[at].rule, steps[at].part)).collect()
 }
 
 fn describe(steps: &[(&Rule, &Part)]) -> Diagnostic {

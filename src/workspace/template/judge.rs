@@ -8,12 +8,13 @@ use super::arguments;
 use super::circle;
 use super::known::{Known, Which};
 use super::model::{Parameter, Part, Reference, Rule, Rules};
+use super::size;
 use super::substitute::{self, Sample};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::label::PackagePath;
 use crate::span::Span;
 
-/// Judges all rules; those that are wrong, or that need themselves, are not sound any more.
+/// Judges all rules; those that are wrong, that need themselves, or that make too much are not sound any more.
 pub fn judge(rules: &mut Rules, schemas: &[&'static RuleSchema]) -> Vec<Diagnostic> {
     let mut diagnostics = Vec::new();
     let mut unsound = Vec::new();
@@ -30,10 +31,16 @@ pub fn judge(rules: &mut Rules, schemas: &[&'static RuleSchema]) -> Vec<Diagnost
     }
     let circles = circle::find(rules);
     diagnostics.extend(circles.diagnostics);
-    for name in unsound.iter().chain(&circles.members) {
-        rules.by_name.get_mut(name).into_iter().for_each(|rule| rule.sound = false);
-    }
+    unsound.extend(circles.members);
+    unsound.iter().for_each(|name| spoil(name, rules));
+    let (too_large, told) = size::find(Known { schemas, rules });
+    too_large.iter().for_each(|name| spoil(name, rules));
+    diagnostics.extend(told);
     diagnostics
+}
+
+fn spoil(name: &str, rules: &mut Rules) {
+    rules.by_name.get_mut(name).into_iter().for_each(|rule| rule.sound = false);
 }
 
 fn template(rule: &Rule, part: &Part, known: Known<'_>) -> Vec<Diagnostic> {

@@ -14,6 +14,7 @@ mod model;
 mod origin;
 mod parameter;
 mod read;
+mod size;
 mod substitute;
 
 pub use compile::OVER;
