@@ -41,7 +41,7 @@ fn start(diagnostic: &Diagnostic) -> u32 {
 
 /// `None` for an error that only follows from another one.
 fn describe(error: &toml::de::Error, text: &str, file: FileId) -> Option<Diagnostic> {
-    let range = error.span().unwrap_or(0..0);
+    let Some(range) = error.span() else { return Some(too_deep(text, file)) };
     if error.message() == "duplicate key" {
         return duplicate::describe(text, range, file);
     }
@@ -51,6 +51,16 @@ fn describe(error: &toml::de::Error, text: &str, file: FileId) -> Option<Diagnos
     } else {
         diagnostic
     })
+}
+
+/// The one mistake that `toml` names no place for: a key of too many parts, which stands in the line with the most dots.
+fn too_deep(text: &str, file: FileId) -> Diagnostic {
+    let lines = text.split_inclusive('\n').scan(0, |end, line| {
+        *end += line.len();
+        Some((line, *end - line.len()))
+    });
+    let (line, at) = lines.max_by_key(|(line, _)| line.matches('.').count()).unwrap_or_default();
+    Diagnostic::error("the key has too many parts").at(Span::new(file, at..at + line.trim_end().len()), "")
 }
 
 /// An empty range cannot be underlined: takes in the character before or behind it, on the same line where possible.
@@ -145,6 +155,13 @@ mod tests {
         assert_eq!(shown.len(), 2, "{shown:#?}");
         assert!(shown[0].contains("p/layers.toml:2:9") && shown[0].contains("double quotes"), "{}", shown[0]);
         assert!(shown[1].contains("p/layers.toml:5:8"), "{}", shown[1]);
+    }
+
+    #[test]
+    fn a_key_of_too_many_parts_is_underlined() {
+        let text = format!("[files.a]\nsrcs = 1.5\n{}b = 1\n", "a.".repeat(100));
+        let shown = shown(&text);
+        assert!(shown[0].contains("too many parts") && shown[0].contains("p/layers.toml:3:1"), "{shown:#?}");
     }
 
     #[test]

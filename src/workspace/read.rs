@@ -18,7 +18,7 @@ use super::taken::{self, List, Taken};
 use super::value::{Entry, Node, Table, Value};
 use super::vars::{self, Given};
 use super::{apt, compatible, external, marks, overrides, own_paths, registries, replace, version};
-use crate::checkout::Checkout;
+use crate::checkout::{Checkout, Kind};
 use crate::compression_level::Levels;
 use crate::diagnostic::Diagnostic;
 use crate::label::{Label, PackagePath};
@@ -209,7 +209,14 @@ impl Reader<'_> {
         let root = PackagePath::default();
         let attributes = Attributes::new(table, &root);
         self.say(table, &By::Workspace);
-        self.settings.name = attributes.str("name").unwrap_or_default().to_owned();
+        if let Some(Spanned { value, span }) = attributes.text("name") {
+            let is_one = !value.trim().is_empty() && !value.contains(char::is_control);
+            self.refuse(
+                span,
+                if is_one { Ok(()) } else { Err("the workspace's name is a text of one line".to_owned()) },
+            );
+            value.clone_into(&mut self.settings.name);
+        }
         if let Some(packages) = attributes.text("packages") {
             self.packages(packages);
         }
@@ -399,7 +406,15 @@ impl Reader<'_> {
         if !self.checkout.is_folder(&self.folder.join(path)) {
             return self.refuse(written.span, Err(format!("there is no folder `{path}`")));
         }
+        if let Some(link) = Utf8Path::new(path).ancestors().find(|part| self.is_link(part)) {
+            let message = format!("`{link}` is a symbolic link, and no packages are looked for behind one");
+            return self.refuse(written.span, Err(message));
+        }
         self.settings.packages = path.into();
+    }
+
+    fn is_link(&self, path: &Utf8Path) -> bool {
+        !path.as_str().is_empty() && self.checkout.kind(&self.folder.join(path)).is_ok_and(|kind| kind == Kind::Link)
     }
 
     fn refuse(&mut self, span: Span, checked: Result<(), String>) {

@@ -25,7 +25,8 @@ pub fn read_text(checkout: &dyn Checkout, path: &Utf8Path, shown: &str, file: Fi
             let at = error.utf8_error().valid_up_to();
             let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
             let span = Span::new(file, at..at + char::REPLACEMENT_CHARACTER.len_utf8());
-            Text { text, mistake: Some(Diagnostic::error("the file is not UTF-8").at(span, "this byte is not text")) }
+            let mistake = Diagnostic::error("the file is not UTF-8").at(span, "this byte is not text");
+            Text { text, mistake: Some(mistake.help("save it as UTF-8")) }
         }
         Err(error) => Text {
             text: String::new(),
