@@ -20,8 +20,8 @@ fn target(pids: &Path, rest: &str) -> String {
 cd {}
 trap 'echo said >> goodbye; exit 0' TERM
 sh -c 'trap "" TERM; echo $$ > stubborn; exec sleep 86391' &
-sh -c 'sh -c "echo \$\$ > grandchild; sleep 86392; true"; true' &
-(setsid sh -c 'echo $$ > orphan; sleep 86393; true' &)
+sh -c 'sh -c "echo \$\$ > grandchild; exec sleep 86392"; true' &
+(setsid sh -c 'echo $$ > orphan; exec sleep 86393' &)
 echo $$ > itself
 {rest}
 "#,
@@ -104,6 +104,23 @@ fn all_that_a_command_started_ends_with_layerbuild_however_that_ends() {
         all_ended(&started);
         assert_eq!(fs::read_to_string(pids.join("goodbye")).unwrap_or_default(), "said\n", "asked once, {signal:?}");
     }
+}
+
+#[test]
+fn a_command_dies_with_its_keeper_and_that_is_a_failure() {
+    let (space, pids) = stage("wait\n");
+    let child = start(&space);
+    let started = all_begun(&pids);
+    let stat = fs::read_to_string(format!("/proc/{}/stat", started[0])).expect("it runs");
+    let keeper =
+        stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)?.parse().ok()).and_then(Pid::from_raw);
+    kill_process(keeper.expect("a parent"), Signal::KILL).expect("it runs");
+    eventually("the command still runs", || !runs(&started[0]));
+    // Nobody is left who would know of the others.
+    for pid in started[1..].iter().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)) {
+        kill_process(pid, Signal::KILL).expect("it runs");
+    }
+    assert_eq!(code(child), Some(1));
 }
 
 #[test]
