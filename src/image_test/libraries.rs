@@ -5,10 +5,10 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use globset::GlobBuilder;
 use object::elf::Machine;
 
 use super::elf::{self, Elf, architecture};
+use super::libc_glob::libc_glob;
 use super::root::is_file;
 use super::{Contents, Root};
 
@@ -151,8 +151,7 @@ fn configured<C: Contents>(file: &str, root: &Root<'_, C>, depth: usize) -> Resu
 fn matching<C>(glob: &str, file: &str, root: &Root<'_, C>) -> Vec<String> {
     let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
     let glob = if glob.starts_with('/') { glob.to_owned() } else { format!("{folder}/{glob}") };
-    let Ok(glob) = GlobBuilder::new(&glob).literal_separator(true).build() else { return Vec::new() };
-    let glob = glob.compile_matcher();
+    let Some(glob) = libc_glob(&glob) else { return Vec::new() };
     let paths = root.entries().map(|placed| placed.entry.path.to_string());
     paths.filter(|path| glob.is_match(path)).collect()
 }

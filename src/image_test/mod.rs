@@ -6,6 +6,7 @@
 mod config;
 pub mod elf;
 mod finding;
+pub mod libc_glob;
 mod libraries;
 mod packages;
 mod paths;

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use globset::GlobBuilder;
-
 use super::mode::{MODE_HELP, OWNER_HELP, parse_mode, parse_owner};
 use super::{Context, Rule, Target, image};
 use crate::action::{Expected, ExpectedPath, ImageTestAction, Operation, PathKind};
@@ -11,6 +9,7 @@ use crate::diagnostic::Diagnostic;
 use crate::layer_path::LayerPath;
 use crate::workspace::MapEntry;
 use crate::workspace::attributes::{Attributes, Spanned};
+use crate::workspace::globs;
 use crate::workspace::schema::{Attribute, Purpose, RuleSchema, Type, optional, required};
 
 const PATH: &[Attribute] = &[
@@ -134,10 +133,8 @@ fn expected(attributes: Attributes<'_>, errors: &mut Vec<Diagnostic>) -> Expecte
 }
 
 fn glob(text: Spanned<&str>, errors: &mut Vec<Diagnostic>) {
-    let built = GlobBuilder::new(text.value).literal_separator(true).backslash_escape(true).build();
-    if let Err(error) = built {
-        errors
-            .push(Diagnostic::error(format!("`{}` is not a glob", text.value)).at(text.span, error.kind().to_string()));
+    if let Err(error) = globs::compile(text.value) {
+        errors.push(Diagnostic::error(error.to_string()).at(text.span, ""));
     }
 }
 

@@ -7,6 +7,7 @@ use super::sandbox::{self, Draft, words};
 use super::{Context, Rule, Target, shared};
 use crate::action::{Operation, RunAction, RunBase};
 use crate::diagnostic::Diagnostic;
+use crate::workspace::globs;
 use crate::workspace::schema::{Purpose, RuleSchema, Type, optional, required};
 
 /// The rule.
@@ -130,6 +131,9 @@ fn ignore(draft: &mut Draft<'_>) -> Vec<String> {
         if !text.value.starts_with('/') {
             let message = format!("`{}` is not an absolute path", text.value);
             draft.error(message, text.span, "", &format!("write `/{0}`, or `/**/{0}` for any directory", text.value));
+        } else if let Err(error) = globs::compile(text.value) {
+            let help = "a bracket or brace of a name is written `[[]` or `[{]`";
+            draft.error(error.to_string(), text.span, "", help);
         }
     }
     written.into_iter().map(|text| text.value.to_owned()).collect()

@@ -46,7 +46,10 @@ pub fn enter(args: &[OsString]) -> Option<ExitCode> {
     }
     let ended = match role.to_str() {
         Some("inner") => inner(rest.first().map(OsString::as_os_str)),
-        Some(OUTSIDE) => keeper::keep(itself_as(COMMAND, rest)).and_then(|answered| answer(&answered)),
+        Some(OUTSIDE) => {
+            let kept = keeper::keep(itself_as(COMMAND, rest));
+            answer(&kept.unwrap_or_else(|error| refused("watch over the command", &error)))
+        }
         Some(COMMAND) => become_command(rest),
         _ => outer(role == NETWORK, rest.first().map(OsString::as_os_str)),
     };

@@ -65,14 +65,13 @@ fn answer(status: ExitStatus) -> Answer {
 fn see_off() {
     let last = Instant::now() + 2 * GRACE;
     while Instant::now() < last {
-        if !ASKED.load(Ordering::Acquire) {
-            kill_children();
-        }
         match wait(WaitOptions::NOHANG) {
-            Ok(Some(_)) => {} // what it had started is this process's now
+            Ok(Some(_)) => continue, // what it had started is this process's now
             Err(Errno::CHILD) => return,
-            _ => thread::sleep(MOMENT),
+            _ if ASKED.load(Ordering::Acquire) => {}
+            _ => kill_children(),
         }
+        thread::sleep(MOMENT);
     }
 }
 

@@ -55,7 +55,12 @@ fn kept(mut command: Command, limit: Option<Duration>) -> Result<Answer, Sandbox
     drop(talk);
     keeper.wait().map_err(SandboxError::Start)?;
     match said? {
-        (text, true) => parsed(&text),
+        (text, true) => Ok(parsed(&text).unwrap_or_else(|_| killed())),
         (_, false) => Ok(Answer::TimedOut { command: 0 }),
     }
+}
+
+/// The keeper said nothing. The command died with it.
+fn killed() -> Answer {
+    Answer::Failed { command: 0, status: "no word: it was killed from outside".to_owned() }
 }

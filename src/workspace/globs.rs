@@ -89,10 +89,34 @@ pub fn is_glob(text: &str) -> bool {
     text.contains(['*', '?', '[', '{'])
 }
 
+/// A glob has no more bytes than this, as a path (`PATH_MAX`).
+const LONGEST: usize = 4096;
+/// So many alternatives lie in each other at most. With both limits the regular expression that a glob becomes is one that
+/// `globset` can compile: it panics where it can't.
+const DEEPEST: usize = 16;
+
 /// Compiles a glob in which `*` and `?` stop at `/`.
 pub fn compile(text: &str) -> Result<GlobMatcher, GlobError> {
+    if text.len() > LONGEST {
+        return Err(GlobError::Invalid(format!("it has more than {LONGEST} bytes")));
+    }
+    if depth(text) > DEEPEST {
+        return Err(GlobError::Invalid(format!("more than {DEEPEST} alternatives lie in each other")));
+    }
     let glob = GlobBuilder::new(text).literal_separator(true).backslash_escape(true).build();
     glob.map(|glob| glob.compile_matcher()).map_err(|error| GlobError::Invalid(error.kind().to_string()))
+}
+
+fn depth(text: &str) -> usize {
+    let depths = text.bytes().scan(0_usize, |open, byte| {
+        match byte {
+            b'{' => *open += 1,
+            b'}' => *open = open.saturating_sub(1),
+            _ => {}
+        }
+        Some(*open)
+    });
+    depths.max().unwrap_or_default()
 }
 
 /// The source tree that globs are expanded in.
@@ -374,6 +398,17 @@ mod tests {
         assert_eq!(errors, [(0, GlobError::Nothing("*.py".into())), (2, GlobError::Missing("missing".into()))]);
         for outside in ["../x", "/etc/passwd", "a/../../b", ""] {
             assert!(matches!(Glob::new(outside), Err(GlobError::Outside(_))), "{outside}");
+        }
+    }
+
+    #[test]
+    fn no_glob_is_too_much_for_its_compiler() {
+        let invalid = |text: &str| matches!(Glob::new(text), Err(GlobError::Invalid(_)));
+        let nested = |depth: usize| "{a,".repeat(depth) + &"}".repeat(depth);
+        assert!(invalid(&nested(17)) && invalid(&nested(5000)) && invalid(&"*".repeat(5000)));
+        let (wide, deep) = ("[!\u{80}-\u{10fffe}]", nested(16));
+        for part in ["**/", "?", "*", "{a,b}", "[a-zé-ü]", wide, &deep] {
+            assert!(Glob::new(&part.repeat(LONGEST / part.len())).is_ok(), "{part}");
         }
     }
 

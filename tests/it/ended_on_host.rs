@@ -20,8 +20,8 @@ fn target(pids: &Path, rest: &str) -> String {
 cd {}
 trap 'echo said >> goodbye; exit 0' TERM
 sh -c 'trap "" TERM; echo $$ > stubborn; exec sleep 86391' &
-sh -c 'sh -c "echo \$\$ > grandchild; sleep 86392; true"; true' &
-(setsid sh -c 'echo $$ > orphan; sleep 86393; true' &)
+sh -c 'sh -c "echo \$\$ > grandchild; exec sleep 86392"; true' &
+(setsid sh -c 'echo $$ > orphan; exec sleep 86393' &)
 echo $$ > itself
 {rest}
 "#,
@@ -68,6 +68,21 @@ fn start(space: &Space) -> Child {
     command.spawn().expect("layerbuild runs")
 }
 
+/// The code that layerbuild ends with by itself; `None` for a signal.
+fn code(mut child: Child) -> Option<i32> {
+    let begun = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().expect("a child") {
+            return status.code();
+        }
+        if begun.elapsed() > LONG {
+            child.kill().expect("it runs");
+            panic!("it waits for what its command started");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// The processes once all run; then they must end.
 fn all_begun(pids: &Path) -> Vec<String> {
     eventually("the command began", || ALL.iter().all(|name| pid(pids, name).is_some_and(|pid| runs(&pid))));
@@ -80,26 +95,41 @@ fn all_ended(started: &[String]) {
 
 #[test]
 fn all_that_a_command_started_ends_with_layerbuild_however_that_ends() {
-    for (signal, code) in [(Signal::INT, Some(8)), (Signal::TERM, Some(8)), (Signal::KILL, None)] {
+    for (signal, ends) in [(Signal::INT, Some(8)), (Signal::TERM, Some(8)), (Signal::KILL, None)] {
         let (space, pids) = stage("wait\n");
-        let mut child = start(&space);
+        let child = start(&space);
         let started = all_begun(&pids);
         kill_process(Pid::from_child(&child), signal).expect("it runs");
-        let status = child.wait().expect("it ends");
-        assert_eq!(status.code(), code, "{signal:?}");
+        assert_eq!(code(child), ends, "{signal:?}");
         all_ended(&started);
         assert_eq!(fs::read_to_string(pids.join("goodbye")).unwrap_or_default(), "said\n", "asked once, {signal:?}");
     }
 }
 
 #[test]
+fn a_command_dies_with_its_keeper_and_that_is_a_failure() {
+    let (space, pids) = stage("wait\n");
+    let child = start(&space);
+    let started = all_begun(&pids);
+    let stat = fs::read_to_string(format!("/proc/{}/stat", started[0])).expect("it runs");
+    let keeper =
+        stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)?.parse().ok()).and_then(Pid::from_raw);
+    kill_process(keeper.expect("a parent"), Signal::KILL).expect("it runs");
+    eventually("the command still runs", || !runs(&started[0]));
+    // Nobody is left who would know of the others.
+    for pid in started[1..].iter().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)) {
+        kill_process(pid, Signal::KILL).expect("it runs");
+    }
+    assert_eq!(code(child), Some(1));
+}
+
+#[test]
 fn so_it_does_when_the_command_ends_or_takes_too_long() {
-    for (rest, code) in [("cd - >/dev/null; echo x > out/x", 0), ("exit 3", 1), ("kill -KILL $$", 1)] {
+    for (rest, ends) in [("cd - >/dev/null; echo x > out/x", 0), ("exit 3", 1), ("kill -KILL $$", 1)] {
         let (space, pids) = stage(&format!(
             "until [ -s stubborn ] && [ -s grandchild ] && [ -s orphan ]; do sleep 0.1; done\n{rest}\n"
         ));
-        let status = start(&space).wait().expect("it ends");
-        assert_eq!(status.code(), Some(code), "{rest}");
+        assert_eq!(code(start(&space)), Some(ends), "{rest}");
         let started: Vec<String> = ALL.iter().filter_map(|name| pid(&pids, name)).collect();
         assert_eq!(started.len(), 4, "{rest}");
         assert!(!started.iter().any(|pid| runs(pid)), "layerbuild ends after all of it: {rest}");
@@ -108,8 +138,7 @@ fn so_it_does_when_the_command_ends_or_takes_too_long() {
     let (space, pids) = stage("wait\n");
     let text = fs::read_to_string(space.path("layers.toml")).expect("a file").replace("10m", "3s");
     space.write("layers.toml", &text);
-    let ran = space.layerbuild("build //:step");
-    assert!(ran.code == 1 && ran.stderr.contains("longer than the `timeout` of 3s"), "{}", ran.stderr);
+    assert_eq!(code(start(&space)), Some(1), "it took too long");
     let started: Vec<String> = ALL.iter().filter_map(|name| pid(&pids, name)).collect();
     assert!(started.len() == 4 && !started.iter().any(|pid| runs(pid)), "{started:?}");
 }

@@ -8,13 +8,13 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use globset::GlobBuilder;
 use object::elf::{EM_386, EM_AARCH64, EM_X86_64, Machine};
 
 use super::loader_order::order;
 use super::new;
 use super::root::Merged;
 use crate::image_test::elf::{self, Elf};
+use crate::image_test::libc_glob::libc_glob;
 use crate::layer_path::LayerPath;
 use crate::oci::layer_files::Part;
 use crate::oci::tree::{Content, EntryKind, Tree};
@@ -109,8 +109,7 @@ impl Root<'_> {
         let file = String::from_utf8_lossy(file);
         let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
         let glob = if glob.starts_with('/') { glob.to_owned() } else { format!("/{folder}/{glob}").replace("//", "/") };
-        let Ok(glob) = GlobBuilder::new(&glob).literal_separator(true).build() else { return Vec::new() };
-        let glob = glob.compile_matcher();
+        let Some(glob) = libc_glob(&glob) else { return Vec::new() };
         let shown = self.tree.entries.keys().filter(|path| !path.file_name().starts_with(b"."));
         shown.filter(|path| glob.is_match(path.to_string())).cloned().collect()
     }

@@ -100,7 +100,7 @@ mod tests {
         }
         let (targets, problems) = told(&rules, "[r3.x]\n[r19.y]\n");
         assert_eq!(targets, 1000);
-        expect(&problems, &[&["the rule `r4` makes more than 1000 targets of one", "rules/k.toml:33:14"]]);
+        expect(&problems, &[&["the rule `r4` makes more than 1000 targets of one", "rules/k.toml:33:16"]]);
     }
 
     #[test]
