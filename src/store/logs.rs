@@ -12,6 +12,7 @@ use rustix::fs::FlockOperation;
 
 use super::folder::workspace_name;
 use super::lock::flock;
+use super::version::{self, Found};
 
 /// How many logs a workspace keeps of commands that did something.
 const KEPT: usize = 50;
@@ -71,12 +72,12 @@ impl Logs {
         Logs { store: store.to_owned(), folder: store.join("logs").join(workspace_name(workspace)) }
     }
 
-    /// Begins a log; makes room first. `None` where there is no store: a log alone makes none.
+    /// Begins a log; makes room first. `None` where there is no store, which a log alone doesn't make, or one of another version.
     pub fn create(&self, kind: LogKind) -> io::Result<Option<LogFile>> {
+        if !matches!(version::check(&self.store), Ok(Found::Store)) {
+            return Ok(None);
+        }
         if !self.folder.is_dir() {
-            if !self.store.join("VERSION").is_file() {
-                return Ok(None);
-            }
             fs::create_dir_all(&self.folder)?;
         }
         let latest = self.make_room(kind)?;
@@ -214,7 +215,7 @@ mod tests {
     fn logs() -> (tempfile::TempDir, Logs) {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("store")).unwrap();
-        fs::write(dir.path().join("store/VERSION"), "").unwrap();
+        fs::write(dir.path().join("store/VERSION"), "layerbuild store 1\n").unwrap();
         let logs = Logs::of(&dir.path().join("store"), Path::new("/w"));
         (dir, logs)
     }
