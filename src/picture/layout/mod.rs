@@ -6,6 +6,7 @@
 //! would be far wider than high, left of it. The same picture always gives the same layout. Knows no form of output.
 
 use super::model::Picture;
+use rows::Rows;
 
 mod feasible;
 mod grid;
@@ -24,7 +25,7 @@ pub use size::{CHARACTER, LINE, lines};
 /// The most that a picture may be wide, in pixels, before it is looked at whether it does better from left to right.
 const WIDE: f64 = 1600.0;
 
-/// The most bends of a part. Edges of which there would be more, the longest, run straight over all between: what a layout
+/// The most bends of a picture. Edges of which there would be more, the longest, run straight over all between: what a layout
 /// takes grows with bends, and they are as many as nodes times edges in the worst case.
 const BENDS: usize = 150_000;
 
@@ -87,12 +88,17 @@ pub fn of(picture: &Picture) -> Layout {
     bent(picture, BENDS)
 }
 
-/// The same with at most so many bends in each part.
+/// The same with at most so many bends.
 fn bent(picture: &Picture, bends: usize) -> Layout {
-    let parts = pack::parts(picture).into_iter();
-    let parts: Vec<_> = parts.map(|part| order::ordered(rows::of(picture, &part, bends))).collect();
+    let parts = pack::parts(picture);
+    let ranks: Vec<Vec<usize>> = parts.iter().map(|part| ranks::ranked(picture, part)).collect();
+    let longest = rows::longest_bent(&parts, &ranks, bends);
+    let rows = parts.iter().zip(ranks).map(|(part, ranks)| rows::of(picture, part, ranks, longest));
+    let rows: Vec<Rows> = rows.collect();
+    let (cells, size) = rows.iter().fold((0, 0), |sum, rows| (sum.0 + rows.cells.len(), sum.1 + rows.size()));
+    let parts: Vec<Rows> = rows.into_iter().map(|rows| order::ordered(rows, size)).collect();
     let towards = |direction| {
-        let placed = parts.iter().map(|part| place::placed(picture, part, direction)).collect();
+        let placed = parts.iter().map(|part| place::placed(picture, part, direction, cells)).collect();
         pack::together(picture, placed)
     };
     let down = towards(Direction::Down);

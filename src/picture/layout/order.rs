@@ -9,9 +9,9 @@ use super::rows::Rows;
 const SWEEPS: usize = 24;
 /// Sweeps without a gain after which no more is hoped for.
 const PATIENCE: usize = 8;
-/// What all of it may take, in links looked at: some tenths of a second.
+/// What a part may take, in links looked at: some tenths of a second.
 const EFFORT: usize = 12_000_000;
-/// What the sweeps from one first order may take at most, in the same measure: some seconds.
+/// What the sweeps from one first order of each part may take, in the same measure: some seconds.
 const MOST: usize = 28_800_000;
 /// Sweeps of the largest.
 const LEAST_SWEEPS: usize = 4;
@@ -20,12 +20,12 @@ const MANY: usize = 64;
 /// First orders that are tried at least, and at most.
 const STARTS: (usize, usize) = (1, 16);
 
-/// The same rows in an order with few crossings.
-pub(super) fn ordered(mut rows: Rows) -> Rows {
-    let links: usize = rows.down.iter().map(Vec::len).sum();
-    let a_sweep = 8 * (links + rows.cells.len() + 1);
-    let starts = (EFFORT / (SWEEPS * a_sweep)).clamp(STARTS.0, STARTS.1);
-    let sweeps = (MOST / a_sweep).clamp(LEAST_SWEEPS, SWEEPS);
+/// The same rows in an order with few crossings. `whole`: the size of all parts, which share what may be taken.
+pub(super) fn ordered(mut rows: Rows, whole: usize) -> Rows {
+    let a_sweep = |size: usize| 8 * (size + 1);
+    let sweeps = (MOST / a_sweep(whole)).clamp(LEAST_SWEEPS, SWEEPS);
+    let starts = (EFFORT / a_sweep(rows.size())).min(10 * MOST / a_sweep(whole)) / SWEEPS;
+    let starts = starts.clamp(STARTS.0, STARTS.1);
     let mut best = (usize::MAX, Vec::new());
     for start in 0..starts {
         let mut order = Order::begin(&rows, start);

@@ -25,7 +25,7 @@ const GAP: f64 = 38.0;
 const PADDING: f64 = 14.0;
 /// A frame's title, and the line below it.
 const TITLE: (f64, f64) = (26.0, 16.0);
-/// Rounds over all rows: at most, and of the largest parts.
+/// Rounds over all rows: at most, and where there are very many cells.
 const ROUNDS: (usize, usize) = (60, 16);
 /// What all rounds may take, in cells looked at: some seconds.
 const EFFORT: usize = 6_000_000;
@@ -33,9 +33,10 @@ const EFFORT: usize = 6_000_000;
 /// The first and the last row of each cluster; `None`: it has no nodes.
 type Spans = Vec<Option<(usize, usize)>>;
 
-/// Lays a part out.
-pub(super) fn placed(picture: &Picture, rows: &Rows, direction: Direction) -> Placed {
-    let across = across(rows, direction);
+/// Lays a part out. `whole`: the cells of all parts, which share what may be taken.
+pub(super) fn placed(picture: &Picture, rows: &Rows, direction: Direction, whole: usize) -> Placed {
+    let rounds = (EFFORT / whole.max(1)).clamp(ROUNDS.1, ROUNDS.0);
+    let across = across(rows, direction, rounds);
     let spans = spans(picture, rows);
     let (along, depth, end) = along(picture, rows, &spans, &across, direction);
     let grid = Grid { direction, across, along, depth };
@@ -159,14 +160,13 @@ fn gap(rows: &Rows, row: usize, across: &[f64]) -> f64 {
     GAP + (sum / count.max(1.0) * 0.12 + count).min(90.0)
 }
 
-fn across(rows: &Rows, direction: Direction) -> Vec<f64> {
+fn across(rows: &Rows, direction: Direction, rounds: usize) -> Vec<f64> {
     let mut across = vec![0.0; rows.cells.len()];
     let offsets: Vec<Vec<f64>> = rows.rows.iter().map(|row| offsets(rows, row, direction)).collect();
     for (row, offsets) in rows.rows.iter().zip(&offsets) {
         let half = offsets.last().copied().unwrap_or(0.0) / 2.0;
         row.iter().zip(offsets).for_each(|(cell, offset)| across[*cell] = offset - half);
     }
-    let rounds = (EFFORT / rows.cells.len().max(1)).clamp(ROUNDS.1, ROUNDS.0);
     for round in 0..rounds {
         let (one_side, straight) = (round < rounds / 4, round >= rounds / 2);
         let down = round.is_multiple_of(2);

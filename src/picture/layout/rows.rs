@@ -3,8 +3,7 @@
 use unicode_width::UnicodeWidthStr;
 
 use super::pack::Part;
-use super::turn::Link;
-use super::{CHARACTER, LINE, ranks, size};
+use super::{CHARACTER, LINE, size};
 use crate::picture::model::{Picture, Role};
 
 /// What stands in a row.
@@ -44,17 +43,14 @@ pub(super) struct Rows {
     pub down: Vec<Vec<(usize, f64)>>,
 }
 
-/// The rows of a part, in no good order yet, with at most so many bends.
-pub(super) fn of(picture: &Picture, part: &Part, bends: usize) -> Rows {
-    let ranks = ranks::ranked(picture, part);
+/// The rows of a part, in no good order yet. `ranks`: of its nodes; edges that go down more than `bent` of them are straight.
+pub(super) fn of(picture: &Picture, part: &Part, ranks: Vec<usize>, bent: usize) -> Rows {
     let mut rows = Rows::default();
     for (node, rank) in part.nodes.iter().zip(ranks) {
         let size = size::of(&picture.nodes[*node]);
         rows.add(Cell { node: Some(*node), row: rank, width: size.width, height: size.height, labelled: false });
     }
     let cell = |node: usize| part.whole.local[node];
-    let length = |link: &Link| rows.cells[cell(link.lower)].row - rows.cells[cell(link.upper)].row;
-    let bent = longest_bent(part.links.iter().map(length), bends);
     for link in &part.links {
         let ends_above = picture.edges[link.edge].to == link.upper;
         rows.chain(picture, link.edge, ends_above, (cell(link.upper), cell(link.lower)), bent);
@@ -63,8 +59,12 @@ pub(super) fn of(picture: &Picture, part: &Part, bends: usize) -> Rows {
     rows
 }
 
-/// How many rows an edge may go down with a bend in each, so that there are no more bends than may be.
-fn longest_bent(lengths: impl Iterator<Item = usize>, most: usize) -> usize {
+/// How many ranks an edge may go down with a bend in each between, so that in all parts there are at most `most` bends.
+pub(super) fn longest_bent(parts: &[Part], ranks: &[Vec<usize>], most: usize) -> usize {
+    let lengths = parts.iter().zip(ranks).flat_map(|(part, ranks)| {
+        let rank = |node: usize| ranks[part.whole.local[node]];
+        part.links.iter().map(move |link| rank(link.lower) - rank(link.upper))
+    });
     let mut lengths: Vec<usize> = lengths.collect();
     lengths.sort_unstable();
     let mut bends = 0;
@@ -76,6 +76,11 @@ fn longest_bent(lengths: impl Iterator<Item = usize>, most: usize) -> usize {
 }
 
 impl Rows {
+    /// Its cells and links: what a look at all of it takes.
+    pub(super) fn size(&self) -> usize {
+        self.cells.len() + self.down.iter().map(Vec::len).sum::<usize>()
+    }
+
     fn add(&mut self, cell: Cell) -> usize {
         self.cells.push(cell);
         self.up.push(Vec::new());
