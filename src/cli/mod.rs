@@ -54,6 +54,7 @@ pub mod parse;
 pub mod patterns;
 pub mod picture;
 pub mod picture_facts;
+mod picture_flow;
 pub mod picture_form;
 pub mod picture_needs;
 pub mod picture_volumes;

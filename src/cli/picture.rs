@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::Value;
 
 use super::picture_facts::Facts;
+use super::picture_flow;
 use super::picture_needs::Needs;
-use super::picture_volumes::Volumes;
 use crate::picture::{Cluster, Detail, Edge, Node, Picture, Role, Shape, stack};
 use crate::query::graph::{Id, QueryGraph, Role as Purpose};
 use crate::query::lineage::Lineage;
@@ -53,9 +53,9 @@ pub fn of(found: &TargetSet, graph: &dyn QueryGraph, look: &Look, facts: &Facts)
     }
     let (needs, lineage) = (Needs::new(found, &at, graph), Lineage::new(graph));
     drawn.iter().for_each(|id| drawing.join(*id, &needs, &lineage));
-    drawing.share_volumes(&drawn);
     let mut picture = drawing.picture;
     picture.clusters = clusters.frames;
+    picture_flow::add(&mut picture, &drawn, graph);
     stack::stack(&mut picture);
     if look.registry_flow {
         add_registry(&mut picture, look);
@@ -181,29 +181,6 @@ impl Drawing<'_> {
     fn edge(&mut self, from: Id, to: Id, role: Role, text: String) {
         let (from, to) = (self.at[&from], self.at[&to]);
         self.picture.edges.push(Edge { from, to, role, text });
-    }
-
-    /// What flows while containers run: one image declares a volume, and a variable of another is a path in it, such as that
-    /// of a ticket cache. Said of those that set the variable, not of what stands on them.
-    fn share_volumes(&mut self, drawn: &[Id]) {
-        let mut volumes = Volumes::default();
-        drawn.iter().for_each(|id| volumes.add(*id, texts(self.graph.attribute(*id, "volumes"))));
-        for id in drawn {
-            let env = texts(self.graph.attribute(*id, "env"));
-            for (owner, _, volume) in volumes.led_into(&env).into_iter().filter(|(owner, ..)| owner != id) {
-                self.edge(*id, owner, Role::Flow, format!("shares {volume}"));
-            }
-        }
-    }
-}
-
-/// The texts of a list, or the values of a table.
-fn texts(value: Option<Value>) -> Vec<String> {
-    let text = |value: Value| value.as_str().map(str::to_owned);
-    match value {
-        Some(Value::Array(items)) => items.into_iter().filter_map(text).collect(),
-        Some(Value::Object(entries)) => entries.into_iter().filter_map(|(_, value)| text(value)).collect(),
-        _ => Vec::new(),
     }
 }
 

@@ -1,20 +1,18 @@
-//! Volumes that images declare, and which of them values lead into.
+//! Volumes that images declare, and which of them values lead into. Whoever asks numbers the images.
 
 use std::collections::{BTreeSet, HashMap};
-
-use crate::query::graph::Id;
 
 /// Volumes by their paths, each with who declares it and as which of its own.
 #[derive(Default)]
 pub struct Volumes {
-    owners: HashMap<String, Vec<(Id, usize)>>,
+    owners: HashMap<String, Vec<(usize, usize)>>,
     /// Bytes of the longest path.
     longest: usize,
 }
 
 impl Volumes {
     /// Takes in what an image declares.
-    pub fn add(&mut self, owner: Id, volumes: Vec<String>) {
+    pub fn add(&mut self, owner: usize, volumes: Vec<String>) {
         for (at, volume) in volumes.into_iter().enumerate() {
             self.longest = self.longest.max(volume.len());
             self.owners.entry(volume).or_default().push((owner, at));
@@ -22,7 +20,7 @@ impl Volumes {
     }
 
     /// The volumes that any of the values leads into, by owner and then as declared.
-    pub fn led_into<'v>(&self, values: &'v [String]) -> BTreeSet<(Id, usize, &'v str)> {
+    pub fn led_into<'v>(&self, values: &'v [String]) -> BTreeSet<(usize, usize, &'v str)> {
         let mut found = BTreeSet::new();
         for volume in values.iter().flat_map(|value| self.candidates(value)) {
             let owners = self.owners.get(volume).into_iter().flatten();

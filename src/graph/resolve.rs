@@ -1,7 +1,7 @@
 //! What the labels in attributes name.
 //!
-//! One edge a label whose target exists and is of a fitting kind, one diagnostic for any other; of labels that are only
-//! mentioned, no edge.
+//! One edge a label whose target exists and is of a fitting kind, one diagnostic for any other; of labels that are
+//! mentioned or told aside, no edge.
 
 use rayon::prelude::*;
 
@@ -9,7 +9,7 @@ use super::suggest;
 use super::target_graph::{Dependency, TargetGraph, TargetId};
 use crate::diagnostic::Diagnostic;
 use crate::workspace::schema::Purpose;
-use crate::workspace::{LabelUse, Package, Target};
+use crate::workspace::{LabelUse, Naming, Package, Target};
 
 /// Edges from one target to what it needs, by the order of targets and then as written.
 #[derive(Default)]
@@ -49,7 +49,7 @@ fn resolve_package(graph: &TargetGraph<'_>, index: usize, package: &Package) -> 
                 Some(to) => {
                     resolved.unfit.extend(unfit(used, graph.target(to)).map(|it| target.traced(it)));
                     let edge = Dependency { target: to, attribute: used.attribute, span: used.span };
-                    resolved.edges.extend(used.is_edge.then_some((from, edge)));
+                    resolved.edges.extend((used.naming == Naming::Edge).then_some((from, edge)));
                 }
                 None => resolved.unknown.extend(unknown(graph, used).map(|it| target.traced(it))),
             }

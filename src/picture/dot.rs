@@ -39,6 +39,7 @@ fn look(node: &Node) -> String {
         Shape::Effect => ", shape=cds",
         Shape::File => ", shape=note",
         Shape::Registry => ", shape=cylinder",
+        Shape::Outside => ", shape=ellipse",
     };
     let colour = match node.state {
         Some((Tone::Good, _)) => ", color=\"#1a7f37\"",
@@ -58,6 +59,7 @@ fn one(edge: &Edge, picture: &Picture, to: &mut dyn Write) -> io::Result<()> {
         Role::Published => "style=dashed",
         Role::Checks => "style=dotted",
         Role::Flow => "style=bold, color=\"#0969da\", fontcolor=\"#0969da\"",
+        Role::Data => "style=bold, color=\"#bc4c00\", fontcolor=\"#bc4c00\"",
     };
     let text = if edge.text.is_empty() { String::new() } else { format!(", label={}", quoted(&edge.text)) };
     let (start, end) = picture.arrow(edge);

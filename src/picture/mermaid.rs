@@ -47,6 +47,7 @@ fn brackets(shape: Shape) -> (&'static str, &'static str) {
         Shape::Effect => (">", "]"),
         Shape::File => ("[/", "/]"),
         Shape::Registry => ("[(", ")]"),
+        Shape::Outside => ("([", "])"),
     }
 }
 
@@ -65,7 +66,7 @@ fn arrow(edge: &Edge) -> String {
     let line = match edge.role {
         Role::Base => "==>",
         Role::Part => "-->",
-        Role::Published | Role::Checks | Role::Flow => "-.->",
+        Role::Published | Role::Checks | Role::Flow | Role::Data => "-.->",
     };
     if edge.text.is_empty() { line.to_owned() } else { format!("{line}|\"{}\"|", escaped(&edge.text)) }
 }

@@ -35,11 +35,11 @@ impl Picture {
         (0..self.nodes.len()).filter(|at| self.nodes[*at].cluster.is_none()).collect()
     }
 
-    /// What begins at each node, in order.
-    pub fn edges_from(&self) -> Vec<Vec<&Edge>> {
-        let mut from = vec![Vec::new(); self.nodes.len()];
-        self.edges.iter().for_each(|edge| from[edge.from].push(edge));
-        from
+    /// By node, the edges of which it is the one end, in order.
+    pub fn edges_by(&self, end: impl Fn(&Edge) -> usize) -> Vec<Vec<&Edge>> {
+        let mut by = vec![Vec::new(); self.nodes.len()];
+        self.edges.iter().for_each(|edge| by[end(edge)].push(edge));
+        by
     }
 }
 
@@ -84,6 +84,8 @@ pub enum Shape {
     File,
     /// Where images are published: a cylinder.
     Registry,
+    /// A system that is no image here, such as a database that data comes from: an ellipse.
+    Outside,
 }
 
 impl Shape {
@@ -98,6 +100,7 @@ impl Shape {
             Shape::Effect => "effect",
             Shape::File => "file",
             Shape::Registry => "registry",
+            Shape::Outside => "outside",
         }
     }
 }
@@ -161,8 +164,10 @@ pub enum Role {
     Published,
     /// A test or check looks at it: a dotted line.
     Checks,
-    /// What flows while it runs, such as data or tickets: a double-headed or coloured line with text.
+    /// What containers share while they run, such as tickets: a coloured line with text.
     Flow,
+    /// Data that comes from what is needed: a coloured line with text.
+    Data,
 }
 
 impl Role {
@@ -174,7 +179,13 @@ impl Role {
             Role::Published => "published",
             Role::Checks => "checks",
             Role::Flow => "flow",
+            Role::Data => "data",
         }
+    }
+
+    /// Whether something moves along it while containers run, so that it says little of what stands on what.
+    pub fn is_flow(self) -> bool {
+        matches!(self, Role::Flow | Role::Data)
     }
 }
 

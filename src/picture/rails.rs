@@ -69,7 +69,8 @@ impl Canvas {
     /// Lays a line over what is there, so that lines cross.
     fn cross(&mut self, row: usize, column: usize, letter: char) {
         let both = match (self.get(row, column), letter) {
-            ('─', '│') | ('│', '─') => '┼',
+            ('─' | '┼', '│') | ('│' | '┼' | '┤', '─') => '┼',
+            ('┘' | '┤', '│') => '┤',
             (_, letter) => letter,
         };
         self.set(row, column, both);
@@ -243,7 +244,7 @@ mod tests {
 
     #[test]
     fn a_rail_that_several_boxes_need_branches() {
-        insta::assert_snapshot!(drawn(&[None, None, None, None], &[(0, 2), (0, 3)]), @r"
+        insta::assert_snapshot!(drawn(&[None; 5], &[(0, 2), (0, 3), (0, 4)]), @r"
         ┌──────────┐
         │ box 0    │
         │          ├──┐
@@ -260,7 +261,43 @@ mod tests {
         └──────────┘  │
                       │
         ┌──────────┐  │
-        │ box 3    ◄──┘
+        │ box 3    ◄──┤
+        │          │  │
+        └──────────┘  │
+                      │
+        ┌──────────┐  │
+        │ box 4    ◄──┘
+        │          │
+        └──────────┘
+        ");
+    }
+
+    #[test]
+    fn a_branch_that_is_crossed_stays_crossed() {
+        insta::assert_snapshot!(drawn(&[None; 5], &[(0, 3), (1, 3), (1, 4)]), @r"
+        ┌──────────┐
+        │ box 0    │
+        │          ├─────┐
+        └──────────┘     │
+                         │
+        ┌──────────┐     │
+        │ box 1    │     │
+        │          ├──┐  │
+        └──────────┘  │  │
+                      │  │
+        ┌──────────┐  │  │
+        │ box 2    │  │  │
+        │          │  │  │
+        └──────────┘  │  │
+                      │  │
+        ┌──────────┐  │  │
+        │ box 3    ◄──┼──┘
+        │          ◄──┤
+        │          │  │
+        └──────────┘  │
+                      │
+        ┌──────────┐  │
+        │ box 4    ◄──┘
         │          │
         └──────────┘
         ");

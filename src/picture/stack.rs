@@ -3,24 +3,38 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::model::Picture;
+use petgraph::algo::kosaraju_scc;
+use petgraph::graph::DiGraph;
+
+use super::model::{Edge, Picture};
 
 /// Puts the clusters in order, and each one's nodes: what is needed before what needs it, else as they were.
 pub fn stack(picture: &mut Picture) {
     let clusters = picture.clusters.len();
-    let between = picture.edges.iter().filter_map(|edge| {
+    let between = |edge: &Edge| {
         let (from, to) = (picture.nodes[edge.from].cluster?, picture.nodes[edge.to].cluster?);
         (from != to).then_some((from, to))
-    });
-    let order = needed_first(clusters, &between.collect::<Vec<_>>());
-    let place = inverse(&order);
-    picture.clusters = order.iter().map(|at| picture.clusters[*at].clone()).collect();
-    picture.nodes.iter_mut().for_each(|node| node.cluster = node.cluster.map(|at| place[at]));
+    };
+    let order = needed_first(clusters, &telling(&picture.edges, clusters, between));
+    arrange(picture, &order);
     stack_nodes(picture);
 }
 
+/// Puts clusters above all others, for whoever draws what data comes from as clusters. What they need must be among them.
+pub fn lift(picture: &mut Picture, is_lifted: impl Fn(usize) -> bool) {
+    let (mut order, rest): (Vec<usize>, Vec<usize>) = (0..picture.clusters.len()).partition(|at| is_lifted(*at));
+    order.extend(rest);
+    arrange(picture, &order);
+}
+
+fn arrange(picture: &mut Picture, order: &[usize]) {
+    let place = inverse(order);
+    picture.clusters = order.iter().map(|at| picture.clusters[*at].clone()).collect();
+    picture.nodes.iter_mut().for_each(|node| node.cluster = node.cluster.map(|at| place[at]));
+}
+
 fn stack_nodes(picture: &mut Picture) {
-    let edges: Vec<(usize, usize)> = picture.edges.iter().map(|edge| (edge.from, edge.to)).collect();
+    let edges = telling(&picture.edges, picture.nodes.len(), |edge| Some((edge.from, edge.to)));
     let mut order = needed_first(picture.nodes.len(), &edges);
     order.sort_by_key(|at| picture.nodes[*at].cluster);
     let place = inverse(&order);
@@ -29,6 +43,23 @@ fn stack_nodes(picture: &mut Picture) {
         (edge.from, edge.to) = (place[edge.from], place[edge.to]);
     }
     picture.edges.sort_by_key(|edge| (edge.from, edge.to, edge.role));
+}
+
+/// What edges join, but for what flows in a circle: that says nothing of what stands above what. `ends`: which two of
+/// `count` positions; `None`: neither.
+fn telling(edges: &[Edge], count: usize, ends: impl Fn(&Edge) -> Option<(usize, usize)>) -> Vec<(usize, usize)> {
+    let joined: Vec<(&Edge, (usize, usize))> = edges.iter().filter_map(|edge| Some((edge, ends(edge)?))).collect();
+    let pairs = joined.iter().map(|(_, (from, to))| (*from as u32, *to as u32));
+    let mut graph = DiGraph::<(), ()>::from_edges(pairs);
+    while graph.node_count() < count {
+        graph.add_node(());
+    }
+    let mut circle = vec![0; count];
+    for (at, members) in kosaraju_scc(&graph).into_iter().enumerate() {
+        members.into_iter().for_each(|member| circle[member.index()] = at);
+    }
+    let tells = |(edge, (from, to)): &(&Edge, (usize, usize))| !edge.role.is_flow() || circle[*from] != circle[*to];
+    joined.into_iter().filter(tells).map(|(_, pair)| pair).collect()
 }
 
 /// All positions, each after what it needs. Of several that could come next, the one that most others wait for in a row,
@@ -102,7 +133,7 @@ fn inverse(order: &[usize]) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::picture::{Cluster, Edge, Node};
+    use crate::picture::{Cluster, Node, Role};
 
     fn titles(edges: &[(usize, usize)]) -> Vec<String> {
         let cluster = |title: &str| Cluster { title: title.into(), ..Cluster::default() };
@@ -131,6 +162,13 @@ mod tests {
         assert_eq!(titles(&[]), ["a", "b", "c"]);
         assert_eq!(titles(&[(0, 1), (1, 2)]), ["c", "b", "a"]);
         assert_eq!(titles(&[(0, 2)]), ["c", "a", "b"]);
+    }
+
+    #[test]
+    fn what_flows_back_leaves_above_what_is_stood_on() {
+        let edge = |(from, to, role)| Edge { from, to, role, text: String::new() };
+        let circle = [(1, 0, Role::Base), (0, 1, Role::Data), (2, 0, Role::Data)].map(edge);
+        assert_eq!(telling(&circle, 3, |edge| Some((edge.from, edge.to))), [(1, 0), (2, 0)]);
     }
 
     #[test]

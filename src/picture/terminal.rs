@@ -1,6 +1,7 @@
 //! A picture as text for a terminal: a box a cluster from top to bottom, a line or more a node in it, arrows from what is
 //! consumed to what consumes it. Neighbours are joined between the boxes, all others by rails beside them.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
@@ -8,16 +9,22 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 use super::model::{Cluster, Edge, Node, Picture, Role, Shape};
 use super::rails::{Canvas, Frame, draw};
+use super::stack;
 
 /// The narrowest that boxes are.
 const NARROWEST: usize = 40;
 
 /// Writes boxes of at most `width` characters, rails included. Clusters and nodes stand as [`super::stack`] puts them.
 pub fn write(picture: &Picture, width: usize, to: &mut dyn Write) -> io::Result<()> {
-    let (arrows, from) = (arrows(picture), picture.edges_from());
+    let picture = &outside_framed(picture);
+    let (arrows, ways) =
+        (arrows(picture), Ways { from: picture.edges_by(|edge| edge.from), to: picture.edges_by(|edge| edge.to) });
     let inner = width.saturating_sub(4 + Canvas::room(&arrows)).max(NARROWEST);
     let text = |nodes: &[usize], width| -> Vec<String> {
-        nodes.iter().flat_map(|at| lines(picture, &picture.nodes[*at], &from[*at], width)).collect()
+        // Of a system in a frame of its own, the frame says all.
+        let is_told =
+            |at: &&usize| picture.nodes[**at].shape != Shape::Outside || picture.nodes[**at].cluster.is_none();
+        nodes.iter().filter(is_told).flat_map(|at| lines(picture, *at, &ways, width)).collect()
     };
     let each = picture.clusters.iter().zip(picture.members());
     let mut frames: Vec<Frame> = each.map(|(cluster, nodes)| frame(cluster, text(&nodes, inner), inner)).collect();
@@ -26,6 +33,28 @@ pub fn write(picture: &Picture, width: usize, to: &mut dyn Write) -> io::Result<
     }
     draw(frames, inner, &arrows).write(to)?;
     text(&picture.outside(), width).iter().try_for_each(|line| writeln!(to, "{line}"))
+}
+
+/// The same picture with a frame around each system outside, where there are frames at all; those that data only comes
+/// from above all others.
+fn outside_framed(picture: &Picture) -> Cow<'_, Picture> {
+    let is_outside = |node: &Node| node.shape == Shape::Outside && node.cluster.is_none();
+    if picture.clusters.is_empty() || !picture.nodes.iter().any(is_outside) {
+        return Cow::Borrowed(picture);
+    }
+    let mut framed = picture.clone();
+    for node in framed.nodes.iter_mut().filter(|node| is_outside(node)) {
+        node.cluster = Some(framed.clusters.len());
+        framed.clusters.push(Cluster { title: node.text.clone(), doc: node.kind.clone() });
+    }
+    stack::stack(&mut framed);
+    let mut gives: Vec<bool> = vec![false; framed.clusters.len()];
+    for (node, from) in framed.nodes.iter().zip(framed.edges_by(|edge| edge.from)) {
+        let cluster = node.cluster.filter(|_| node.shape == Shape::Outside);
+        cluster.into_iter().for_each(|cluster| gives[cluster] = from.is_empty());
+    }
+    stack::lift(&mut framed, |cluster| gives[cluster]);
+    Cow::Owned(framed)
 }
 
 /// Which clusters are consumed by which, each pair once: the consumed one first.
@@ -43,7 +72,7 @@ fn joins(picture: &Picture) -> BTreeMap<usize, BTreeSet<&str>> {
     for edge in &picture.edges {
         let (above, below) = (picture.nodes[edge.to].cluster, picture.nodes[edge.from].cluster);
         let Some(below) = below.filter(|below| above.is_some_and(|above| above + 1 == *below)) else { continue };
-        let flows = edge.role == Role::Flow && !edge.text.is_empty();
+        let flows = edge.role.is_flow() && !edge.text.is_empty();
         joins.entry(below).or_default().insert(if flows { &edge.text } else { "consumed by" });
     }
     joins
@@ -52,9 +81,11 @@ fn joins(picture: &Picture) -> BTreeMap<usize, BTreeSet<&str>> {
 fn frame(cluster: &Cluster, nodes: Vec<String>, inner: usize) -> Frame {
     let mut text = vec![centred(&cluster.title.to_uppercase(), inner)];
     text.extend(Some(centred(&cluster.doc, inner)).filter(|_| !cluster.doc.is_empty()));
-    text.push(String::new());
-    text.extend(nodes);
-    text.push(String::new());
+    if !nodes.is_empty() {
+        text.push(String::new());
+        text.extend(nodes);
+        text.push(String::new());
+    }
     Frame { text, joined: None }
 }
 
@@ -62,25 +93,33 @@ fn centred(text: &str, width: usize) -> String {
     format!("{text:^width$}").trim_end().to_owned()
 }
 
-/// A node: its name, what it is for, what it stands on, what it shares, and how it stands. `edges`: those from it.
-fn lines(picture: &Picture, node: &Node, edges: &[&Edge], width: usize) -> Vec<String> {
+/// Edges by the nodes at their ends.
+struct Ways<'p> {
+    from: Vec<Vec<&'p Edge>>,
+    to: Vec<Vec<&'p Edge>>,
+}
+
+/// A node: its name, what it is for, what it stands on, what it shares, and how it stands.
+fn lines(picture: &Picture, at: usize, ways: &Ways<'_>, width: usize) -> Vec<String> {
+    let node = &picture.nodes[at];
     let mut lines = wrapped("• ", &node.text, width);
     let state = node.state.as_ref().map(|(_, said)| said.clone());
     let said = Some(node.doc.clone()).filter(|doc| !doc.is_empty());
-    for text in said.into_iter().chain(needs(picture, node, edges)).chain(state) {
+    for text in said.into_iter().chain(needs(picture, at, ways)).chain(state) {
         lines.extend(wrapped("    ", &text, width));
     }
     lines
 }
 
 /// What a node needs, and what flows between it and others, a sentence each.
-fn needs(picture: &Picture, node: &Node, edges: &[&Edge]) -> Vec<String> {
+fn needs(picture: &Picture, at: usize, ways: &Ways<'_>) -> Vec<String> {
+    let node = &picture.nodes[at];
     let name = |at: usize| {
         let other = &picture.nodes[at];
-        if other.cluster == node.cluster { other.text.clone() } else { other.id.clone() }
+        let is_plain = other.cluster == node.cluster || other.shape == Shape::Outside;
+        if is_plain { other.text.clone() } else { other.id.clone() }
     };
-    let of = |role: Role| edges.iter().filter(move |edge| edge.role == role);
-    let mine = |role| of(role).map(|edge| name(edge.to));
+    let mine = |role| ways.from[at].iter().filter(move |edge| edge.role == role).map(|edge| name(edge.to));
     let published = if node.shape == Shape::Pulled { "pulled from" } else { "pushed to" };
     let told = [(Role::Base, "on"), (Role::Part, "with"), (Role::Checks, "checks"), (Role::Published, published)];
     let mut lines: Vec<String> = Vec::new();
@@ -88,7 +127,10 @@ fn needs(picture: &Picture, node: &Node, edges: &[&Edge]) -> Vec<String> {
         let names: Vec<String> = mine(role).collect();
         lines.extend((!names.is_empty()).then(|| format!("{word} {}", names.join(", "))));
     }
-    lines.extend(of(Role::Flow).map(|edge| format!("{} from {}", edge.text, name(edge.to))));
+    let comes = ways.from[at].iter().filter(|edge| edge.role.is_flow());
+    lines.extend(comes.map(|edge| format!("{} from {}", edge.text, name(edge.to))));
+    let goes = ways.to[at].iter().filter(|edge| edge.role == Role::Data);
+    lines.extend(goes.map(|edge| format!("{} to {}", edge.text, name(edge.from))));
     lines
 }
 
@@ -134,7 +176,7 @@ fn is_turning(letter: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::picture::{Tone, stack};
+    use crate::picture::Tone;
 
     fn node(id: &str, cluster: usize, doc: &str) -> Node {
         let text = id.rsplit(':').next().unwrap().to_owned();

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::flow::{self, READS, WRITES};
 use super::requires::{REQUIRES, requires};
 use super::{Context, Rule, Target, debs_below};
 use crate::action::{ActionId, ImageAction, Operation};
@@ -54,6 +55,8 @@ pub static RULE: Rule = Rule {
                 "Environment variables. `$NAME` and `${NAME}` are the base's values, `$$` is a dollar.",
             ),
             REQUIRES,
+            READS,
+            WRITES,
             optional(
                 "entrypoint",
                 Type::List(&Type::String),
@@ -111,6 +114,7 @@ fn lower(target: &Target<'_>, context: &dyn Context) -> Result<Operation, Vec<Di
         built(label, found)
     });
     let layers = layers.collect();
+    errors.extend(flow::mistakes(target.attributes, target.label));
     errors.extend(debs_below::misplaced(target.attributes, &|label| context.declared(label)));
     if errors.is_empty() { Ok(Operation::Image(Box::new(ImageAction { base, layers, spec }))) } else { Err(errors) }
 }

@@ -8,6 +8,7 @@ pub mod debs_below;
 pub mod debs_source;
 pub mod exec;
 pub mod files;
+pub mod flow;
 pub mod image;
 pub mod image_test;
 pub mod index;

@@ -2,7 +2,7 @@
 //!
 //! Works on what was read. What it is used for is not known here.
 
-use super::check::LabelUse;
+use super::check::{LabelUse, Naming};
 use super::model::Package;
 use super::schema::{BUILD_BASE, Purpose};
 use super::settings::{BuildBase, Settings};
@@ -18,7 +18,13 @@ pub fn imply(package: &mut Package, settings: &Settings) {
         let asks = target.rule.attributes.iter().any(|attribute| attribute.name == BUILD_BASE);
         if asks && target.table.get(BUILD_BASE).is_none() {
             let (label, span) = (label.clone(), base.span);
-            target.labels.push(LabelUse { attribute: BUILD_BASE, label, span, purposes: PURPOSES, is_edge: true });
+            target.labels.push(LabelUse {
+                attribute: BUILD_BASE,
+                label,
+                span,
+                purposes: PURPOSES,
+                naming: Naming::Edge,
+            });
         }
     }
 }

@@ -22,8 +22,19 @@ pub struct LabelUse {
     pub span: Span,
     /// What its target may be for.
     pub purposes: &'static [Purpose],
-    /// Whether the target needs what it names.
-    pub is_edge: bool,
+    /// What naming it means.
+    pub naming: Naming,
+}
+
+/// What it means that a target names another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Naming {
+    /// It needs the other: [`Type::Label`].
+    Edge,
+    /// What the other is has to be known: [`Type::Mention`].
+    Mention,
+    /// It only tells of the other: [`Type::Aside`].
+    Aside,
 }
 
 /// What a check found.
@@ -107,8 +118,9 @@ impl Checker<'_> {
         }
         match (ty, &value.node) {
             (Type::Enum(words), Node::String(text)) => self.word(value.span, text, words, name),
-            (Type::Label(purposes), Node::String(text)) => self.label(value.span, text, purposes, true),
-            (Type::Mention(purposes), Node::String(text)) => self.label(value.span, text, purposes, false),
+            (Type::Label(purposes), Node::String(text)) => self.label(value.span, text, purposes, Naming::Edge),
+            (Type::Mention(purposes), Node::String(text)) => self.label(value.span, text, purposes, Naming::Mention),
+            (Type::Aside(purposes), Node::String(text)) => self.label(value.span, text, purposes, Naming::Aside),
             (Type::List(item), Node::Array(items)) => items.iter().for_each(|value| {
                 if item.fits(&value.node) {
                     self.value(value, item, name);
@@ -146,11 +158,11 @@ impl Checker<'_> {
         }
     }
 
-    fn label(&mut self, span: Span, text: &str, purposes: &'static [Purpose], is_edge: bool) {
+    fn label(&mut self, span: Span, text: &str, purposes: &'static [Purpose], naming: Naming) {
         match Label::parse(text, self.here) {
             Ok(label) => {
                 let attribute = self.top.unwrap_or_default();
-                self.found.labels.push(LabelUse { attribute, label, span, purposes, is_edge });
+                self.found.labels.push(LabelUse { attribute, label, span, purposes, naming });
             }
             Err(_) if self.open.contains(&span) => {}
             Err(_) if marks::is_marked(text) => {

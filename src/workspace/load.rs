@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use super::discover::Finder;
 use super::lock_file::{self, LockFile};
-use super::model::Package;
+use super::model::{Package, Target};
 use super::overlays::LOCAL_FILE;
 use super::parse::{self, Parsed};
 use super::profile::Chosen;
@@ -336,7 +336,7 @@ pub struct Read {
 fn needs(package: &Package) -> BTreeSet<PackagePath> {
     let mut needed = BTreeSet::new();
     let mut last = &package.path;
-    for used in package.targets.iter().flat_map(|target| &target.labels) {
+    for used in package.targets.iter().flat_map(Target::followed) {
         // Labels in a row mostly name the same package, or their own: a comparison instead of a search.
         if used.label.package != package.path && used.label.package != *last {
             last = &used.label.package;
@@ -344,6 +344,11 @@ fn needs(package: &Package) -> BTreeSet<PackagePath> {
         }
     }
     needed
+}
+
+/// Whether patterns reach all packages of this workspace.
+pub fn is_whole(wanted: &[TargetPattern]) -> bool {
+    wanted.iter().any(is_all) && !wanted.iter().any(|pattern| pattern.negative)
 }
 
 fn is_all(pattern: &TargetPattern) -> bool {

@@ -8,6 +8,7 @@
 //! `revision` give the files of a git commit to read instead of those on disk.
 
 pub mod apt;
+mod asides;
 pub mod attributes;
 mod beside;
 pub mod build_base;
@@ -63,7 +64,7 @@ pub mod vars;
 mod version;
 
 pub use attributes::{Attributes, MapEntry, Spanned};
-pub use check::LabelUse;
+pub use check::{LabelUse, Naming};
 pub use load::Options;
 pub use model::{Beside, Home, Package, Target, Workspace};
 pub use settings::Settings;

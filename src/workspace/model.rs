@@ -7,7 +7,7 @@ use std::sync::Arc;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::attributes::Attributes;
-use super::check::LabelUse;
+use super::check::{LabelUse, Naming};
 use super::lock_debs::LockedDebs;
 use super::lock_file::{LockFile, LockedImage};
 use super::names::Names;
@@ -221,6 +221,11 @@ impl Target {
     /// The attributes, to be read by name.
     pub fn attributes(&self) -> Attributes<'_> {
         Attributes::new(&self.table, &self.label.package)
+    }
+
+    /// The labels whose packages are read for it.
+    pub fn followed(&self) -> impl Iterator<Item = &LabelUse> {
+        self.labels.iter().filter(|used| used.naming != Naming::Aside)
     }
 
     /// Whether it is made of what is written, and not taken as it is.

@@ -52,7 +52,7 @@ pub fn add_absent(
         return;
     };
     let mut absent: BTreeMap<Label, Span> = BTreeMap::new();
-    let used = packages.iter().flat_map(|package| &package.targets).flat_map(|target| &target.labels);
+    let used = packages.iter().flat_map(|package| &package.targets).flat_map(Target::followed);
     for used in used.filter(|used| is_taken(used, packages, settings)) {
         absent.entry(used.label.clone()).or_insert(used.span);
     }

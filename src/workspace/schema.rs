@@ -63,6 +63,8 @@ pub enum Type {
     Label(&'static [Purpose]),
     /// A label of such a target that is no edge: the target named may itself need the one that names it.
     Mention(&'static [Purpose]),
+    /// A label of such a target that is only told: it is no edge, and for it nothing is read.
+    Aside(&'static [Purpose]),
     /// A list.
     List(&'static Type),
     /// A table with free keys, its values all of one type.
@@ -97,7 +99,7 @@ impl Type {
             Type::Integer => "a whole number".to_owned(),
             Type::String => "a string".to_owned(),
             Type::Enum(words) => Type::one_of(words),
-            Type::Label(_) | Type::Mention(_) => "a label".to_owned(),
+            Type::Label(_) | Type::Mention(_) | Type::Aside(_) => "a label".to_owned(),
             Type::List(item) => format!("a list of {}", item.plural()),
             Type::Map(value) => format!("a table of {}", value.plural()),
             Type::Table(_) => "a table".to_owned(),
@@ -119,7 +121,7 @@ impl Type {
             Type::Boolean => "booleans".to_owned(),
             Type::Integer => "whole numbers".to_owned(),
             Type::String | Type::Enum(_) => "strings".to_owned(),
-            Type::Label(_) | Type::Mention(_) => "labels".to_owned(),
+            Type::Label(_) | Type::Mention(_) | Type::Aside(_) => "labels".to_owned(),
             Type::List(_) => "lists".to_owned(),
             Type::Map(_) | Type::Table(_) => "tables".to_owned(),
             Type::Either(types) => types.iter().map(Type::plural).collect::<Vec<_>>().join(" or "),
@@ -132,7 +134,9 @@ impl Type {
         match self {
             Type::Boolean => matches!(node, Node::Boolean(_)),
             Type::Integer => matches!(node, Node::Integer(_)),
-            Type::String | Type::Enum(_) | Type::Label(_) | Type::Mention(_) => matches!(node, Node::String(_)),
+            Type::String | Type::Enum(_) | Type::Label(_) | Type::Mention(_) | Type::Aside(_) => {
+                matches!(node, Node::String(_))
+            }
             Type::List(_) => matches!(node, Node::Array(_)),
             Type::Map(_) | Type::Table(_) => matches!(node, Node::Table(_)),
             Type::Either(types) => types.iter().any(|ty| ty.fits(node)),

@@ -34,6 +34,7 @@ const IMAGE: RuleSchema = RuleSchema {
         optional("base", Type::Label(&[Purpose::Image]), "what it stands on"),
         optional("layers", Type::List(&Type::Label(&[Purpose::Layer])), "what it adds"),
         optional("env", Type::Map(&Type::String), "variables"),
+        optional("writes", Type::List(&Type::Aside(&[Purpose::Image])), "where its data goes to"),
     ],
 };
 /// The rules.

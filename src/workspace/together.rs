@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::asides;
 use super::beside::{self, Neighbour, Neighbours};
 use super::load::{self, One, Options, Read};
-use super::model::{Beside, Package, Workspace, owner};
+use super::model::{Beside, Package, Target, Workspace, owner};
 use super::names::Names;
 use super::profile::Chosen;
 use super::settings::Settings;
@@ -63,7 +64,7 @@ impl Opened<'_> {
         let Neighbours { all: neighbours, names, diagnostics } = beside;
         all.diagnostics.extend(diagnostics);
         let known: Vec<_> = neighbours.iter().map(|neighbour| neighbour.name.clone()).collect();
-        let mut gathered = Gathered { all, sources, names, known, wanted };
+        let mut gathered = Gathered { all, sources, names, known, wanted: &wanted };
         let mut beside: Vec<Beside> = neighbours.into_iter().map(|neighbour| gathered.take(neighbour)).collect();
         beside.sort_by(|one, other| one.name.cmp(&other.name));
         let Gathered { all, sources, names, .. } = gathered;
@@ -76,22 +77,23 @@ impl Opened<'_> {
             diagnostics.extend(add_apt(&mut settings, &beside.settings));
         }
         sort(&mut diagnostics, &sources);
+        asides::forget(&mut packages, load::is_whole(&wanted), &settings);
         let workspace = Workspace { root, settings, lock, rules, sources, packages, others, asks_git, beside, names };
         (workspace, diagnostics)
     }
 }
 
 /// What was read so far.
-struct Gathered {
+struct Gathered<'a> {
     all: Read,
     sources: Sources,
     names: Names,
     /// The names of all workspaces beside this one.
     known: Vec<Arc<str>>,
-    wanted: Vec<TargetPattern>,
+    wanted: &'a [TargetPattern],
 }
 
-impl Gathered {
+impl Gathered<'_> {
     /// Reads what is asked of another workspace.
     fn take(&mut self, neighbour: Neighbour<'_>) -> Beside {
         let Neighbour { name, folder, mut one, .. } = neighbour;
@@ -163,7 +165,7 @@ fn apt_place(settings: &Settings, name: &str) -> Option<Span> {
 }
 
 fn labels(package: &Package) -> impl Iterator<Item = &Label> {
-    package.targets.iter().flat_map(|target| &target.labels).map(|used| &used.label)
+    package.targets.iter().flat_map(Target::followed).map(|used| &used.label)
 }
 
 fn one_target(label: Label) -> TargetPattern {

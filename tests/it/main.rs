@@ -48,6 +48,7 @@ mod push_scene;
 mod push_twice;
 mod query_bazel;
 mod querying;
+mod quoted;
 mod readers;
 mod recorded;
 mod refused_bases;

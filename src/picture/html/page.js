@@ -14,10 +14,11 @@
     needs[from].push({ node: to, role, text });
     neededBy[to].push({ node: from, role, text });
   });
-  const flows = ({ role }) => role === "published" || role === "flow";
+  const runs = ({ role }) => role === "flow" || role === "data";
+  const flows = (end) => end.role === "published" || runs(end);
   const stands = (end) => !flows(end);
   // What flows between containers, or is pulled, moves against its edge.
-  const back = ({ role, text }) => role === "flow" || (role === "published" && text === "pull");
+  const back = (end) => runs(end) || (end.role === "published" && end.text === "pull");
   const middle = drawn.map((element) => {
     const box = element.querySelector(".shape").getBBox(), move = element.transform.baseVal[0].matrix;
     return { x: move.e + box.width / 2, y: move.f + box.height / 2 };
@@ -99,7 +100,7 @@
     const items = ends.map(({ node, role, text }) => {
       const item = make("li"), link = make("a", nodes[node].id);
       link.href = "#" + encodeURIComponent(nodes[node].id);
-      item.append(link, make("span", " " + (text || { base: "base", part: "", published: "published", checks: "check", flow: "" }[role])));
+      item.append(link, make("span", " " + (text || { base: "base", part: "", published: "published", checks: "check", flow: "", data: "" }[role])));
       return item;
     });
     const element = make("ul");

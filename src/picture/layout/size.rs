@@ -46,6 +46,7 @@ fn room(shape: Shape) -> (f64, f64) {
         Shape::Check | Shape::Effect => (38.0, 15.0),
         Shape::File => (32.0, 13.0),
         Shape::Registry => (26.0, 32.0),
+        Shape::Outside => (48.0, 24.0),
     }
 }
 

@@ -26,7 +26,7 @@ fn grown(seed: u64) -> Picture {
     let (count, clusters) = (3 + next(40), next(4));
     let edges: Vec<_> = (0..next(70)).map(|_| (next(count), next(count))).collect();
     let mut picture = picture(count, &edges);
-    let roles = [Role::Base, Role::Part, Role::Published, Role::Checks, Role::Flow];
+    let roles = [Role::Base, Role::Part, Role::Published, Role::Checks, Role::Flow, Role::Data];
     for edge in &mut picture.edges {
         edge.role = roles[next(5)];
         edge.text = ["", "", "", "what flows here"][next(4)].to_owned();

@@ -38,7 +38,7 @@ fn natural(picture: &Picture, edge: usize) -> Link {
     let falls = match it.role {
         Role::Flow => true,
         Role::Published => picture.nodes[it.from].shape != Shape::Pulled,
-        Role::Base | Role::Part | Role::Checks => false,
+        Role::Base | Role::Part | Role::Checks | Role::Data => false,
     };
     if falls { Link { edge, upper: it.from, lower: it.to } } else { Link { edge, upper: it.to, lower: it.from } }
 }
@@ -106,7 +106,8 @@ fn stacked(picture: &Picture, links: &[Link]) -> Vec<usize> {
 fn clusters_above(picture: &Picture, links: &[Link]) -> Vec<Vec<usize>> {
     let mut uppers = vec![Vec::new(); picture.nodes.len()];
     for link in links {
-        if !matches!(picture.edges[link.edge].role, Role::Flow | Role::Published) {
+        let role = picture.edges[link.edge].role;
+        if !role.is_flow() && role != Role::Published {
             uppers[link.lower].push(link.upper);
         }
     }
@@ -132,7 +133,7 @@ fn clusters_above(picture: &Picture, links: &[Link]) -> Vec<Vec<usize>> {
 /// Turns the links that close a circle within their slot. Those that say least of what stands on what are turned first.
 fn break_circles(picture: &Picture, links: &mut [Link], slots: &[usize]) {
     let mut by_weight: Vec<usize> = (0..links.len()).filter(|at| level(&links[*at], slots)).collect();
-    by_weight.sort_by_key(|at| picture.edges[links[*at].edge].role == Role::Flow);
+    by_weight.sort_by_key(|at| picture.edges[links[*at].edge].role.is_flow());
     let mut lowers = vec![Vec::new(); picture.nodes.len()];
     for at in &by_weight {
         lowers[links[*at].upper].push(links[*at].lower);

@@ -104,6 +104,7 @@ fn meaning(role: Role) -> &'static str {
         Role::Published => "published",
         Role::Checks => "checks",
         Role::Flow => "flows while it runs",
+        Role::Data => "data",
     }
 }
 

@@ -82,7 +82,7 @@ pub(super) fn drawing(picture: &Picture, layout: &Layout, out: &mut dyn Write) -
 
 /// Heads of arrows, one for each colour of line.
 fn markers() -> String {
-    let roles = [Role::Base, Role::Part, Role::Published, Role::Checks, Role::Flow];
+    let roles = [Role::Base, Role::Part, Role::Published, Role::Checks, Role::Flow, Role::Data];
     let marker = |role: Role| {
         let (class, size) = (role.word(), if role == Role::Base { 11 } else { 8 });
         format!(
@@ -120,7 +120,7 @@ fn edge(picture: &Picture, layout: &Layout, at: usize, out: &mut dyn Write) -> i
     let bends: Vec<String> = rest.iter().map(point).collect();
     let class = edge.role.word();
     // What flows comes from what is needed.
-    let end = if edge.role == Role::Flow { "start" } else { "end" };
+    let end = if edge.role.is_flow() { "start" } else { "end" };
     writeln!(
         out,
         r#"<path class="edge {class}" id="e{at}" d="M{}C{}" marker-{end}="url(#head-{class})"/>"#,

@@ -41,6 +41,10 @@ pub(super) fn path(shape: Shape, width: f64, height: f64) -> String {
             format!(r#"<path class="shape" d="M0 0H{fold}L{w} 10V{h}H0z"/><path class="inner" d="M{fold} 0V10H{w}"/>"#)
         }
         Shape::Registry => cylinder(width, height),
+        Shape::Outside => {
+            let (rx, ry) = (number(width / 2.0), number(height / 2.0));
+            format!(r#"<ellipse class="shape" cx="{rx}" cy="{ry}" rx="{rx}" ry="{ry}"/>"#)
+        }
     }
 }
 

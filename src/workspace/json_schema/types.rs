@@ -60,7 +60,7 @@ pub fn of(ty: &Type) -> Value {
         Type::Integer => json!({ "type": "integer" }),
         Type::String => json!({ "type": "string" }),
         Type::Enum(these) => words(these),
-        Type::Label(_) | Type::Mention(_) => names::label(),
+        Type::Label(_) | Type::Mention(_) | Type::Aside(_) => names::label(),
         Type::List(item) => list(of(item)),
         Type::Map(value) => map(of(value)),
         // A table whose keys somebody else knows.
