@@ -62,13 +62,13 @@ fn outside(name: &str) -> Node {
 }
 
 /// One image declares a volume, and a variable of another is a path in it, such as that of a ticket cache. Said of those
-/// that set the variable, not of what stands on them.
+/// that set the variable, not of what stands on them. What an image declares itself is its own.
 fn share_volumes(picture: &mut Picture, drawn: &[Id], graph: &dyn QueryGraph) {
     let mut volumes = Volumes::default();
-    drawn.iter().enumerate().for_each(|(at, id)| volumes.add(at, texts(graph.attribute(*id, "volumes"))));
+    drawn.iter().zip(0..).for_each(|(id, owner)| volumes.add(owner, texts(graph.attribute(*id, "volumes"))));
     for (from, id) in drawn.iter().enumerate() {
-        let env = texts(graph.attribute(*id, "env"));
-        for (owner, _, volume) in volumes.led_into(&env).into_iter().filter(|(owner, ..)| *owner != from) {
+        let (env, own) = (texts(graph.attribute(*id, "env")), texts(graph.attribute(*id, "volumes")));
+        for (owner, _, volume) in volumes.led_into(&env, &own) {
             picture.edges.push(Edge { from, to: owner, role: Role::Flow, text: format!("shares {volume}") });
         }
     }

@@ -1,8 +1,8 @@
-//! Volumes that images declare, and which of them values lead into.
+//! Volumes that images declare, and which of them values lead into. Whoever asks numbers the images.
 
 use std::collections::{BTreeSet, HashMap};
 
-/// Volumes by their paths, each with the node that declares it and as which of its own.
+/// Volumes by their paths, each with who declares it and as which of its own.
 #[derive(Default)]
 pub struct Volumes {
     owners: HashMap<String, Vec<(usize, usize)>>,
@@ -19,10 +19,11 @@ impl Volumes {
         }
     }
 
-    /// The volumes that any of the values leads into, by owner and then as declared.
-    pub fn led_into<'v>(&self, values: &'v [String]) -> BTreeSet<(usize, usize, &'v str)> {
+    /// The volumes that any of the values leads into, by owner and then as declared; but for `own` paths.
+    pub fn led_into<'v>(&self, values: &'v [String], own: &[String]) -> BTreeSet<(usize, usize, &'v str)> {
         let mut found = BTreeSet::new();
-        for volume in values.iter().flat_map(|value| self.candidates(value)) {
+        let candidates = values.iter().flat_map(|value| self.candidates(value));
+        for volume in candidates.filter(|volume| !own.iter().any(|own| own == volume)) {
             let owners = self.owners.get(volume).into_iter().flatten();
             found.extend(owners.map(|(owner, at)| (*owner, *at, volume)));
         }
@@ -51,15 +52,20 @@ mod tests {
     fn a_value_leads_into_a_volume_by_its_path_or_behind_a_colon() {
         let mut volumes = Volumes::default();
         volumes.add(1, vec!["/cache".into(), "/data".into()]);
+        volumes.add(3, vec!["/own".into()]);
         volumes.add(2, vec!["/cache".into(), "/krb5/cache".into()]);
         let led = |value: &str| {
             let values = [value.to_owned()];
-            volumes.led_into(&values).into_iter().map(|(owner, at, _)| (owner, at)).collect::<Vec<_>>()
+            volumes
+                .led_into(&values, &["/own".to_owned()])
+                .into_iter()
+                .map(|(owner, at, _)| (owner, at))
+                .collect::<Vec<_>>()
         };
         assert_eq!(led("/cache"), [(1, 0), (2, 0)]);
         assert_eq!(led("FILE:/krb5/cache/x"), [(2, 1)]);
         assert_eq!(led("/bin:/data/x"), [(1, 1)]);
-        for other in ["", "/caches", "/x/cache", "cache", "/", "see /cache"] {
+        for other in ["", "/caches", "/x/cache", "cache", "/", "see /cache", "/own/x"] {
             assert_eq!(led(other), [], "{other}");
         }
     }

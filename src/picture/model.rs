@@ -34,6 +34,13 @@ impl Picture {
     pub fn loose(&self) -> Vec<usize> {
         (0..self.nodes.len()).filter(|at| self.nodes[*at].cluster.is_none()).collect()
     }
+
+    /// By node, the edges of which it is the one end, in order.
+    pub fn edges_by(&self, end: impl Fn(&Edge) -> usize) -> Vec<Vec<&Edge>> {
+        let mut by = vec![Vec::new(); self.nodes.len()];
+        self.edges.iter().for_each(|edge| by[end(edge)].push(edge));
+        by
+    }
 }
 
 /// A node.

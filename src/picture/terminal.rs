@@ -17,11 +17,14 @@ const NARROWEST: usize = 40;
 /// Writes boxes of at most `width` characters, rails included. Clusters and nodes stand as [`super::stack`] puts them.
 pub fn write(picture: &Picture, width: usize, to: &mut dyn Write) -> io::Result<()> {
     let picture = &outside_framed(picture);
-    let (arrows, joined) = (arrows(picture), joined(picture));
+    let (arrows, ways) =
+        (arrows(picture), Ways { from: picture.edges_by(|edge| edge.from), to: picture.edges_by(|edge| edge.to) });
     let inner = width.saturating_sub(4 + Canvas::room(&arrows)).max(NARROWEST);
     let text = |nodes: &[usize], width| -> Vec<String> {
-        let told = nodes.iter().filter(|at| picture.clusters.is_empty() || picture.nodes[**at].shape != Shape::Outside);
-        told.flat_map(|at| lines(picture, &picture.nodes[*at], &joined[*at], width)).collect()
+        // Of a system in a frame of its own, the frame says all.
+        let is_told =
+            |at: &&usize| picture.nodes[**at].shape != Shape::Outside || picture.nodes[**at].cluster.is_none();
+        nodes.iter().filter(is_told).flat_map(|at| lines(picture, *at, &ways, width)).collect()
     };
     let each = picture.clusters.iter().zip(picture.members());
     let mut frames: Vec<Frame> = each.map(|(cluster, nodes)| frame(cluster, text(&nodes, inner), inner)).collect();
@@ -46,30 +49,12 @@ fn outside_framed(picture: &Picture) -> Cow<'_, Picture> {
     }
     stack::stack(&mut framed);
     let mut gives: Vec<bool> = vec![false; framed.clusters.len()];
-    for (at, node) in framed.nodes.iter().enumerate().filter(|(_, node)| node.shape == Shape::Outside) {
-        let gives_only = framed.edges.iter().all(|edge| edge.from != at);
-        node.cluster.into_iter().for_each(|cluster| gives[cluster] = gives_only);
+    for (node, from) in framed.nodes.iter().zip(framed.edges_by(|edge| edge.from)) {
+        let cluster = node.cluster.filter(|_| node.shape == Shape::Outside);
+        cluster.into_iter().for_each(|cluster| gives[cluster] = from.is_empty());
     }
     stack::lift(&mut framed, |cluster| gives[cluster]);
     Cow::Owned(framed)
-}
-
-/// What joins a node to others, in order.
-#[derive(Debug, Default, Clone)]
-struct Joined<'p> {
-    /// The edges from it.
-    from: Vec<&'p Edge>,
-    /// The edges along which its data goes to others.
-    gives: Vec<&'p Edge>,
-}
-
-fn joined(picture: &Picture) -> Vec<Joined<'_>> {
-    let mut joined = vec![Joined::default(); picture.nodes.len()];
-    for edge in &picture.edges {
-        joined[edge.from].from.push(edge);
-        joined[edge.to].gives.extend(Some(edge).filter(|edge| edge.role == Role::Data));
-    }
-    joined
 }
 
 /// Which clusters are consumed by which, each pair once: the consumed one first.
@@ -108,26 +93,33 @@ fn centred(text: &str, width: usize) -> String {
     format!("{text:^width$}").trim_end().to_owned()
 }
 
+/// Edges by the nodes at their ends.
+struct Ways<'p> {
+    from: Vec<Vec<&'p Edge>>,
+    to: Vec<Vec<&'p Edge>>,
+}
+
 /// A node: its name, what it is for, what it stands on, what it shares, and how it stands.
-fn lines(picture: &Picture, node: &Node, joined: &Joined<'_>, width: usize) -> Vec<String> {
+fn lines(picture: &Picture, at: usize, ways: &Ways<'_>, width: usize) -> Vec<String> {
+    let node = &picture.nodes[at];
     let mut lines = wrapped("• ", &node.text, width);
     let state = node.state.as_ref().map(|(_, said)| said.clone());
     let said = Some(node.doc.clone()).filter(|doc| !doc.is_empty());
-    for text in said.into_iter().chain(needs(picture, node, joined)).chain(state) {
+    for text in said.into_iter().chain(needs(picture, at, ways)).chain(state) {
         lines.extend(wrapped("    ", &text, width));
     }
     lines
 }
 
 /// What a node needs, and what flows between it and others, a sentence each.
-fn needs(picture: &Picture, node: &Node, joined: &Joined<'_>) -> Vec<String> {
+fn needs(picture: &Picture, at: usize, ways: &Ways<'_>) -> Vec<String> {
+    let node = &picture.nodes[at];
     let name = |at: usize| {
         let other = &picture.nodes[at];
         let is_plain = other.cluster == node.cluster || other.shape == Shape::Outside;
         if is_plain { other.text.clone() } else { other.id.clone() }
     };
-    let of = |role: Role| joined.from.iter().filter(move |edge| edge.role == role);
-    let mine = |role| of(role).map(|edge| name(edge.to));
+    let mine = |role| ways.from[at].iter().filter(move |edge| edge.role == role).map(|edge| name(edge.to));
     let published = if node.shape == Shape::Pulled { "pulled from" } else { "pushed to" };
     let told = [(Role::Base, "on"), (Role::Part, "with"), (Role::Checks, "checks"), (Role::Published, published)];
     let mut lines: Vec<String> = Vec::new();
@@ -135,9 +127,10 @@ fn needs(picture: &Picture, node: &Node, joined: &Joined<'_>) -> Vec<String> {
         let names: Vec<String> = mine(role).collect();
         lines.extend((!names.is_empty()).then(|| format!("{word} {}", names.join(", "))));
     }
-    let flows = joined.from.iter().filter(|edge| edge.role.is_flow());
-    lines.extend(flows.map(|edge| format!("{} from {}", edge.text, name(edge.to))));
-    lines.extend(joined.gives.iter().map(|edge| format!("{} to {}", edge.text, name(edge.from))));
+    let comes = ways.from[at].iter().filter(|edge| edge.role.is_flow());
+    lines.extend(comes.map(|edge| format!("{} from {}", edge.text, name(edge.to))));
+    let goes = ways.to[at].iter().filter(|edge| edge.role == Role::Data);
+    lines.extend(goes.map(|edge| format!("{} to {}", edge.text, name(edge.from))));
     lines
 }
 

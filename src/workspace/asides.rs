@@ -5,24 +5,41 @@
 
 use std::collections::BTreeSet;
 
-use super::check::Naming;
+use super::check::{LabelUse, Naming};
 use super::model::Package;
-use super::published;
-use super::settings::Settings;
+use crate::diagnostic::{Diagnostic, nearest};
 use crate::label::PackagePath;
 
-/// Forgets labels into packages that nothing else led to. `whole`: every package of the workspace was to be read, so that
-/// one which was not is missing, and the label a mistake.
-pub fn forget(packages: &mut [Package], whole: bool, settings: &Settings) {
-    let read: BTreeSet<PackagePath> = packages.iter().map(|package| package.path.clone()).collect();
-    let is_missing =
-        |package: &PackagePath| whole && package.external().is_none() && !published::may_be_absent(package, settings);
-    for target in packages.iter_mut().flat_map(|package| &mut package.targets) {
-        target.labels.retain(|used| {
-            let package = &used.label.package;
-            used.naming != Naming::Aside || read.contains(package) || is_missing(package)
-        });
+/// Forgets labels into packages that nothing else led to. `whole`: every package of the workspace was to be read; then one
+/// that is most likely misspelt is warned of.
+pub fn forget(packages: &mut [Package], whole: bool) -> Vec<Diagnostic> {
+    if !packages.iter().flat_map(|package| &package.targets).flat_map(|target| &target.labels).any(is_aside) {
+        return Vec::new();
     }
+    let read: BTreeSet<PackagePath> = packages.iter().map(|package| package.path.clone()).collect();
+    let mut warnings = Vec::new();
+    for target in packages.iter_mut().flat_map(|package| &mut package.targets) {
+        let is_lost = |used: &LabelUse| is_aside(used) && !read.contains(&used.label.package);
+        let lost = target.labels.iter().filter(|used| whole && is_lost(used));
+        let misspelt: Vec<Diagnostic> = lost.filter_map(|used| misspelt(used, &read)).collect();
+        target.labels.retain(|used| !is_lost(used));
+        warnings.extend(misspelt.into_iter().map(|warning| target.traced(warning)));
+    }
+    warnings
+}
+
+fn is_aside(used: &LabelUse) -> bool {
+    used.naming == Naming::Aside
+}
+
+/// A warning where a package that is there has a name like that.
+fn misspelt(used: &LabelUse, read: &BTreeSet<PackagePath>) -> Option<Diagnostic> {
+    let LabelUse { attribute, label, span, .. } = used;
+    let written = label.package.to_string();
+    let names: Vec<String> = read.iter().map(PackagePath::to_string).collect();
+    let meant = nearest(&written, names.iter().map(String::as_str))?;
+    let warning = Diagnostic::warning(format!("`{attribute}` tells of `{label}`, and there is no package `{written}`"));
+    Some(warning.at(*span, "").help(format!("did you mean `{meant}:{}`?", label.name)))
 }
 
 #[cfg(test)]
@@ -32,8 +49,9 @@ mod tests {
 
     fn load(pattern: &str, other: &str) -> (Vec<String>, Vec<String>) {
         let root = ("layers.toml", "[workspace]\nname = \"x\"\n");
-        let kits = ("kits/layers.toml", "[image.a]\nwrites = [\"//other:b\", \"//gone:c\", \":d\"]\n[image.d]\n");
-        let tree = Tree::new(&[root, kits, ("other/layers.toml", other)]);
+        let writes = "writes = [\"//other:b\", \"//gone:c\", \"//othr:b\", \":d\"]";
+        let kits = format!("[image.a]\n{writes}\n[image.d]\n");
+        let tree = Tree::new(&[root, ("kits/layers.toml", kits.as_str()), ("other/layers.toml", other)]);
         let (workspace, problems) = tree.load_with(&PackagePath::default(), &[pattern], None);
         let targets = workspace.packages.iter().flat_map(|package| &package.targets);
         (targets.flat_map(|target| &target.labels).map(|used| used.label.to_string()).collect(), problems)
@@ -42,13 +60,14 @@ mod tests {
     #[test]
     fn nothing_is_read_for_what_is_only_told() {
         let (labels, problems) = load("//kits/...", "[image.b\n");
-        assert_eq!((labels.as_slice(), problems.as_slice()), (["//kits:d".to_owned()].as_slice(), [].as_slice()));
+        assert_eq!(labels, ["//kits:d"]);
+        expect(&problems, &[]);
     }
 
     #[test]
-    fn where_all_is_read_what_is_told_is_judged() {
+    fn where_all_is_read_what_is_most_likely_misspelt_is_warned_of_and_all_else_need_not_be_there() {
         let (labels, problems) = load("//...", "[image.b]\n");
-        assert_eq!(labels, ["//other:b", "//gone:c", "//kits:d"]);
-        expect(&problems, &[]);
+        assert_eq!(labels, ["//other:b", "//kits:d"]);
+        expect(&problems, &[&["warning: `writes` tells of `//othr:b`", "did you mean `//other:b`?"]]);
     }
 }

@@ -76,8 +76,8 @@ impl Opened<'_> {
             settings.registries.add_hosts(&beside.settings.registries);
             diagnostics.extend(add_apt(&mut settings, &beside.settings));
         }
+        diagnostics.extend(asides::forget(&mut packages, load::is_whole(&wanted)));
         sort(&mut diagnostics, &sources);
-        asides::forget(&mut packages, load::is_whole(&wanted), &settings);
         let workspace = Workspace { root, settings, lock, rules, sources, packages, others, asks_git, beside, names };
         (workspace, diagnostics)
     }
