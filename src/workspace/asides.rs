@@ -35,11 +35,10 @@ fn is_aside(used: &LabelUse) -> bool {
 /// A warning where a package that is there has a name like that.
 fn misspelt(used: &LabelUse, read: &BTreeSet<PackagePath>) -> Option<Diagnostic> {
     let LabelUse { attribute, label, span, .. } = used;
-    let written = label.package.to_string();
-    let names: Vec<String> = read.iter().map(PackagePath::to_string).collect();
-    let meant = nearest(&written, names.iter().map(String::as_str))?;
-    let warning = Diagnostic::warning(format!("`{attribute}` tells of `{label}`, and there is no package `{written}`"));
-    Some(warning.at(*span, "").help(format!("did you mean `{meant}:{}`?", label.name)))
+    let own = read.iter().filter(|package| package.external().is_none() && label.package.external().is_none());
+    let meant = nearest(label.package.as_str(), own.map(PackagePath::as_str))?;
+    let message = format!("`{attribute}` tells of `{label}`, and there is no package `{}`", label.package);
+    Some(Diagnostic::warning(message).at(*span, "").help(format!("did you mean `//{meant}:{}`?", label.name)))
 }
 
 #[cfg(test)]

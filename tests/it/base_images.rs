@@ -57,10 +57,8 @@ fn dpkg_is_content_and_a_scanner_counts_what_it_lists() {
 fn locked(workspace: &Workspace, name: &str) -> usize {
     let lock = std::fs::read_to_string(workspace.root().join("layers.lock")).expect("a lock file");
     let lock: toml::Table = lock.parse().expect("TOML");
-    let of = |name: &str| {
-        lock["debs"][format!("//base:{name}-packages")]["linux/amd64"]["packages"].as_array().map_or(0, Vec::len)
-    };
-    of("debian") + if name == "debian" { 0 } else { of(name) }
+    let of = |layer: &str| lock["debs"][layer]["linux/amd64"]["packages"].as_array().map_or(0, Vec::len);
+    of("//base:debian-packages") + if name == "debian" { 0 } else { of(&format!("//base:{name}.packages")) }
 }
 
 /// How many Debian packages the scanner finds in an image.

@@ -166,29 +166,6 @@ fn a_source_folder_that_cannot_be_read_is_no_empty_one() {
     assert_eq!(space.run(["build", "//p:app"]).code, 2);
 }
 
-/// A chain of images, and a tree of one level: squares, let alone cubes, of their number would take many minutes.
-#[test]
-fn pictures_and_objects_of_many_targets_take_a_time_that_grows_with_them() {
-    let space = Space::empty();
-    space.write("layers.toml", "[workspace]\nname = \"x\"\nregistry = \"localhost\"\n");
-    const COUNT: usize = 4000;
-    let image = |at: usize, base: usize| format!("[image.t{at}]\nbase = \":t{base}\"\n");
-    let chain: String = (1..COUNT).map(|at| image(at, at - 1)).collect();
-    let fan: String = (1..COUNT).map(|at| image(at, 0)).collect();
-    space.write("chain/layers.toml", format!("[image.t0]\n{chain}"));
-    space.write("fan/layers.toml", format!("[image.t0]\n{fan}"));
-    let began = std::time::Instant::now();
-    for part in ["//chain/...", "//fan/..."] {
-        for output in ["svg", "html", "json", "location"] {
-            assert!(space.run(["query", part, "--output", output]).stdout.len() > COUNT * 20, "{part} {output}");
-        }
-        for output in ["text", "mermaid"] {
-            assert!(space.run(["diagram", part, "--output", output]).stdout.len() > COUNT * 20, "{part} {output}");
-        }
-    }
-    assert!(began.elapsed() < Duration::from_secs(240), "{:?}", began.elapsed());
-}
-
 #[test]
 fn an_expression_of_a_megabyte_is_answered_or_refused_in_a_few_lines() {
     let space = space();
