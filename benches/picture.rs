@@ -7,8 +7,11 @@ use std::io;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use layerbuild::picture::{Edge, Node, Picture, Role, Shape, svg};
 
+/// Which image one stands on.
+type Base = fn(usize) -> usize;
+
 /// Images, each of which but the first stands on the one that `base` says.
-fn picture(count: usize, base: fn(usize) -> usize) -> Picture {
+fn picture(count: usize, base: Base) -> Picture {
     let node = |at: usize| {
         let id = format!("//p:t{at}");
         Node { text: id.clone(), id, kind: "image rule".to_owned(), shape: Shape::Image, ..Node::default() }
@@ -26,7 +29,7 @@ fn any(at: usize) -> usize {
 fn pictures(c: &mut Criterion) {
     let mut group = c.benchmark_group("picture");
     group.sample_size(10);
-    let shapes: [(&str, fn(usize) -> usize); 3] = [("chain", |at| at - 1), ("fan", |_| 0), ("tree", any)];
+    let shapes: [(&str, Base); 3] = [("chain", |at| at - 1), ("fan", |_| 0), ("tree", any)];
     for (name, base) in shapes {
         for count in [1_000, 4_000] {
             let picture = picture(count, base);
