@@ -62,6 +62,10 @@ impl GitTree {
     }
 
     fn add(&mut self, path: &[u8], item: Item) {
+        // What no checkout writes, in a tree that was made to lead astray.
+        if path.split(|byte| *byte == b'/').any(|part| [&b""[..], b".", b"..", b".git"].contains(&part)) {
+            return;
+        }
         let (folder, name) = match path.iter().rposition(|byte| *byte == b'/') {
             Some(slash) => (&path[..slash], &path[slash + 1..]),
             None => (&path[..0], path),
@@ -148,5 +152,12 @@ mod tests {
     fn a_name_that_is_no_text_is_listed_and_nothing_below_it_is() {
         let tree = GitTree::parse(b"040000 tree aa\t\xff\x00100644 blob bb\t\xff/x\0");
         assert_eq!(tree.list("").map(<[Entry]>::len), Some(1));
+    }
+
+    #[test]
+    fn what_no_checkout_writes_is_not_there() {
+        let odd = ["../.gitattributes", "d/../../x", "./x", "d//x", ".git/config", "d/.git"];
+        let listed = odd.map(|path| format!("100644 blob aa\t{path}")).join("\0");
+        assert_eq!(GitTree::parse(listed.as_bytes()).files().count(), 0);
     }
 }
