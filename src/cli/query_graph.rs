@@ -1,6 +1,6 @@
 //! The target graph as queries see it: packed, and what is too dear to be packed, told when asked.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use camino::Utf8PathBuf;
@@ -21,7 +21,7 @@ use crate::workspace::globs::SourceTree;
 use crate::workspace::root::FILE_NAME;
 use crate::workspace::schema::{Purpose, Type};
 use crate::workspace::value::{self, Table};
-use crate::workspace::{LabelUse, Package, Target, Workspace, print};
+use crate::workspace::{LabelUse, Naming, Package, Target, Workspace, print};
 
 /// A target graph, with files or without, in the order of labels: a row each.
 pub struct Targets<'a> {
@@ -147,14 +147,9 @@ impl<'a> Targets<'a> {
 
     /// What a target's labels name beside what it needs; of what was not read, nothing is known.
     fn mentions(&self, id: TargetId) -> Vec<(Id, &'static str)> {
-        let used = |used: &LabelUse| Some((self.graph.id(&used.label)?, used.attribute));
-        let mut named: Vec<(TargetId, &'static str)> = self.graph.target(id).labels.iter().filter_map(used).collect();
-        if named.len() > self.graph.deps(id).count() {
-            let needed: HashSet<_> = self.graph.deps(id).map(|dep| (dep.target, dep.attribute)).collect();
-            named.retain(|one| !needed.contains(one));
-            return named.into_iter().map(|(to, attribute)| (self.row_of[to.index()], attribute)).collect();
-        }
-        Vec::new()
+        let beside = self.graph.target(id).labels.iter().filter(|used| used.naming != Naming::Edge);
+        let row = |used: &LabelUse| Some((self.row_of[self.graph.id(&used.label)?.index()], used.attribute));
+        beside.filter_map(row).collect()
     }
 
     fn target(&self, id: Id) -> Option<&'a Target> {
