@@ -145,9 +145,10 @@ impl<'a> Targets<'a> {
         }
     }
 
-    /// What a target's labels name beside what it needs; of what was not read, nothing is known.
+    /// What a target's labels mention beside what it needs. Not what they only tell: whether that was read depends on what
+    /// else is asked, and the answer must not.
     fn mentions(&self, id: TargetId) -> Vec<(Id, &'static str)> {
-        let beside = self.graph.target(id).labels.iter().filter(|used| used.naming != Naming::Edge);
+        let beside = self.graph.target(id).labels.iter().filter(|used| used.naming == Naming::Mention);
         let row = |used: &LabelUse| Some((self.row_of[self.graph.id(&used.label)?.index()], used.attribute));
         beside.filter_map(row).collect()
     }

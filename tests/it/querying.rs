@@ -98,11 +98,12 @@ fn labels_gives_what_an_attribute_names_whether_it_is_needed_or_not() {
     space.write(
         "p/layers.toml",
         "[files.lib]\nsrcs = [\"src/**\"]\n\
-         [image.app]\nlayers = [\":lib\"]\ntests = [\":small\", \"//q:other\"]\n\
+         [image.app]\nlayers = [\":lib\"]\ntests = [\":small\", \"//q:other\"]\nwrites = [\"//r:sink\"]\n\
          [image_test.small]\nimage = \":app\"\n\
          [exec.made]\ncommand = [\"x\"]\nbuild-base = \":lib\"\ninputs = { one = \":lib\", two = [\"src/*\"] }\noutputs = { \"/x\" = \"x\" }\n",
     );
     space.write("q/layers.toml", "[image_test.other]\nimage = \"//p:app\"\n");
+    space.write("r/layers.toml", "[image.sink]\n");
     let answers = [
         ("labels(tests, //p:app)", "//p:small\n//q:other\n"),
         ("labels(tests, //...)", "//p:small\n//q:other\n"),
@@ -110,6 +111,9 @@ fn labels_gives_what_an_attribute_names_whether_it_is_needed_or_not() {
         ("labels(image, //q:other)", "//p:app\n"),
         ("labels(inputs, //p:made)", "//p:lib\n//p:src/one\n"),
         ("labels(nothing, //...)", ""),
+        // Told for people: whether it is read depends on what else is asked.
+        ("labels(writes, //p:app)", ""),
+        ("labels(writes, //...)", ""),
         ("deps(//p:app)", "//p:app\n//p:lib\n//p:src/one\n"),
         ("rdeps(//p:app + //q:other, //p:small)", ""),
         ("somepath(//p:app, //q:other)", ""),
