@@ -64,11 +64,12 @@ fn outside(name: &str) -> Node {
 /// One image declares a volume, and a variable of another is a path in it, such as that of a ticket cache. Said of those
 /// that set the variable, not of what stands on them. What an image declares itself is its own.
 fn share_volumes(picture: &mut Picture, drawn: &[Id], graph: &dyn QueryGraph) {
+    let declared: Vec<Vec<String>> = drawn.iter().map(|id| texts(graph.attribute(*id, "volumes"))).collect();
     let mut volumes = Volumes::default();
-    drawn.iter().zip(0..).for_each(|(id, owner)| volumes.add(owner, texts(graph.attribute(*id, "volumes"))));
-    for (from, id) in drawn.iter().enumerate() {
-        let (env, own) = (texts(graph.attribute(*id, "env")), texts(graph.attribute(*id, "volumes")));
-        for (owner, _, volume) in volumes.led_into(&env, &own) {
+    declared.iter().enumerate().for_each(|(owner, own)| volumes.add(owner, own));
+    for (from, (id, own)) in drawn.iter().zip(&declared).enumerate() {
+        let env = texts(graph.attribute(*id, "env"));
+        for (owner, _, volume) in volumes.led_into(&env, own) {
             picture.edges.push(Edge { from, to: owner, role: Role::Flow, text: format!("shares {volume}") });
         }
     }

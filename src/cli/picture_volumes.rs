@@ -12,10 +12,10 @@ pub struct Volumes {
 
 impl Volumes {
     /// Takes in what an image declares.
-    pub fn add(&mut self, owner: usize, volumes: Vec<String>) {
-        for (at, volume) in volumes.into_iter().enumerate() {
+    pub fn add(&mut self, owner: usize, volumes: &[String]) {
+        for (at, volume) in volumes.iter().enumerate() {
             self.longest = self.longest.max(volume.len());
-            self.owners.entry(volume).or_default().push((owner, at));
+            self.owners.entry(volume.clone()).or_default().push((owner, at));
         }
     }
 
@@ -51,9 +51,9 @@ mod tests {
     #[test]
     fn a_value_leads_into_a_volume_by_its_path_or_behind_a_colon() {
         let mut volumes = Volumes::default();
-        volumes.add(1, vec!["/cache".into(), "/data".into()]);
-        volumes.add(3, vec!["/own".into()]);
-        volumes.add(2, vec!["/cache".into(), "/krb5/cache".into()]);
+        volumes.add(1, &["/cache".into(), "/data".into()]);
+        volumes.add(3, &["/own".into()]);
+        volumes.add(2, &["/cache".into(), "/krb5/cache".into()]);
         let led = |value: &str| {
             let values = [value.to_owned()];
             volumes

@@ -69,8 +69,7 @@ impl Canvas {
     /// Lays a line over what is there, so that lines cross.
     fn cross(&mut self, row: usize, column: usize, letter: char) {
         let both = match (self.get(row, column), letter) {
-            ('─' | '┼', '│') | ('│' | '┼' | '┤', '─') => '┼',
-            ('┘' | '┤', '│') => '┤',
+            ('─', '│') | ('│', '─') => '┼',
             (_, letter) => letter,
         };
         self.set(row, column, both);

@@ -56,13 +56,12 @@ impl Conversion {
         git: &Git,
         objects: &Objects,
     ) -> Result<Conversion, GitError> {
-        let failed = |error: io::Error| GitError::Refused(reason(&error));
         let place = match same {
             true => Place::Top(top.to_owned()),
             false => Place::made(tree, git, objects)?,
         };
         let ends = ends(&git.line(&["config", "--get-regexp", "^core\\.(autocrlf|eol)$"])?.unwrap_or_default());
-        let answer = place.attributes(tree, git).map_err(failed)?;
+        let answer = place.attributes(tree, git).map_err(refused)?;
         let converted = converted(&answer, ends, tree);
         let end = format!("none-{:016x}", RandomState::new().build_hasher().finish());
         Ok(Conversion { place, converted, asked: Kept::default(), end })
@@ -89,6 +88,10 @@ impl Conversion {
     }
 }
 
+fn refused(error: io::Error) -> GitError {
+    GitError::Refused(reason(&error))
+}
+
 fn unwritten(path: &Utf8Path) -> io::Error {
     io::Error::other(format!("git can't convert it as `git checkout` would: {path}"))
 }
@@ -108,9 +111,8 @@ fn written(question: &str, end: &str, pipe: &mut Pipe) -> io::Result<Option<Vec<
 
 impl Place {
     fn made(tree: &GitTree, git: &Git, objects: &Objects) -> Result<Place, GitError> {
-        let failed = |error: io::Error| GitError::Refused(reason(&error));
         let repository = git.line(&["rev-parse", "--absolute-git-dir"])?.ok_or(GitError::NoRepository)?;
-        let folder = TempDir::new().map_err(failed)?;
+        let folder = TempDir::new().map_err(refused)?;
         for path in tree.attributes() {
             let Some(Item::File { blob, .. }) = tree.item(path) else { continue };
             let to = folder.path().join(path);
@@ -118,7 +120,7 @@ impl Place {
                 to.parent().map_or(Ok(()), fs::create_dir_all)?;
                 fs::write(&to, objects.read(blob, git)?)
             };
-            write().map_err(failed)?;
+            write().map_err(refused)?;
         }
         Ok(Place::Made { folder, repository })
     }
