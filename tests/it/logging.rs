@@ -153,6 +153,20 @@ layers = [":bad"]
     assert_eq!(json(&space, "last")["command"][0], "push");
 }
 
+const SLOW: &str = r#"
+[exec.slow]
+build-base = "host"
+command    = "sleep 30"
+outputs    = { "/x" = "/out/x" }
+"#;
+
+/// Ends a build of [`SLOW`] while it sleeps.
+fn end_asleep(space: &Space, signal: Signal) {
+    let mut child = sleeping(space);
+    kill_process(Pid::from_child(&child), signal).expect("it is there");
+    child.wait().expect("an end");
+}
+
 /// A build that sleeps, once its log says that it does.
 fn sleeping(space: &Space) -> Child {
     let mut command = space.command(PROGRAM);
@@ -172,17 +186,9 @@ fn sleeping(space: &Space) -> Child {
 
 #[test]
 fn interrupted_and_killed_builds_leave_what_they_did() {
-    let targets = r#"
-[exec.slow]
-build-base = "host"
-command    = "sleep 30"
-outputs    = { "/x" = "/out/x" }
-"#;
-    let space = Space::with(targets);
+    let space = Space::with(SLOW);
     for (signal, ended) in [(Signal::INT, "interrupted"), (Signal::TERM, "interrupted"), (Signal::KILL, "killed")] {
-        let mut child = sleeping(&space);
-        kill_process(Pid::from_child(&child), signal).expect("it is there");
-        child.wait().expect("an end");
+        end_asleep(&space, signal);
         let last = json(&space, "last");
         assert_eq!((&last["ended"], &last["unfinished"]), (&ended.into(), &1.into()), "{last}");
         let told = space.layerbuild("log what-failed").stdout;
@@ -305,19 +311,13 @@ fn a_build_that_fails_or_is_interrupted_leaves_a_whole_trace() {
 build-base = "host"
 command    = "exit 3"
 outputs    = { "/x" = "/out/x" }
-[exec.slow]
-build-base = "host"
-command    = "sleep 30"
-outputs    = { "/x" = "/out/x" }
 "#;
-    let space = Space::with(targets);
+    let space = Space::with(&format!("{targets}{SLOW}"));
     let trace = || bars(&fs::read_to_string(space.path("t.json")).expect("a trace"));
     assert_eq!(space.layerbuild("build //:bad --profile-out t.json").code, 1);
     assert_eq!(trace(), ["//:bad"]);
     fs::remove_file(space.path("t.json")).expect("gone");
-    let mut child = sleeping(&space);
-    kill_process(Pid::from_child(&child), Signal::INT).expect("it is there");
-    child.wait().expect("an end");
+    end_asleep(&space, Signal::INT);
     assert_eq!(trace(), ["//:slow"]);
     assert_eq!(space.layerbuild("build //:none --profile-out t.json").code, 2);
     assert_eq!(trace(), [""; 0], "of one that was refused");
